@@ -1,0 +1,1 @@
+"""raab: Flask services on a team's own servers."""

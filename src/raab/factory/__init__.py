@@ -1,0 +1,1 @@
+"""Builders of settings and logging."""
