@@ -1,0 +1,77 @@
+"""The only reader of YAML and of the environment: it turns them into one frozen Settings, or into everything that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from raab.factory.node import ConfigError, Node, Problem, plain
+from raab.factory.secret import MASK, Secret
+from raab.factory.settings import Settings
+from raab.factory.sources import ENVIRONMENTS, PACKAGED, credentials, files, layered, variables
+from raab.factory.validation import build
+
+ETC = Path("/etc/raab")
+
+
+def load_settings(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> Settings:
+    """The settings: packaged files, then `etc`, then credentials, then RAAB_ variables, each laid over the one before.
+
+    Raises ConfigError with every problem at once; a misspelt key is one also in a section that this environment does not use.
+    """
+    return _load(environ, etc)[0]
+
+
+def explain(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> list[tuple[str, str, str]]:
+    """Each effective setting as (dotted path, masked value, where it was set). Raises ConfigError as load_settings does."""
+    settings, tree = _load(environ, etc)
+    return list(_leaves(settings, tree))
+
+
+def _load(environ: Mapping[str, str], etc: Path) -> tuple[Settings, Node]:
+    problems: list[Problem] = []
+    environment = environ.get("RAAB_ENVIRONMENT", "development")
+    if environment not in ENVIRONMENTS:
+        hint = f"one of {', '.join(ENVIRONMENTS)}"
+        problems.append(Problem("RAAB_ENVIRONMENT", "unknown environment", repr(environment), hint))
+        environment = "production"
+    layers: list[Node] = []
+    for folder in (PACKAGED, etc):
+        for node, used in files(folder, environment, problems):
+            if used:
+                layers.append(node)
+            else:
+                build(node, Settings, problems, partial=True)
+    layers.extend(credentials(environ, Settings.__struct_fields__, problems))
+    layers.extend(variables(environ, problems))
+    # `environment` is chosen by its variable alone: in a file it would have to choose the sections of the file that it stands in.
+    stray = [node.value["environment"] for node in layers if isinstance(node.value, Mapping) and "environment" in node.value]
+    problems.extend(Problem(node.where, f"{node.path}: unknown key", hint="set RAAB_ENVIRONMENT instead") for node in stray)
+    layers.append(Node({"environment": Node(environment, "RAAB_ENVIRONMENT", "environment")}, "RAAB_ENVIRONMENT", ""))
+    tree = layered(layers)
+    settings = build(tree, Settings, problems)
+    if problems:
+        raise ConfigError(tuple(dict.fromkeys(problems)))
+    return settings, tree
+
+
+def _leaves(value: object, node: Node | None, path: str = "") -> Iterator[tuple[str, str, str]]:
+    prefix = f"{path}." if path else ""
+    children = node.value if node and isinstance(node.value, Mapping) else {}
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _leaves(getattr(value, name), children.get(name), prefix + name)
+    elif children:
+        for name, child in children.items():
+            yield from _leaves(None, child, prefix + name)
+    elif node is None:
+        yield path, "" if isinstance(value, Secret) else _text(value), "default"
+    else:
+        yield path, MASK if isinstance(node.value, Secret) else _text(plain(node)), node.where
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,160 @@
+"""What raab can be told, typed and frozen. Values and their explanation stand in raab/config/*.yaml; no defaults here, so that they
+stand once. Sizes are bytes, times are seconds."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from raab.factory.node import Node, Problem
+from raab.factory.secret import Secret
+from raab.factory.validation import Check, convert
+
+Environment = Literal["development", "production"]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+Size = Annotated[int, Meta(ge=0, le=2**40)]
+Workers = Annotated[int, Meta(ge=1, le=1024)]
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+
+def _is_bind(text: str) -> bool:
+    match = re.fullmatch(r"unix:/[^\s,]+|(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
+    return bool(match) and (not match[1] or 0 < int(match[1]) < 65_536)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _matches(pattern: str, expected: str) -> Check:
+    return Check(lambda text: bool(re.fullmatch(pattern, text, re.ASCII)), expected)
+
+
+_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+Bind = Annotated[str, Check(_is_bind, "address:port or unix:/path")]
+Network = Annotated[str, Check(_is_network, "an IP address or a network like 10.0.0.0/8")]
+Package = Annotated[str, _matches(_NAME, "a package like raab.modules")]
+ProjectName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and hyphens, a letter first")]
+Prefix = Annotated[str, _matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
+Application = Annotated[str, _matches(_NAME + r":[A-Za-z_]\w*(\(\))?", "a WSGI application like legacy.wsgi:application")]
+HeaderName = Annotated[str, _matches(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
+HeaderValue = Annotated[str, _matches(r"[ -~]*", "printable ASCII")]
+
+
+class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """config.yaml: what is served."""
+
+    name: ProjectName
+    modules: tuple[Package, ...]
+    mounts: dict[Prefix, Application]
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """setting.yaml, `server`: how gunicorn runs."""
+
+    bind: Bind
+    workers: Workers
+    workers_min: Workers
+    workers_max: Workers
+    handover: Literal["all-at-once", "one-by-one"]
+    load_timeout: Seconds
+    timeout: Seconds
+    graceful_timeout: Seconds
+    keepalive: Seconds
+    linger: Annotated[int, Meta(ge=0, le=86_400)]
+    worker_connections: Annotated[int, Meta(ge=1, le=1_000_000)]
+    backlog: Annotated[int, Meta(ge=1, le=65_535)]
+    forwarded_allow_ips: tuple[Network, ...]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if self.workers_min > self.workers_max:
+            yield "workers_min", f"is above workers_max ({self.workers_max})"
+        elif not self.workers_min <= self.workers <= self.workers_max:
+            yield "workers", f"is not between workers_min and workers_max ({self.workers_min} and {self.workers_max})"
+        if self.linger > self.graceful_timeout:
+            yield "linger", f"is above graceful_timeout ({self.graceful_timeout}), at which a worker is killed"
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """setting.yaml, `limits`: what a request may cost."""
+
+    body: Size
+    form_memory: Size
+    form_parts: Annotated[int, Meta(ge=1, le=1_000_000)]
+    request: Seconds
+
+
+class Security(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """setting.yaml, `security`. The secret key is no YAML key: see setting.yaml for where it comes from."""
+
+    headers: dict[HeaderName, HeaderValue]
+    secret_key: Secret = Secret()
+
+
+class Logger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One logger of logging.yaml."""
+
+    level: Level
+    handlers: tuple[str, ...] = ()
+    propagate: bool = True
+
+
+class Logging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """logging.yaml, in the words of logging.config.dictConfig."""
+
+    formatters: dict[str, dict[str, Any]]
+    handlers: dict[str, dict[str, Any]]
+    loggers: dict[str, Logger]
+    root: Logger
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        for name, logger in (*self.loggers.items(), ("root", self.root)):
+            for handler in logger.handlers:
+                if handler not in self.handlers:
+                    yield ("root" if name == "root" else "loggers"), f"{name} names the handler {handler!r}, which does not exist"
+        for name, options in self.handlers.items():
+            if options.get("formatter") not in (None, *self.formatters):
+                yield "handlers", f"{name} names the formatter {options['formatter']!r}, which does not exist"
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The modules' own sections (setting.yaml, `modules`), untyped until the module that declares the type is imported: nobody who
+    only wants to know the number of workers should have to import the application."""
+
+    nodes: Mapping[str, Node]
+
+    @classmethod
+    def from_node(cls, node: Node, problems: list[Problem]) -> Sections | None:
+        if isinstance(node.value, Mapping):
+            return cls(node.value)
+        problems.append(Problem(node.where, f"{node.path}: is a section and holds one section per module"))
+        return None
+
+    def bind(self, name: str, wanted: type[_T]) -> _T:
+        """The section of module `name` as its own type. Raises ConfigError."""
+        return convert(self.nodes.get(name, Node({}, "default", f"modules.{name}")), wanted)
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of it."""
+
+    environment: Environment
+    project: Project
+    server: Server
+    limits: Limits
+    security: Security
+    modules: Sections
+    logging: Logging

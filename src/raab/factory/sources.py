@@ -1,0 +1,127 @@
+"""Where settings come from, lowest first: packaged files, /etc/raab, systemd credentials, environment variables."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from raab.factory.node import ConfigError, Node, Problem, merge
+from raab.factory.secret import Secret
+from raab.factory.yamlfile import read_yaml
+
+PACKAGED = Path(__file__).parent.parent / "config"
+ENVIRONMENTS = ("development", "production")
+# Variables with our prefix that are no settings: the first chooses the sections, the others belong to the lab.
+RESERVED = frozenset({"RAAB_ENVIRONMENT", "RAAB_LAB", "RAAB_LAB_DIR"})
+
+
+def files(folder: Path, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
+    """The settings of one folder's files as trees with Settings' shape; the flag tells whether this environment uses them."""
+    for name, prefix in (("config.yaml", "project"), ("setting.yaml", ""), ("logging.yaml", "logging")):
+        path = folder / name
+        try:
+            if not path.exists():
+                continue
+            root = read_yaml(path)
+        except ConfigError as error:
+            problems.extend(error.problems)
+            continue
+        except OSError as error:
+            problems.append(Problem(str(path), f"cannot be read ({error.strerror})", hint="correct its owner and mode"))
+            continue
+        if name == "config.yaml":
+            yield Node({prefix: root}, root.where, ""), True
+            continue
+        yield from _sections(root, prefix, environment, problems)
+    if folder != PACKAGED:
+        problems.extend(_strangers(folder))
+
+
+def _sections(root: Node, prefix: str, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
+    assert isinstance(root.value, Mapping)  # read_yaml gives nothing else
+    known = ("base", *ENVIRONMENTS)
+    for key, section in root.value.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"put it below one of {', '.join(known)}"
+            problems.append(Problem(section.where, f"{key}: unknown section", hint=hint))
+    for key in ("base", *ENVIRONMENTS):
+        if key in root.value:
+            section = root.value[key]
+            yield (Node({prefix: section}, section.where, "") if prefix else section), key in ("base", environment)
+
+
+def _strangers(folder: Path) -> Iterator[Problem]:
+    """YAML files that nobody reads, such as settings.yaml: a file that is silently without effect is the worst kind of typo."""
+    known = ("config.yaml", "setting.yaml", "logging.yaml")
+    try:
+        names = sorted(path.name for path in folder.glob("*.y*ml"))
+    except OSError:
+        return
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+            yield Problem(str(folder / name), "is read by nobody", hint=hint)
+
+
+def credentials(environ: Mapping[str, str], sections: tuple[str, ...], problems: list[Problem]) -> Iterator[Node]:
+    """systemd's credentials (LoadCredential=) that are named like a setting, such as `security.secret_key`; others are not ours."""
+    if not environ.get("CREDENTIALS_DIRECTORY"):
+        return
+    folder = Path(environ["CREDENTIALS_DIRECTORY"])
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(Problem(f"CREDENTIALS_DIRECTORY ({folder})", f"cannot be read ({error.strerror})"))
+        return
+    for path in paths:
+        keys = path.name.split(".")
+        if len(keys) > 1 and keys[0] in sections:
+            yield from _secret(path, f"credential {path.name}", keys, problems)
+
+
+def variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[Node]:
+    """RAAB_SERVER__WORKERS=4 is server.workers; RAAB_SECURITY__SECRET_KEY_FILE=/path reads a secret from that file."""
+    seen: list[tuple[str, ...]] = []
+    for name in sorted(environ):
+        if not name.startswith("RAAB_") or name in RESERVED:
+            continue
+        if name != name.upper():
+            problems.append(Problem(name, "unknown variable", hint=f"did you mean {name.upper()}?"))
+            continue
+        keys = tuple(name.removeprefix("RAAB_").lower().split("__"))
+        if any(keys[: len(other)] == other for other in seen):
+            problems.append(Problem(name, "sets a part of what another RAAB_ variable sets as a whole", hint="unset one of them"))
+            continue
+        seen.append(keys)
+        if keys[-1].endswith("_file"):
+            yield from _secret(Path(environ[name]), name, [*keys[:-1], keys[-1].removesuffix("_file")], problems)
+        else:
+            yield _nested(Node(environ[name], name, ".".join(keys), text=True), keys)
+
+
+def _secret(path: Path, where: str, keys: list[str], problems: list[Problem]) -> Iterator[Node]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or "not UTF-8 text"
+        problems.append(Problem(where, f"the secret's file {path} cannot be read ({reason})", hint="correct its path, owner and mode"))
+        return
+    # Editors and `echo` end a file with a newline that is no part of the secret.
+    yield _nested(Node(Secret(text.rstrip("\r\n")), where, ".".join(keys)), tuple(keys))
+
+
+def _nested(node: Node, keys: tuple[str, ...]) -> Node:
+    for depth in range(len(keys) - 1, -1, -1):
+        node = Node({keys[depth]: node}, node.where, ".".join(keys[:depth]))
+    return node
+
+
+def layered(nodes: list[Node]) -> Node:
+    """All layers, lowest first, as one tree."""
+    tree = Node({}, "", "")
+    for node in nodes:
+        tree = merge(tree, node)
+    return tree
