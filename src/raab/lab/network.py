@@ -1,0 +1,70 @@
+"""A lab's bridge on this machine. Hosts reach it and one another; nothing is routed or translated, so they reach no further."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.lab.process import run
+from raab.lab.state import Ground, LabHost, subnet
+
+LINKS = Path("/sys/class/net")
+
+
+def free_number(taken: Iterable[int], links: Iterable[str], routes: Iterable[str]) -> int:
+    """The lowest number whose subnet and bridge nobody uses.
+
+    `taken` are the numbers of other labs, `links` the names of all interfaces, `routes` the destinations of all routes (`10.0.0.0/8`,
+    `10.0.0.1`, `default`). Raises RaabError when all 254 are in use.
+    """
+    used, names = set(taken), set(links)
+    networks = [ipaddress.IPv4Network(route) for route in routes if route[:1].isdigit()]
+    for number in range(1, 255):
+        if number not in used and f"rl{number}" not in names and not any(subnet(number).overlaps(network) for network in networks):
+            return number
+    raise RaabError("lab: no subnet is left between 10.91.1.0/24 and 10.91.254.0/24", "`fab lab.down` labs that nobody uses")
+
+
+def find_number(taken: Iterable[int]) -> int:
+    """`free_number` for this machine as it is now."""
+    routes = json.loads(run("lab", "ip", "-json", "-4", "route", "show", "table", "all"))
+    return free_number(taken, (link.name for link in LINKS.iterdir()), (str(route["dst"]) for route in routes))
+
+
+def build(ground: Ground) -> None:
+    """Makes the bridge with the machine's address, or completes what a killed command began."""
+    hint = "the lab needs the kernel's bridge and veth drivers and the right to make interfaces (CAP_NET_ADMIN)"
+    if not (LINKS / ground.bridge).exists():
+        run("lab network", "ip", "link", "add", ground.bridge, "type", "bridge", hint=hint)
+    run("lab network", "ip", "address", "replace", ground.gateway, "dev", ground.bridge, hint=hint)
+    run("lab network", "ip", "link", "set", ground.bridge, "up", hint=hint)
+
+
+def remove(ground: Ground) -> None:
+    """Takes the bridge and every cable of the lab away."""
+    for link in left(ground):
+        # The kernel removes a cable by itself when its host ends, perhaps just now.
+        with contextlib.suppress(RaabError):
+            run("lab network", "ip", "link", "delete", link)
+    if left(ground):
+        raise RaabError(f"lab network: interfaces did not go away, got {', '.join(left(ground))}", "`ip link delete` them")
+
+
+def left(ground: Ground) -> list[str]:
+    """The lab's interfaces that exist."""
+    names = (link.name for link in LINKS.iterdir())
+    return sorted(name for name in names if name == ground.bridge or name.startswith(f"vb-{ground.machine_prefix}"))
+
+
+def cut(host: LabHost) -> None:
+    """Takes the host's cable off the bridge. The host sees no loss of carrier: packets vanish, as they do in a real network."""
+    run(f"lab host {host.name}", "ip", "link", "set", host.link, "nomaster", hint="is it running? `fab lab.up` starts it")
+
+
+def heal(host: LabHost) -> None:
+    """Puts the host's cable back on the bridge."""
+    run(f"lab host {host.name}", "ip", "link", "set", host.link, "master", host.bridge, hint="is it running? `fab lab.up` starts it")
