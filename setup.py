@@ -15,7 +15,8 @@ setup(
     python_requires=">=3.10",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"raab": ["config/*.yaml", "py.typed"], "raab.lab": ["*.yaml", "*.sh", "*.conf"], "handover": ["py.typed"]},
+    # A module's templates and static files lie in its package; without this the wheel would lack what the checkout has.
+    package_data={"": ["*.yaml", "py.typed", "templates/**/*", "static/**/*"], "raab": ["config/*.yaml"]},
     install_requires=[
         "flask>=3.1",
         "gevent>=25.9",

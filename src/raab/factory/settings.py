@@ -27,7 +27,7 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 
 def _is_bind(text: str) -> bool:
     match = re.fullmatch(r"unix:/[^\s,]+|(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
-    return bool(match) and (not match[1] or 0 < int(match[1]) < 65_536)
+    return match is not None and (not match[1] or 0 < int(match[1]) < 65_536)
 
 
 def _is_network(text: str) -> bool:
@@ -100,6 +100,7 @@ class Security(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """setting.yaml, `security`. The secret key is no YAML key: see setting.yaml for where it comes from."""
 
     headers: dict[HeaderName, HeaderValue]
+    secure_cookies: bool
     secret_key: Secret = Secret()
 
 

@@ -76,9 +76,8 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
     except msgspec.ValidationError as error:
         problems.append(_wrong(node, _sentence(str(error)), _shown(node)))
         return None
-    for check in get_args(wanted)[1:]:
-        if isinstance(check, Check) and not check.passes(value):
-            problems.append(_wrong(node, f"expected {check.expected}", _shown(node)))
+    failed = (check for check in get_args(wanted)[1:] if isinstance(check, Check) and not check.passes(value))
+    problems.extend(_wrong(node, f"expected {check.expected}", _shown(node)) for check in failed)
     return value
 
 

@@ -1,0 +1,42 @@
+"""The application, put together in the order in which it stands here."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+from werkzeug.exceptions import HTTPException
+
+from raab.factory.moduleFactory import find_modules, register
+from raab.factory.settings import Settings
+from raab.release import current_release
+from raab.web import health, problem
+from raab.web.access import access_log
+from raab.web.edge import Edge
+from raab.web.mounts import mounted
+
+
+def build_app(settings: Settings) -> Flask:
+    """A Flask application with every module, wrapped in what each request passes. Raises RaabError."""
+    app = Flask("raab", static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.security.secret_key.reveal() or None,
+        SESSION_COOKIE_SECURE=settings.security.secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=settings.limits.body,
+        MAX_FORM_MEMORY_SIZE=settings.limits.form_memory,
+        MAX_FORM_PARTS=settings.limits.form_parts,
+    )
+    # The access line and the metrics name a request by its route's template, which only Flask knows.
+    app.before_request(_name_route)
+    app.register_error_handler(HTTPException, problem.answer)
+    # /livez and /readyz come first, so that a module that takes their place is told so.
+    app.register_blueprint(health.blueprint)
+    register(app, find_modules(settings.project.modules), settings)
+    # A mount lies outside Flask; the edge lies outside both, so that each request gets its id, its line and its limits.
+    app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access_log())  # type: ignore[method-assign, assignment]
+    return app
+
+
+def _name_route() -> None:
+    if request.url_rule is not None:
+        request.environ["raab.route"] = request.url_rule.rule

@@ -1,0 +1,74 @@
+"""Logging from logging.yaml. Two formats, each of them one line an event that nothing a client sends can break or forge."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import logging.config
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
+
+from raab.errors import RaabError
+from raab.factory.settings import Logging
+from raab.release import current_release
+
+# The id of the request that is being answered; gevent gives each greenlet its own.
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("raab.request_id", default="")
+
+# journald reads a priority from the start of each line (SyslogLevelPrefix=, on by default) and takes it off.
+_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+# Python's line ends and everything that a terminal obeys, shown instead of done.
+_VISIBLE = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
+def configure_logging(logging_settings: Logging) -> None:
+    """Sets up this process's logging. Raises RaabError when logging.config refuses it."""
+    options = {"version": 1, "disable_existing_loggers": False, **msgspec.to_builtins(logging_settings)}
+    try:
+        logging.config.dictConfig(options)
+    except (ValueError, TypeError, AttributeError, ImportError, OSError) as error:
+        reason = f"{error}" + (f" ({error.__cause__})" if error.__cause__ else "")
+        raise RaabError(f"logging.yaml: logging.config refuses it, got {reason}", "compare with raab's own logging.yaml", 2) from error
+
+
+class JsonFormatter(_JsonFormatter):
+    """One JSON object a line, with journald's priority in front. ASCII only, so no character ends the line but its own end."""
+
+    def __init__(self) -> None:
+        super().__init__(json_ensure_ascii=True)
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        log_data["time"] = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        log_data["level"] = record.levelname
+        log_data["logger"] = record.name
+        if request_id.get():
+            log_data["request"] = request_id.get()
+        super().add_fields(log_data, record, message_dict)
+        if record.levelno >= logging.WARNING:
+            log_data["at"] = f"{record.pathname}:{record.lineno}"
+            log_data["release"] = current_release().id
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"<{_priority(record.levelno)}>{super().format(record)}"
+
+
+class ColumnFormatter(logging.Formatter):
+    """Columns for people; what belongs to one event is indented below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        shown = f"  [{request_id.get()}]" if request_id.get() else ""
+        line = f"{clock} {record.levelname:8} {record.name}: {record.getMessage().translate(_VISIBLE)}{shown}"
+        if record.exc_info:
+            for below in self.formatException(record.exc_info).split("\n"):
+                line += f"\n    {below.translate(_VISIBLE)}"
+        return line
+
+
+def _priority(level: int) -> int:
+    """The nearest priority at or below a level, for levels between the named ones."""
+    return next((priority for named, priority in reversed(_PRIORITY.items()) if level >= named), 7)

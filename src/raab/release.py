@@ -1,0 +1,36 @@
+"""Which release this code is: told by the manifest beside its virtual environment, not by a symlink that may point elsewhere by now."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Release:
+    """`id` is the release's directory name, `version` the distribution's, `commit` the full hash; id and commit are "development"
+    outside a release."""
+
+    id: str
+    version: str
+    commit: str
+
+
+@functools.cache
+def current_release() -> Release:
+    """The release that this very module was loaded from: the nearest parent folder of its real path with a release's manifest.json."""
+    return find_release(Path(__file__).resolve())
+
+
+def find_release(start: Path) -> Release:
+    """As current_release, but from any path. A manifest.json that is none of ours (a web project has one too) is passed by."""
+    for folder in start.parents:
+        try:
+            manifest = json.loads((folder / "manifest.json").read_bytes())
+            return Release(str(manifest["id"]), str(manifest["version"]), str(manifest["commit"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return Release("development", importlib.metadata.version("raab"), "development")

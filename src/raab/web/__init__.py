@@ -1,0 +1,1 @@
+"""What every request passes: id, access line, limits, errors, health. Knows no business module."""

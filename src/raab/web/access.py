@@ -1,0 +1,108 @@
+"""One line per request, at a tenth of what the logging module or gunicorn's own access log takes: formatted once, written in batches."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable
+from json.encoder import encode_basestring_ascii as quoted
+from typing import NamedTuple, TextIO
+
+from raab.factory.logFactory import JsonFormatter
+
+# A batch is written when it is so old (seconds) or so long (lines): what a killed worker may lose.
+_AGE = 0.1
+_LENGTH = 100
+
+
+class Line(NamedTuple):
+    """What is said of one request. `ended` is the time in seconds since the epoch, `seconds` how long it took, `bytes` those of the
+    body as far as it was handed over."""
+
+    ended: float
+    request_id: str
+    method: str
+    path: str
+    route: str
+    status: int
+    seconds: float
+    bytes: int
+    peer: str
+
+
+class AccessLog:
+    """Writes lines to `stream` with `form`. `batch` is for production: a person at a terminal wants each line now."""
+
+    def __init__(self, stream: TextIO, form: Callable[[Line], str], batch: bool) -> None:
+        self._stream, self._form, self._batch = stream, form, batch
+        self._lines: list[str] = []
+        self._some = threading.Event()
+        self._writer: threading.Thread | None = None
+
+    def write(self, line: Line) -> None:
+        self._lines.append(self._form(line))
+        if not self._batch or len(self._lines) >= _LENGTH:
+            self.flush()
+        elif len(self._lines) == 1:
+            if self._writer is None:
+                # Started by the first request and not at import: a thread does not survive the fork of a worker.
+                self._writer = threading.Thread(target=self._write_batches, name="raab-access-log", daemon=True)
+                self._writer.start()
+                atexit.register(self.flush)
+            self._some.set()
+
+    def flush(self) -> None:
+        """Writes what has gathered."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+
+    def _write_batches(self) -> None:
+        while True:
+            self._some.wait()
+            self._some.clear()
+            time.sleep(_AGE)
+            self.flush()
+
+
+def access_log() -> AccessLog | None:
+    """The access log in the place and form of the root logger's first stream handler; None where `raab.access` is switched off or
+    nothing is set up."""
+    if not logging.getLogger("raab.access").isEnabledFor(logging.INFO):
+        return None
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler) and handler.formatter:
+            as_json = isinstance(handler.formatter, JsonFormatter)
+            return AccessLog(handler.stream, json_line if as_json else column_line, batch=as_json)
+    return None
+
+
+def json_line(line: Line) -> str:
+    """The line as JsonFormatter would write it. What a client sent is quoted, so that it can end neither the text nor the line."""
+    return (
+        f'<6>{{"time": "{_stamp(int(line.ended))}.{int(line.ended % 1 * 1000):03}Z", "level": "INFO", "logger": "raab.access", '
+        f'"request": "{line.request_id}", "method": {quoted(line.method)}, "path": {quoted(line.path)}, "route": {quoted(line.route)}, '
+        f'"status": {line.status}, "ms": {line.seconds * 1000:.2f}, "bytes": {line.bytes}, "peer": {quoted(line.peer)}}}\n'
+    )
+
+
+def column_line(line: Line) -> str:
+    """The line for a terminal."""
+    clock = time.strftime("%H:%M:%S", time.localtime(line.ended))
+    # quoted() again, for its escapes: a terminal obeys what a client sends.
+    request = quoted(f"{line.method} {line.path}")[1:-1]
+    return f"{clock} {line.status} {line.seconds * 1000:8.1f} ms {line.bytes:9} B  {request}  [{line.request_id}]\n"
+
+
+_cached_stamp: tuple[int, str] = (-1, "")
+
+
+def _stamp(second: int) -> str:
+    """UTC to the second; thousands of requests share one."""
+    global _cached_stamp
+    if _cached_stamp[0] != second:
+        _cached_stamp = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+    return _cached_stamp[1]

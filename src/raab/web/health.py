@@ -1,0 +1,58 @@
+"""/livez: the process answers. /readyz: it also wants traffic. One word each: what is wrong is for the log, not for the public."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, request
+
+blueprint = Blueprint("health", __name__)
+PATHS = ("/livez", "/readyz")
+# The trial load before a reload sets this in the WSGI environment, where no client can: a drained host may be reloaded.
+TRIAL = "raab.trial"
+
+_log = logging.getLogger(__name__)
+
+
+@blueprint.get("/livez")
+def livez() -> Response:
+    return _word("ok", 200)
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    if drained() and TRIAL not in request.environ:
+        return _word("draining", 503)
+    reasons = unready()
+    for reason in reasons:
+        _log.warning("not ready: %s", reason)
+    return _word("not ready", 503) if reasons else _word("ok", 200)
+
+
+def drained() -> bool:
+    """Whether `raab drain` has left its mark for the load balancer to see. In the runtime directory, so that a restart ends it."""
+    folder = os.environ.get("RUNTIME_DIRECTORY")
+    return bool(folder) and Path(str(folder), "drain").exists()
+
+
+def unready() -> list[str]:
+    """The modules' reasons not to be sent traffic, of the running application."""
+    reasons = []
+    for module in current_app.extensions["raab"].modules:
+        if module.ready is None:
+            continue
+        try:
+            reason = module.ready()
+        except Exception as error:
+            reason = f"ready() raised {type(error).__name__}: {error}"
+        if reason is not None:
+            reasons.append(f"{module.package}: {reason}")
+    return reasons
+
+
+def _word(word: str, status: int) -> Response:
+    response = Response(f"{word}\n", status, mimetype="text/plain")
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,3 @@
+from raab import create_app
+
+application = create_app()
