@@ -1,0 +1,45 @@
+"""Whether a reload is enough: what the master itself has loaded cannot change without a new master."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+
+def of_master() -> dict[str, str]:
+    """The digest of each file of the environment that this process has loaded as a module, and of its interpreter.
+
+    The files are read through the paths by which they were imported, so that after a switch of the release's link the
+    same question gives the new release's answer.
+    """
+    prefix = sys.prefix + os.sep
+    files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
+    prints = {name: _digest(name) for name in files if name.startswith(prefix)}
+    interpreter = os.path.realpath(sys.executable)
+    return prints | {"python": f"{interpreter} {_changed(interpreter)}"}
+
+
+def differences(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+    """Names of the packages that differ, for people; modules loaded since `before` was taken do not count."""
+    changed = {name for name, digest in before.items() if now.get(name, "") != digest}
+    return tuple(sorted({_package(name) for name in changed}))
+
+
+def _package(name: str) -> str:
+    _, _, inside = name.partition("site-packages" + os.sep)
+    return inside.split(os.sep)[0] if inside else name
+
+
+def _digest(name: str) -> str:
+    try:
+        return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+    except OSError:
+        return "missing"
+
+
+def _changed(name: str) -> str:
+    try:
+        status = os.stat(name)
+    except OSError:
+        return "missing"
+    return f"{status.st_ino} {status.st_mtime_ns}"

@@ -1,0 +1,25 @@
+"""One release for the whole life of a worker, though the link to the release moves on."""
+
+import os
+import sys
+
+
+def pinned(path: str, root: str, real: str) -> str:
+    """`path` with the link `root` at its start replaced by what it stood for, `real`."""
+    return real + path[len(root) :] if path == root or path.startswith(root + "/") else path
+
+
+def pin(root: str) -> None:
+    """Resolve the link `root` in everything from which this process imports.
+
+    Without it, a worker that imports something late would take it from whatever release is current by then. The packages
+    that the master has loaded (gunicorn, gevent) look for their submodules in their own `__path__`, so these are
+    resolved as well.
+    """
+    real = os.path.realpath(root)
+    sys.path[:] = [pinned(path, root, real) for path in sys.path]
+    for module in list(sys.modules.values()):
+        search = getattr(module, "__path__", None)
+        if isinstance(search, list):
+            search[:] = [pinned(path, root, real) for path in search]
+    sys.path_importer_cache.clear()

@@ -1,0 +1,217 @@
+"""The gevent worker of the hand-over: says when it can answer, and leaves without dropping what it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.workers.base import Worker
+from gunicorn.workers.ggevent import GeventWorker
+
+from handover.board import Tally
+from handover.check import check
+from handover.pin import pin
+
+if TYPE_CHECKING:
+    from handover.board import Board
+    from handover.options import Options
+
+# Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
+STOP_LINGER = 1.0
+_DRAIN_STEP = 0.05
+_IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
+
+
+@dataclass
+class _Connection:
+    """One accepted connection; `waiting` while it is between requests."""
+
+    client: socket.socket
+    waiting: bool = True
+    requests: int = 0
+
+
+class HandoverWorker(GeventWorker):
+    """A GeventWorker that reports to the master, and drains by connection instead of by the second."""
+
+    options: Options
+    board: Board
+    slot: int
+    reports: int
+    born: float
+    must_answer: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.open: dict[Any, _Connection] = {}
+        self.active = 0
+        self.orphaned = False
+        self.leave: Any = None
+
+    # Boot
+
+    def begin(self) -> None:
+        """First thing in the new process: signals end it at once until it serves, and it sees one release only.
+
+        gunicorn's master handlers would swallow a SIGTERM here, and SIGHUP's default would kill a worker that an
+        operator's `pkill -HUP` hits (GUNICORN's list of signals to workers).
+        """
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
+            signal.signal(number, signal.SIG_DFL)
+        for number in (*_IGNORED, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        importlib.invalidate_caches()
+        if self.options.root:
+            pin(self.options.root)
+
+    def init_signals(self) -> None:
+        """Nothing yet: gunicorn calls this before the application is loaded, when a stop has to work at once."""
+
+    def load_wsgi(self) -> None:
+        """Load the application and report why, when that fails. An application may do anything, even call sys.exit."""
+        try:
+            super().load_wsgi()
+            if self.must_answer and self.options.check:
+                check(self.wsgi, self.options.check)
+        except BaseException as error:
+            self.report(f"failed {type(error).__name__}: {error}")
+            raise
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        super().init_signals()
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    def report(self, word: str) -> None:
+        """Tell the master; one line, short enough to be written whole (pipe(7), PIPE_BUF)."""
+        line = f"{os.getpid()} {' '.join(word.split())}".encode()[:1000] + b"\n"
+        with contextlib.suppress(OSError):
+            os.write(self.reports, line)
+
+    # Service
+
+    def run(self) -> None:
+        """Serve until told to leave, then finish what is held. Nothing here waits for a clock where an event will do."""
+        self.leave = Event()
+        wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
+        wake.start(self._woken)
+        servers = [self._listen(listener) for listener in self.sockets]
+        self.report("ready")
+        while self.alive:
+            self.notify()
+            self.tally()
+            self.leave.wait(1.0)
+        for server in servers:
+            server.close()
+        self._drain()
+        wake.stop()
+
+    def _woken(self) -> None:
+        """A signal arrived: its Python handler has run by the time that this does."""
+        with contextlib.suppress(OSError):
+            os.read(self.PIPE[0], 4096)
+        if not self.alive:
+            self.leave.set()
+
+    def _listen(self, listener: Any) -> StreamServer:
+        listener.setblocking(1)
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
+        # One connection a turn, so that a burst is shared with the other workers.
+        server.max_accept = 1
+        server.start()
+        return server
+
+    def notify(self) -> None:
+        """The heartbeat. A worker whose master is gone finishes what it holds; nobody would replace it otherwise."""
+        Worker.notify(self)
+        if self.ppid != os.getppid() and not self.orphaned:
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.orphaned, self.alive = True, False
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        """Serve one connection, known to `_drain` while it is open."""
+        me = gevent.getcurrent()
+        self.open[me] = _Connection(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self.open[me]
+
+    @contextlib.contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """The wait for a request's head: short on a new connection, `keepalive` seconds between requests."""
+        connection = self.open[gevent.getcurrent()]
+        connection.waiting = True
+        seconds = self.cfg.keepalive if connection.requests else self.options.head_timeout
+        try:
+            with gevent.Timeout(seconds, False):
+                yield
+        finally:
+            connection.waiting = False
+            connection.requests += 1
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """One request, counted while it is served."""
+        self.active += 1
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self.active -= 1
+            self.tally()
+
+    def tally(self) -> None:
+        """Put this worker's numbers where the master can read them."""
+        self.board.write(self.slot, Tally(self.nr, len(self.open), self.active))
+
+    # Leaving
+
+    def _drain(self) -> None:
+        """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
+        begun = time.monotonic()
+        while self.open and time.monotonic() - begun < self.cfg.graceful_timeout:
+            self.notify()
+            self.tally()
+            stopping = self.board.stopping or self.orphaned
+            if time.monotonic() - begun >= (STOP_LINGER if stopping else self.options.linger):
+                self._end_idle()
+            gevent.sleep(_DRAIN_STEP)
+        if self.open:
+            self.log.warning("Worker graceful timeout (pid:%s), %s connections cut", self.pid, len(self.open))
+
+    def _end_idle(self) -> None:
+        """Close idle connections for reading only: a request that has arrived already is still read and answered."""
+        for connection in list(self.open.values()):
+            if connection.waiting:
+                with contextlib.suppress(OSError):
+                    connection.client.shutdown(socket.SHUT_RD)
+
+
+def exit_status(status: int) -> tuple[str, bool]:
+    """How a process ended, in words, and whether a signal ended it; `status` is that of waitpid(2)."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"was ended by {signal.Signals(number).name if number in set(signal.Signals) else number}", True
+    return f"exited with status {os.waitstatus_to_exitcode(status)}", False
+
+
+def name_process(name: str) -> None:
+    """Set what pgrep(1) and ps(1) call this process, so that `pkill gunicorn` finds it (proc(5), comm)."""
+    with contextlib.suppress(OSError), open(f"/proc/{os.getpid()}/comm", "w") as comm:
+        comm.write(name)
+
+
