@@ -16,7 +16,8 @@ from raab.lab.process import only_one, run
 from raab.lab.state import Ground, Lab, read_ground, write_whole
 
 SUITE = "bookworm"
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "ca-certificates", "sudo", "procps")
+# The hosts share this machine's clock: libfaketime lets a test set it for one service.
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "ca-certificates", "sudo", "procps", "libfaketime")
 # Without firstboot and the timers a host is quiet, and "running" instead of "degraded", as soon as it has booted.
 MASKED = ("systemd-firstboot.service", "systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer",
           "dpkg-db-backup.timer", "fstrim.timer", "e2scrub_all.timer", "console-getty.service")  # fmt: skip
@@ -28,6 +29,8 @@ FILES = {
     "etc/resolv.conf": "",
     "etc/machine-id": "",
     "etc/hostname": "lab\n",
+    # Each login would leave a warning in the journal without it.
+    "etc/default/locale": "LANG=C.UTF-8\n",
 }
 DROPPED = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale",
            "var/cache/apt", "var/lib/apt/lists", "var/log/bootstrap.log")  # fmt: skip
