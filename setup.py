@@ -1,17 +1,67 @@
-"""The distribution's metadata. The version below is its only source; the code asks importlib.metadata for it."""
+"""The distribution's metadata, and builds that come out the same wherever and whenever they are made.
 
+The version below is its only source; the code asks importlib.metadata for it. After a change of `install_requires`, write the lock:
+    uv pip compile --universal --generate-hashes --no-header --no-annotate --no-python-downloads --python-version 3.10 \
+        setup.py -o requirements.lock
+"""
+
+import gzip
+import io
+import os
+import shutil
+import tarfile
+import zipfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:
+    # Before setuptools 70.1 the command came with the package wheel.
+    from wheel.bdist_wheel import bdist_wheel
+
+
+class SameSdist(sdist):
+    """An sdist whose bytes depend on its files' names and contents, on SOURCE_DATE_EPOCH, and on nothing else."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        path = Path(super().make_archive(base_name, format, root_dir, base_dir, owner, group))
+        if path.name.endswith(".tar.gz"):
+            when = int(os.environ.get("SOURCE_DATE_EPOCH", path.stat().st_mtime))
+            plain = io.BytesIO()
+            with tarfile.open(path) as old, tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as new:
+                for member in sorted(old.getmembers(), key=lambda member: member.name):
+                    member.mtime, member.pax_headers = when, {}
+                    member.uid, member.gid, member.uname, member.gname = 0, 0, "", ""
+                    # Whether a file can be run is its author's will, the rest the umask of whoever checked it out.
+                    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+                    new.addfile(member, old.extractfile(member) if member.isfile() else None)
+            path.write_bytes(gzip.compress(plain.getvalue(), mtime=when))
+        return str(path)
+
+
+class SameWheel(bdist_wheel):
+    """A wheel of what is in src now, with one mode for all files; its times already follow SOURCE_DATE_EPOCH."""
+
+    def run(self):
+        # setuptools builds on top of what an earlier build left: a module deleted since would come back.
+        shutil.rmtree(self.get_finalized_command("build").build_lib, ignore_errors=True)
+        super().run()
+        path = Path(self.distribution.dist_files[-1][2])
+        with zipfile.ZipFile(path) as old:
+            entries = [(entry, old.read(entry)) for entry in old.infolist()]
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+            for entry, content in entries:
+                entry.external_attr = (0o100644 & 0xFFFF) << 16
+                new.writestr(entry, content)
+
 
 setup(
     name="raab",
     version="0.1.0",
     description="Flask services on a team's own servers: systemd, SSH, and reloads that nobody notices",
-    long_description=Path(__file__).with_name("readme.md").read_text(encoding="utf-8")
-    if Path(__file__).with_name("readme.md").exists()
-    else "",
-    long_description_content_type="text/markdown",
     python_requires=">=3.10",
     package_dir={"": "src"},
     packages=find_packages("src"),
@@ -28,8 +78,9 @@ setup(
         "pyyaml>=6.0.2",
     ],
     extras_require={
-        "deploy": ["build>=1.2", "fabric>=3.2", "rich>=14", "uv>=0.8"],
+        "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "rich>=14", "uv>=0.8"],
         "test": ["hypothesis>=6.130", "mypy>=1.16", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
     },
     entry_points={"console_scripts": ["raab = raab.host.cli:main"]},
+    cmdclass={"sdist": SameSdist, "bdist_wheel": SameWheel},
 )

@@ -33,7 +33,7 @@ def build_app(settings: Settings) -> Flask:
     register(app, find_modules(settings.project.modules), settings)
     # A mount lies outside Flask; the edge lies outside both, so that each request gets its id, its line and its limits.
     app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts)  # type: ignore[method-assign, assignment]
-    app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access_log())  # type: ignore[method-assign, assignment]
+    app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access_log())  # type: ignore[method-assign]
     return app
 
 

@@ -1,0 +1,165 @@
+"""The sdist and the wheel: what is in them, and that nothing but the commit decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PROMISED = (
+    *("run.py", "wsgi.py", "gunicorn.py", "fabfile.py", "setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "readme.md", "changelog.md"),
+    *("requirements.lock", "requirements-dev.in", "requirements-dev.lock"),
+    *("deploy/", "systemd/", "test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py", "src/handover/__init__.py"),
+)
+
+
+def checkout(target: Path) -> Path:
+    """The tree as git would check it out, with what is not committed yet."""
+    names = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
+    for name in filter(None, names.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+            (target / name).chmod((ROOT / name).stat().st_mode)
+    return target
+
+
+def build(tree: Path, out: Path, *, umask: int = 0o022, what: tuple[str, ...] = ()) -> Path:
+    """`python -m build` without the network, from a neutral directory: the root's gunicorn.py must not get in the way."""
+    command = [sys.executable, "-m", "build", "--no-isolation", *what, "--outdir", str(out), str(tree)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1790000000"}
+    done = subprocess.run(command, cwd=tree.parent, env=environment, capture_output=True, text=True, umask=umask, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return out
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("first")
+    return build(checkout(base / "tree"), base / "dist")
+
+
+def names(built: Path) -> tuple[Path, Path]:
+    return next(built.glob("*.tar.gz")), next(built.glob("*.whl"))
+
+
+def test_the_sdist_carries_what_the_manifest_promises(built: Path) -> None:
+    """A clone and an unpacked sdist can do the same: build, test, deploy."""
+    with tarfile.open(names(built)[0]) as archive:
+        members = [name.partition("/")[2] for name in archive.getnames()]
+    missing = [name for name in PROMISED if (ROOT / name).exists() and not any(member.startswith(name) for member in members)]
+    assert not missing
+    assert not [member for member in members if "__pycache__" in member or ".venv" in member or ".git/" in member]
+
+
+def test_the_sdist_carries_every_tracked_file_of_its_folders(built: Path) -> None:
+    """A file added to src, deploy, systemd or test needs no line in MANIFEST.in."""
+    with tarfile.open(names(built)[0]) as archive:
+        members = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = subprocess.run(["git", "ls-files", "-z", "src", "deploy", "systemd", "test"], cwd=ROOT, check=True, capture_output=True)
+    wanted = {name for name in tracked.stdout.decode().split("\0") if name and (ROOT / name).is_file()}
+    assert not wanted - members
+
+
+def test_the_wheel_owns_two_names(built: Path) -> None:
+    """It installs raab, handover and its own metadata; nothing as common as `config` or `test`."""
+    with zipfile.ZipFile(names(built)[1]) as archive:
+        files = archive.namelist()
+    assert {name.split("/")[0] for name in files if ".dist-info/" not in name} == {"raab", "handover"}
+    assert {f"raab/config/{name}.yaml" for name in ("config", "setting", "logging")} <= set(files)
+    in_src = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.py")}
+    assert {name for name in files if name.endswith(".py")} == in_src
+
+
+def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
+    """Whoever has only the sdist gets the wheel that was tested, byte for byte."""
+    with tarfile.open(names(built)[0]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    tree = next(tmp_path.iterdir())
+    again = build(tree, tmp_path / "dist", what=("--wheel",))
+    direct = build(checkout(tmp_path / "other"), tmp_path / "dist2", what=("--wheel",))
+    assert next(again.glob("*.whl")).read_bytes() == names(built)[1].read_bytes() == next(direct.glob("*.whl")).read_bytes()
+
+
+def test_two_builds_are_byte_identical(built: Path, tmp_path: Path) -> None:
+    """Another directory, another umask, other file times and modes: the same bytes."""
+    tree = checkout(tmp_path / "elsewhere" / "deep")
+    for path in tree.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
+        os.utime(path, (1, 1_000_000_000))
+    again = build(tree, tmp_path / "dist", umask=0o077)
+    digests = [[hashlib.sha256(path.read_bytes()).hexdigest() for path in names(out)] for out in (built, again)]
+    assert digests[0] == digests[1]
+
+
+def test_a_deleted_module_does_not_come_back(tmp_path: Path) -> None:
+    """A wheel is of what is in src now, not of what an earlier build left in build/."""
+    tree = checkout(tmp_path / "tree")
+    (tree / "src/raab/gone.py").write_text("")
+    build(tree, tmp_path / "one", what=("--wheel",))
+    (tree / "src/raab/gone.py").unlink()
+    wheel = next(build(tree, tmp_path / "two", what=("--wheel",)).glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        assert "raab/gone.py" not in archive.namelist()
+
+
+def test_the_wheel_installs_into_an_empty_venv(built: Path, tmp_path: Path) -> None:
+    """And its version is the one that setup.py says."""
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(tmp_path / "venv")], check=True, capture_output=True)
+    python = tmp_path / "venv/bin/python"
+    install = [*uv, "pip", "install", "-q", "--offline", "--no-deps", "--python", str(python), str(names(built)[1])]
+    subprocess.run(install, check=True, capture_output=True)
+    code = "import importlib.metadata as m, importlib.util as u, raab; assert u.find_spec('handover'); print(m.version('raab'))"
+    said = subprocess.run([str(python), "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path).stdout.strip()
+    match = re.search(r'version="([^"]+)"', (ROOT / "setup.py").read_text())
+    assert match and said == match[1]
+
+
+def lock(name: str) -> dict[str, list[tuple[Requirement, int]]]:
+    """The lock's entries by name, each with the number of its hashes."""
+    entries: dict[str, list[tuple[Requirement, int]]] = {}
+    for block in re.split(r"\n(?=\S)", (ROOT / name).read_text()):
+        requirement = Requirement(block.split("\n")[0].rstrip("\\ "))
+        entries.setdefault(requirement.name.lower(), []).append((requirement, block.count("--hash=sha256:")))
+    return entries
+
+
+def requirements() -> list[Requirement]:
+    text = (ROOT / "setup.py").read_text()
+    block = re.search(r"install_requires=\[(.*?)\n    \]", text, re.DOTALL)
+    assert block
+    return [Requirement(found) for found in re.findall(r'^\s+"([^"]+)",$', block[1], re.MULTILINE)]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_is_pinned_and_hashed(name: str) -> None:
+    """Every entry names one version and its hashes, and no machine or index is named."""
+    for entries in lock(name).values():
+        for requirement, hashes in entries:
+            assert [spec.operator for spec in requirement.specifier] == ["=="]
+            assert hashes > 0
+    assert not re.search(r"://|--index|--find-links|^#.*/", (ROOT / name).read_text(), re.MULTILINE)
+
+
+def test_the_lock_fits_setup_py() -> None:
+    """Each dependency of setup.py is in the lock, in a version that it allows, for every Python from 3.10 to 3.14."""
+    entries = lock("requirements.lock")
+    for requirement in requirements():
+        for python in ("3.10", "3.11", "3.12", "3.13", "3.14"):
+            host = {"python_version": python, "python_full_version": f"{python}.0", "implementation_name": "cpython"}
+            host |= {"platform_python_implementation": "CPython", "sys_platform": "linux", "os_name": "posix"}
+            fitting = [locked for locked, _ in entries[requirement.name.lower()] if not locked.marker or locked.marker.evaluate(host)]
+            assert len(fitting) == 1, f"{requirement.name} on {python}"
+            version = next(iter(fitting[0].specifier)).version
+            assert requirement.specifier.contains(version)
