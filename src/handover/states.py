@@ -153,9 +153,12 @@ def settle(fleet: Fleet) -> Orders:
 
 
 def _steady(fleet: Fleet) -> Orders:
-    strangers = tuple(m.pid for m in fleet.of(Phase.BOOTING, Phase.SERVING) if m.generation != fleet.generation)
+    """Workers of other generations leave, the serving ones not before this generation serves in full."""
     here = fleet.of(Phase.BOOTING, Phase.SERVING, generation=fleet.generation)
-    return Orders(max(0, fleet.target - len(here)), fleet.generation, strangers + _surplus(fleet, here))
+    full = len(fleet.of(Phase.SERVING, generation=fleet.generation)) >= fleet.target
+    others = fleet.of(Phase.BOOTING, Phase.SERVING) if full else fleet.of(Phase.BOOTING)
+    leaving = tuple(m.pid for m in others if m.generation != fleet.generation)
+    return Orders(max(0, fleet.target - len(here)), fleet.generation, leaving + _surplus(fleet, here))
 
 
 def _all_at_once(fleet: Fleet, incoming: int) -> Orders:
@@ -166,13 +169,13 @@ def _all_at_once(fleet: Fleet, incoming: int) -> Orders:
 def _one_by_one(fleet: Fleet, incoming: int) -> Orders:
     """One worker more than the target at any time: the next is forked when the one just replaced has gone."""
     new = fleet.of(Phase.BOOTING, Phase.SERVING, generation=incoming)
-    old = tuple(m for m in fleet.of(Phase.BOOTING, Phase.SERVING) if m.generation != incoming)
-    serving_new = fleet.of(Phase.SERVING, generation=incoming)
-    surplus = max(0, len(old) + len(serving_new) - fleet.target)
-    leaving = tuple(m.pid for m in old)[:surplus]
-    room = len(old) + len(new) - len(leaving) + len(fleet.of(Phase.RETIRING)) <= fleet.target
-    spawn = int(room and not leaving and len(new) < fleet.target)
-    return Orders(spawn, incoming, leaving + _surplus(fleet, new))
+    serving = fleet.of(Phase.SERVING)
+    old = tuple(m for m in serving if m.generation != incoming)
+    # Old workers that do not serve yet take room and give nothing; of those that do, so many as have been replaced.
+    idle = tuple(m.pid for m in fleet.of(Phase.BOOTING) if m.generation != incoming)
+    leaving = idle + tuple(m.pid for m in old)[: max(0, len(serving) - fleet.target)]
+    room = len(fleet.members) <= fleet.target
+    return Orders(int(room and len(new) < fleet.target), incoming, leaving + _surplus(fleet, new))
 
 
 def _surplus(fleet: Fleet, members: tuple[Member, ...]) -> tuple[int, ...]:
