@@ -30,7 +30,7 @@ VERBS = "from invoke import Program; from raab.lab.tasks import namespace; Progr
 def verb(*words: str, lab: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """A `fab lab.` verb in a process of its own."""
     return subprocess.Popen(
-        [*prefix, sys.executable, "-c", VERBS, *words], env={**os.environ, "RAAB_LAB": lab}, cwd="/",
+        [*prefix, sys.executable, "-c", VERBS, *words], env={**os.environ, "RAAB_LAB": lab, "HOME": "/"}, cwd="/",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -231,7 +231,8 @@ def test_two_ups_at_once_make_one_lab(lab: LabForTests) -> None:
     both = [verb("up", "--hosts", "2", lab="crash") for _ in range(2)]
     ends = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
-    assert len([p for p in processes() if any(w.startswith(f"--directory={crash.home}/") for w in p.argv)]) == 2
+    running = [p for p in processes() if p.argv[:1] == ("systemd-nspawn",) and any(w.startswith(f"--directory={crash.home}/") for w in p.argv)]
+    assert len(running) == 2
     lifecycle.down(crash)
 
 

@@ -108,7 +108,7 @@ def _bootstrap(part: Path, source: str, say: Callable[[str], None]) -> None:
     line = ""
     environ = {**os.environ, "LC_ALL": "C.UTF-8"}
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, close_fds=False
     ) as child:  # fmt: skip
         assert child.stdout is not None
         for line in child.stdout:

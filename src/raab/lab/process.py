@@ -40,8 +40,11 @@ def processes() -> Iterator[Process]:
 
 
 def run(where: str, *argv: str, hint: str = "") -> str:
-    """Runs a command and returns what it printed. Raises RaabError with its last words if it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    """Runs a command and returns what it printed. Raises RaabError with its last words if it fails.
+
+    The command inherits the locks that are held: if this process is killed, the next holder waits for what it had begun.
+    """
+    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, close_fds=False)
     if done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines()
         raise RaabError(f"{where}: `{' '.join(argv)}` failed, got {words[-1] if words else f'exit code {done.returncode}'}", hint)
@@ -60,9 +63,10 @@ def until(seconds: float, done: Callable[[], bool], every: float = 0.02) -> bool
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Holds the lock file for the block; whoever comes second waits. The kernel lets go of it when the holder dies."""
+    """Holds the lock file for the block; whoever comes second waits. The kernel lets go of it when the holder and its commands are dead."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.set_inheritable(descriptor, True)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
