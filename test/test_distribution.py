@@ -17,9 +17,10 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROMISED = (
-    *("run.py", "wsgi.py", "gunicorn.py", "fabfile.py", "setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "readme.md", "changelog.md"),
+    *("run.py", "wsgi.py", "gunicorn.py", "fabfile.py"),
+    *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "readme.md", "changelog.md"),
     *("requirements.lock", "requirements-dev.in", "requirements-dev.lock"),
-    *("deploy/", "systemd/", "test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py", "src/handover/__init__.py"),
+    *("deploy/", "systemd/", "test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py"),
 )
 
 

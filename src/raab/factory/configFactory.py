@@ -50,7 +50,8 @@ def _load(environ: Mapping[str, str], etc: Path) -> tuple[Settings, Node]:
     # `environment` is chosen by its variable alone: in a file it would have to choose the sections of the file that it stands in.
     stray = [node.value["environment"] for node in layers if isinstance(node.value, Mapping) and "environment" in node.value]
     problems.extend(Problem(node.where, f"{node.path}: unknown key", hint="set RAAB_ENVIRONMENT instead") for node in stray)
-    layers.append(Node({"environment": Node(environment, "RAAB_ENVIRONMENT", "environment")}, "RAAB_ENVIRONMENT", ""))
+    chosen = Node(environment, "RAAB_ENVIRONMENT" if "RAAB_ENVIRONMENT" in environ else "default", "environment")
+    layers.append(Node({"environment": chosen}, chosen.where, ""))
     tree = layered(layers)
     settings = build(tree, Settings, problems)
     if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -110,6 +110,12 @@ def _struct(node: Node, wanted: type[msgspec.Struct], problems: list[Problem], p
     return made
 
 
+def _paths_below(wanted: type[msgspec.Struct]) -> Iterator[str]:
+    for name, hint in get_type_hints(wanted).items():
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            yield from (f"{name}.{field}" for field in hint.__struct_fields__)
+
+
 def _core(wanted: Any) -> Any:
     return get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
 
@@ -126,8 +132,14 @@ def _wrong(node: Node, message: str, got: str = "", hint: str = "") -> Problem:
 
 def _unknown(node: Node, key: str, wanted: type[msgspec.Struct]) -> Problem:
     near = difflib.get_close_matches(key, wanted.__struct_fields__, n=1)
+    deeper = {path.rpartition(".")[2]: path for path in _paths_below(wanted)}
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif key in deeper:
+        hint = f"did you mean {deeper[key]}?"
+    else:
+        hint = f"known here: {', '.join(sorted(wanted.__struct_fields__)) or 'nothing'}"
     # A value that somebody meant for a secret must not be shown because its key is misspelt.
-    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(wanted.__struct_fields__)) or 'nothing'}"
     secret = bool(_SECRETIVE.search(key)) or bool(near and _core(get_type_hints(wanted).get(near[0])) is Secret)
     return _wrong(node, "unknown key", MASK if secret else _shown(node), hint)
 

@@ -1,0 +1,96 @@
+"""Who may import whom (DESIGN section 3), read from the source, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src"
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it, by its full name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ""
+            if node.level:
+                parts = path.relative_to(SRC).parts[:-1]
+                base = ".".join(parts[: len(parts) - node.level + 1]) + "."
+            yield base + (node.module or "")
+            yield from (f"{base}{node.module or ''}.{alias.name}".strip(".") for alias in node.names)
+
+
+def offenders(folder: str, forbidden: tuple[str, ...]) -> list[str]:
+    files = sorted((SRC / folder).rglob("*.py")) if (SRC / folder).is_dir() else [SRC / folder]
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        for name in imports(path)
+        if any(name == root or name.startswith(f"{root}.") for root in forbidden)
+    ]
+
+
+def test_handover_knows_nothing_of_raab() -> None:
+    """gunicorn's master imports it: the standard library, gunicorn and gevent are all it may hold."""
+    allowed = {*sys.stdlib_module_names, "gunicorn", "gevent", "greenlet", "handover"}
+    strangers = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((SRC / "handover").rglob("*.py"))
+        for name in imports(path)
+        if name.split(".")[0] not in allowed
+    ]
+    assert not strangers
+
+
+@pytest.mark.parametrize("room", ["raab/__init__.py", "raab/errors.py", "raab/release.py", "raab/factory", "raab/modules", "raab/web"])
+def test_the_app_knows_neither_its_deploy_nor_its_server(room: str) -> None:
+    """It runs under any WSGI server, and from anywhere."""
+    assert not offenders(room, ("raab.deploy", "raab.lab", "raab.host", "gunicorn", "handover", "fabric", "paramiko"))
+
+
+def test_what_runs_on_a_host_needs_no_deployer_tools() -> None:
+    """A release holds the service's dependencies only."""
+    assert not offenders("raab/host", ("raab.deploy", "raab.lab", "fabric", "paramiko", "invoke", "rich", "build", "uv"))
+
+
+def test_errors_need_the_standard_library_only() -> None:
+    """Everything else may import them."""
+    assert not [name for name in imports(SRC / "raab/errors.py") if name.split(".")[0] not in sys.stdlib_module_names]
+
+
+@pytest.mark.skipif(not (SRC / "raab/deploy/plan.py").exists(), reason="no plan yet")
+def test_a_plan_touches_nothing() -> None:
+    """plan.py decides; only run.py acts."""
+    acting = ("os", "subprocess", "socket", "shutil", "tempfile", "fabric", "paramiko", "invoke", "raab.deploy.run")
+    assert not offenders("raab/deploy/plan.py", acting)
+
+
+def test_nobody_imports_the_settings_file_of_gunicorn() -> None:
+    """The root's gunicorn.py shadows the package for whatever runs with the root on its path."""
+    for name in ("run.py", "wsgi.py", "fabfile.py", "setup.py"):
+        if (ROOT / name).exists():
+            assert not [module for module in imports_of_root(ROOT / name) if module.split(".")[0] == "gunicorn"], name
+
+
+def imports_of_root(path: Path) -> list[str]:
+    return [name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom) for name in names(node)]
+
+
+def names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+
+
+@pytest.mark.parametrize("module", ["raab", "raab.errors", "raab.release", "raab.factory.configFactory"])
+def test_a_light_import_stays_light(module: str) -> None:
+    """The `raab` command and the trial load import these; Flask would cost them 300 ms."""
+    code = f"import {module}, sys; print([name for name in ('flask', 'werkzeug', 'gunicorn', 'gevent') if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout
+    assert said == "[]\n"
