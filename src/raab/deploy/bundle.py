@@ -1,0 +1,192 @@
+"""The one file that a deploy sends: made from the working tree, named by its content, built once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from raab.deploy import exitcodes
+from raab.errors import RaabError
+
+SINGLE_INPUTS = ("setup.py", "pyproject.toml", "requirements.lock", "wsgi.py", "gunicorn.py")
+CARRIED = ("requirements.lock", "wsgi.py", "gunicorn.py")
+LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file to send: the name it gets on the host, its SHA-256 in hex, its size in bytes, and where it lies here."""
+
+    name: str
+    sha256: str
+    size: int
+    path: Path
+
+    @classmethod
+    def of(cls, path: Path, name: str = "") -> Part:
+        content = path.read_bytes()
+        return cls(name or path.name, hashlib.sha256(content).hexdigest(), len(content), path)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte."""
+
+    id: str
+    version: str
+    commit: str
+    content: str
+    lock: str
+    parts: tuple[Part, ...]
+    manifest: str
+    file: Path
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the tree stands: commit, its time in seconds since the epoch (now for a tree that differs from it), and whether it differs."""
+
+    commit: str
+    commit_time: int
+    dirty: bool
+
+
+def build(root: Path) -> Bundle:
+    """The bundle of the tree at `root`; the same content, built before, is only read. Raises RaabError when it does not build."""
+    files = inputs(root)
+    content = content_hash(root, files)
+    origin = ask_git(root, files)
+    home = root / "build" / "raab" / "bundles" / (content[:16] + ("-dirty" if origin.dirty else ""))
+    if not (home / "manifest.json").exists():
+        make(root, files, content, origin, home)
+    return read(home)
+
+
+def inputs(root: Path) -> tuple[Path, ...]:
+    """The files whose content makes a release, in a fixed order."""
+    missing = [name for name in SINGLE_INPUTS if not (root / name).is_file()]
+    if missing:
+        raise RaabError(f"bundle: {root} lacks {missing[0]}", "deploy from the root of a raab project", exitcodes.BAD_INPUT)
+    trees = [path for folder in ("src", "systemd") for path in (root / folder).rglob("*")]
+    wanted = [path for path in trees if path.is_file() and not LEFT_OUT & set(path.parts) and ".egg-info" not in str(path)]
+    return tuple(sorted([root / name for name in SINGLE_INPUTS] + wanted))
+
+
+def content_hash(root: Path, files: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        executable = bool(path.stat().st_mode & 0o100)
+        line = f"{path.relative_to(root)}\0{executable}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def ask_git(root: Path, files: tuple[Path, ...]) -> Origin:
+    """Compare the inputs with the commit. Without git, or for files that it does not know, the tree counts as dirty."""
+    names = [*SINGLE_INPUTS, "src", "systemd"]
+    head = git(root, "log", "-1", "--format=%H %ct")
+    changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", *names)
+    commit, _, seconds = head.partition(" ")
+    if not commit or changed is None or changed:
+        return Origin(commit or "", int(datetime.now(timezone.utc).timestamp()), dirty=True)
+    return Origin(commit, int(seconds), dirty=False)
+
+
+def git(root: Path, *words: str) -> str:
+    """What git says; a question mark where it cannot say anything, so that nothing passes for clean by mistake."""
+    try:
+        done = subprocess.run(("git", *words), cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def make(root: Path, files: tuple[Path, ...], content: str, origin: Origin, home: Path) -> None:
+    """Build into a directory beside `home` and rename it, so that a half-made bundle is never read."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix="making-") as temporary:
+        made = Path(temporary) / "made"
+        parts_home = made / "parts"
+        parts_home.mkdir(parents=True)
+        wheel = build_wheel(root, files, Path(temporary) / "tree", origin.commit_time)
+        parts = [Part.of(Path(shutil.copy(wheel, parts_home)))]
+        for path in files:
+            name = str(path.relative_to(root))
+            if name in CARRIED or name.startswith("systemd/"):
+                target = parts_home / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                parts.append(Part.of(Path(shutil.copyfile(path, target)), name))
+        text = manifest_text(content, origin, wheel.name.split("-")[1], parts)
+        write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
+        # Last, for a bundle with a manifest is a finished one.
+        (made / "manifest.json").write_text(text)
+        if home.exists():
+            shutil.rmtree(home)
+        made.rename(home)
+
+
+def build_wheel(root: Path, files: tuple[Path, ...], tree: Path, epoch: int) -> Path:
+    """Build from a copy of the inputs alone: what else lies in the checkout, such as an old build/lib, must not get in."""
+    for path in files:
+        target = tree / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tree.parent / "dist"), str(tree))
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(epoch), "HOME": str(tree.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
+    if done.returncode:
+        raise RaabError(
+            f"build: the wheel does not build, got: {(done.stderr or done.stdout).strip()[-2000:]}", "see `python -m build --wheel`"
+        )
+    return next((tree.parent / "dist").glob("*.whl"))
+
+
+def manifest_text(content: str, origin: Origin, version: str, parts: list[Part]) -> str:
+    time = datetime.fromtimestamp(origin.commit_time, timezone.utc)
+    manifest = {
+        "id": f"{time:%Y%m%dT%H%M%SZ}-{content[:7]}" + ("-dirty" if origin.dirty else ""),
+        "version": version,
+        "commit": origin.commit,
+        "content": content,
+        "lock": next(part.sha256 for part in parts if part.name == "requirements.lock"),
+        "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
+    }
+    return json.dumps(manifest, indent=1) + "\n"
+
+
+def write_tar(target: Path, manifest: str, parts: list[Part]) -> None:
+    """One file with everything, the same bytes for the same content."""
+    with tarfile.open(target, "w") as tar:
+        for name, content in [("manifest.json", manifest.encode()), *((part.name, part.path.read_bytes()) for part in parts)]:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def read(home: Path) -> Bundle:
+    text = (home / "manifest.json").read_text()
+    manifest = json.loads(text)
+    parts = tuple(Part(part["name"], part["sha256"], part["size"], home / "parts" / part["name"]) for part in manifest["parts"])
+    return Bundle(
+        manifest["id"],
+        manifest["version"],
+        manifest["commit"],
+        manifest["content"],
+        manifest["lock"],
+        parts,
+        text,
+        home / f"{manifest['id']}.tar",
+    )

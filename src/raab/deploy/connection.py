@@ -1,0 +1,164 @@
+"""The one SSH connection to a host and the conversation over it. Only run.py uses it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import fabric
+import paramiko
+
+from raab.deploy import exitcodes, wire
+from raab.deploy.environment import Host
+from raab.errors import RaabError
+
+OnEvent = Callable[[dict[str, Any]], None]
+BLOCK = 1 << 17
+
+
+class ConnectionLost(RaabError):
+    """The connection ended before the host had answered."""
+
+
+def silent(_: dict[str, Any]) -> None:
+    """For requests whose events nobody wants to see."""
+
+
+class Remote:
+    """A connection with one channel, on which the host's session program answers request after request."""
+
+    def __init__(self, host: Host, connect_timeout: float) -> None:
+        self.host = host
+        self.sent = 0
+        self.channels = 0
+        self.connection = fabric.Connection(
+            host.address,
+            user=host.user,
+            port=host.port,
+            connect_timeout=int(connect_timeout),
+            config=fabric.Config(overrides={"load_ssh_configs": not host.identity}),
+            connect_kwargs=login(host, connect_timeout),
+        )
+        # Fabric adds every host key that it meets and loads none (FACTS 26).
+        self.connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        if Path(host.known_hosts).is_file():
+            self.connection.client.load_host_keys(host.known_hosts)
+
+    def open(self) -> None:
+        """Log in and start the session program. Raises RaabError when the host cannot be reached or is not who it should be."""
+        try:
+            self.connection.open()
+            transport = self.connection.client.get_transport()
+            assert transport is not None
+            # A connection that has silently died is noticed by this, not by the kernel's two hours.
+            transport.set_keepalive(15)
+            self.channel = transport.open_session()
+            self.channels += 1
+            self.channel.exec_command(wire.command(sudo=self.host.user != "root"))
+            self.lines = self.channel.makefile("rb")
+            self.write([wire.program()])
+        except (OSError, paramiko.SSHException, EOFError) as error:
+            self.close()
+            raise explain(self.host, error) from error
+
+    def request(self, operation: str, on_event: OnEvent = silent, payload: Iterable[Path] = (), **values: Any) -> dict[str, Any]:
+        """Send one request and return its answer. Raises RaabError with what the host has to say, ConnectionLost when it says nothing."""
+        try:
+            self.write([json.dumps({"op": operation, **values}).encode() + b"\n"])
+            for path in payload:
+                self.write(blocks(path))
+        except OSError:
+            # The host may have refused in the middle of a payload; its reason is waiting to be read.
+            pass
+        while True:
+            try:
+                line = self.lines.readline()
+            except OSError as error:
+                raise ConnectionLost(
+                    f"host {self.host.name}: the connection was lost, got {error}", "deploy again", exitcodes.UNREACHABLE
+                ) from error
+            if not line:
+                raise self.ended()
+            answer: dict[str, Any] = json.loads(line)
+            if answer["event"] == "done":
+                return answer
+            if answer["event"] == "error":
+                raise RaabError(f"host {self.host.name}: {answer['message']}", answer["hint"], answer["code"])
+            on_event(answer)
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self.channel.sendall(piece)
+            self.sent += len(piece)
+
+    def ended(self) -> RaabError:
+        """Why the session program is gone: what the host's shell, sudo or Python said of it."""
+        said = b""
+        while block := self.channel.recv_stderr(65536):
+            said += block
+        text = said.decode(errors="replace").strip()
+        name = self.host.name
+        if wire.NO_PYTHON in text:
+            return RaabError(f"host {name}: there is no python3, got none on PATH", "install Python >= 3.10 on it", exitcodes.REFUSED)
+        if wire.OLD_PYTHON in text:
+            got = text.split(wire.OLD_PYTHON)[1].split()[0]
+            return RaabError(f"host {name}: its python3 is too old, got {got}", "install Python >= 3.10 on it", exitcodes.REFUSED)
+        if wire.NO_SUDO in text:
+            return RaabError(
+                f"host {name}: {self.host.user} is not root and there is no sudo", "log in as root, or install sudo", exitcodes.REFUSED
+            )
+        if text.startswith("sudo:"):
+            return RaabError(
+                f"host {name}: sudo refused {self.host.user}, got: {text}", "allow it python3 without a password", exitcodes.REFUSED
+            )
+        return ConnectionLost(f"host {name}: the session ended, got: {text[-1000:] or 'no word'}", "deploy again", exitcodes.UNREACHABLE)
+
+    def close(self) -> None:
+        self.connection.client.close()
+
+
+def login(host: Host, timeout: float) -> dict[str, Any]:
+    """A key that is named is the only one to be tried; else the agent and the usual files are."""
+    limits = {"banner_timeout": timeout, "auth_timeout": timeout}
+    if not host.identity:
+        return dict(limits)
+    return {**limits, "key_filename": host.identity, "look_for_keys": False, "allow_agent": False}
+
+
+def blocks(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block
+
+
+def explain(host: Host, error: Exception) -> RaabError:
+    """One sentence for each way in which a login goes wrong."""
+    where = f"host {host.name} ({host.address}:{host.port})"
+    if isinstance(error, paramiko.BadHostKeyException):
+        got = error.key.fingerprint
+        hint = f"if the host was really set up anew: ssh-keygen -f {host.known_hosts} -R {host.address}, then add its new key"
+        return RaabError(f"{where}: its host key has changed, got {got}", hint, exitcodes.UNREACHABLE)
+    if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
+        hint = f"compare its fingerprint, then: ssh-keyscan -p {host.port} {host.address} >> {host.known_hosts}"
+        return RaabError(f"{where}: its host key is unknown, got none in {host.known_hosts}", hint, exitcodes.UNREACHABLE)
+    if isinstance(error, paramiko.AuthenticationException | paramiko.PasswordRequiredException):
+        with_key = f" with the key {host.identity}" if host.identity else ""
+        return RaabError(
+            f"{where}: the login as {host.user}{with_key} was refused, got: {error}",
+            "add the public key there, or name another one as identity",
+            exitcodes.UNREACHABLE,
+        )
+    if isinstance(error, FileNotFoundError) and host.identity:
+        return RaabError(
+            f"{where}: the key cannot be read, got {host.identity}", "correct identity in the environment's file", exitcodes.BAD_INPUT
+        )
+    if isinstance(error, socket.gaierror):
+        return RaabError(
+            f"{where}: its name is not known, got: {error.strerror}", "correct its address in the environment's file", exitcodes.UNREACHABLE
+        )
+    return RaabError(
+        f"{where}: it cannot be reached, got: {error or type(error).__name__}", "is it up, and is the address right?", exitcodes.UNREACHABLE
+    )

@@ -1,0 +1,83 @@
+"""What a host told of itself, as a frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from raab.deploy.wheels import Platform
+
+
+@dataclass(frozen=True)
+class InstalledRelease:
+    """A release directory on a host; an incomplete one has nothing but its name."""
+
+    id: str
+    complete: bool
+    content: str
+    version: str
+    commit: str
+    lock: str
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """Who holds a host's lock; `since` in seconds since the epoch."""
+
+    who: str = "somebody"
+    machine: str = "somewhere"
+    what: str = "a deploy"
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The answer of raab.host.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each release."""
+
+    python: str
+    implementation: str
+    libc: str
+    machine: str
+    system: str
+    uid: int
+    time: float
+    disk_free: int
+    disk_total: int
+    inodes_free: int
+    systemd: int
+    executable: str = ""
+    releases: tuple[InstalledRelease, ...] = ()
+    current: str | None = None
+    cache: frozenset[str] = frozenset()
+    templates: frozenset[str] = frozenset()
+    units: dict[str, str] = field(default_factory=dict)
+    user: bool = False
+    verdicts: dict[str, str] = field(default_factory=dict)
+    served: tuple[str, ...] = ()
+    lock: LockHolder | None = None
+    service: dict[str, str] = field(default_factory=dict)
+    activating: bool = False
+
+    @property
+    def platform(self) -> Platform:
+        return Platform(self.python, self.implementation, self.libc, self.machine)
+
+    @property
+    def running(self) -> InstalledRelease | None:
+        """The current release when it is complete, proved and the service active: what a deploy of the same may leave alone."""
+        release = self.release(self.current)
+        proved = release is not None and self.verdicts.get(release.id) == "serving"
+        return release if proved and self.service.get("ActiveState") == "active" and not self.activating else None
+
+    def release(self, release_id: str | None) -> InstalledRelease | None:
+        return next((release for release in self.releases if release.id == release_id and release.complete), None)
+
+    def with_content(self, content: str) -> InstalledRelease | None:
+        return next((release for release in self.releases if release.complete and release.content == content), None)
+
+
+def parse(told: Any) -> HostFacts:
+    """The facts out of their JSON form."""
+    return msgspec.convert(told, type=HostFacts)

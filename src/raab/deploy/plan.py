@@ -1,0 +1,225 @@
+"""From what is wanted and what is there to what will be done. Pure: no clock, no file, no host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from raab.deploy import exitcodes
+from raab.deploy.bundle import Bundle, Part
+from raab.deploy.environment import Environment, Host, Wave
+from raab.deploy.hostfacts import HostFacts
+from raab.errors import RaabError
+from raab.host.paths import template_name
+
+MIB = 1 << 20
+OLDEST_SYSTEMD = 252
+# What an unpacked wheel with its bytecode takes, measured at 3.4 times its size; and what must stay free for everybody else.
+UNPACKED = 4
+MARGIN = 64 * MIB
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """What a host's platform needs beside the bundle: the dependencies' wheels and uv; or why they cannot be had."""
+
+    wheels: tuple[Part, ...] = ()
+    uv: Part | None = None
+    problem: RaabError | None = None
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Bring a release onto the host: `send` is exactly what its cache lacks, `wheels` all that its environment needs."""
+
+    send: tuple[Part, ...]
+    wheels: tuple[str, ...]
+    uv: str
+    dependencies: Literal["install", "link"]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.send)
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation."""
+
+    host: Host
+    verdict: Literal["nothing", "activate", "refuse"]
+    release: str = ""
+    previous: str | None = None
+    reason: str = ""
+    staging: Staging | None = None
+    changes: tuple[str, ...] = ()
+    refusal: RaabError | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All hosts, and the waves in which those that change are switched."""
+
+    environment: str
+    title: str
+    hosts: tuple[HostPlan, ...]
+    waves: tuple[tuple[str, ...], ...]
+
+    @property
+    def refused(self) -> tuple[HostPlan, ...]:
+        return tuple(plan for plan in self.hosts if plan.verdict == "refuse")
+
+    @property
+    def active(self) -> tuple[HostPlan, ...]:
+        return tuple(plan for plan in self.hosts if plan.verdict == "activate")
+
+
+def deploy(environment: Environment, bundle: Bundle, facts: Mapping[str, HostFacts], supplies: Mapping[str, Supplies]) -> Plan:
+    """Plan the deploy of a bundle. A host without facts is left out: it could not be reached."""
+    plans = tuple(deploy_host(host, bundle, facts[host.name], supplies) for host in environment.hosts if host.name in facts)
+    return Plan(environment.name, f"deploy {bundle.id} to {environment.name}", plans, waves(environment.settings.waves, plans))
+
+
+def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
+    if facts.running and facts.running.content == bundle.content:
+        return HostPlan(host, "nothing", facts.running.id, facts.current, f"{facts.running.id} has the same content and serves")
+    refusal = unfit(host, facts)
+    if refusal:
+        return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
+    there = facts.with_content(bundle.content)
+    if there:
+        return HostPlan(host, "activate", there.id, facts.current, "staged before", changes=changes(bundle, facts))
+    supply = supplies[host.name]
+    if supply.problem:
+        return HostPlan(host, "refuse", bundle.id, facts.current, refusal=at(host, supply.problem))
+    staging = stage(bundle, facts, supply)
+    needed = staging.size + UNPACKED * (staging.size if staging.dependencies == "install" else bundle.size) + MARGIN
+    if needed > facts.disk_free:
+        problem = f"disk: needs {mib(needed)} for the release, got {mib(facts.disk_free)} free"
+        return HostPlan(
+            host, "refuse", bundle.id, facts.current, refusal=at(host, RaabError(problem, "make room below /opt", exitcodes.REFUSED))
+        )
+    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=changes(bundle, facts))
+
+
+def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
+    linked = template_name(bundle.lock, facts.python, facts.machine) in facts.templates
+    assert supply.uv is not None
+    wanted = (*bundle.parts, *(() if linked else supply.wheels), supply.uv)
+    # Two parts may be the same file under two names; its bytes are sent once.
+    lacking = {part.sha256: part for part in wanted if part.sha256 not in facts.cache}
+    return Staging(tuple(lacking.values()), tuple(part.sha256 for part in supply.wheels), supply.uv.sha256, "link" if linked else "install")
+
+
+def rollback(environment: Environment, facts: Mapping[str, HostFacts], to: str = "") -> Plan:
+    """Plan the way back: to the release named, or on each host to the one that served before its current one."""
+    plans = tuple(rollback_host(host, facts[host.name], to) for host in environment.hosts if host.name in facts)
+    return Plan(
+        environment.name, f"roll {environment.name} back{f' to {to}' if to else ''}", plans, waves(environment.settings.waves, plans)
+    )
+
+
+def rollback_host(host: Host, facts: HostFacts, to: str) -> HostPlan:
+    choices = tuple(release for release in facts.served if facts.release(release))
+    earlier = choices[: choices.index(facts.current)] if facts.current in choices else choices
+    target = to or (earlier[-1] if earlier else "")
+    if facts.running and target == facts.running.id:
+        return HostPlan(host, "nothing", target, facts.current, f"{target} serves already")
+    refusal = unfit(host, facts)
+    if not refusal and target not in choices:
+        refusal = at(host, unknown(target, tuple(release for release in choices if release != facts.current)))
+    if refusal:
+        return HostPlan(host, "refuse", target, facts.current, refusal=refusal)
+    return HostPlan(host, "activate", target, facts.current, "kept on the host")
+
+
+def unknown(target: str, choices: tuple[str, ...]) -> RaabError:
+    there = f"to choose from: {', '.join(choices)}" if choices else "none other that served is kept there"
+    if target:
+        return RaabError(f"rollback: no such release that once served, got {target}", there, exitcodes.BAD_INPUT)
+    return RaabError("rollback: there is no earlier release that served, got none", there, exitcodes.BAD_INPUT)
+
+
+def unfit(host: Host, facts: HostFacts) -> RaabError | None:
+    """Why nothing can be activated on this host, whatever it is."""
+    if facts.uid != 0:
+        return at(
+            host, RaabError(f"login: root's rights are needed, got user id {facts.uid}", "log in as root or with sudo", exitcodes.REFUSED)
+        )
+    if facts.systemd < OLDEST_SYSTEMD:
+        got = facts.systemd or "none"
+        return at(
+            host, RaabError(f"systemd: version {OLDEST_SYSTEMD} or newer is needed, got {got}", "upgrade the host", exitcodes.REFUSED)
+        )
+    if facts.activating:
+        problem = RaabError("lock: an activation is at work, got one without its deployer", "wait until it has ended", exitcodes.LOCKED)
+        return at(host, problem)
+    return None
+
+
+def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
+    """What a person wants to know before saying yes."""
+    told = []
+    running = facts.release(facts.current)
+    if running is None:
+        told.append("first deploy: prepares the host (user, directories, units)")
+    else:
+        if running.commit != bundle.commit:
+            told.append(f"commit {running.commit[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
+        if running.lock != bundle.lock:
+            told.append("dependencies change")
+    units = {part.name.removeprefix("systemd/"): part.sha256 for part in bundle.parts if part.name.startswith("systemd/raab")}
+    changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
+    if changed:
+        told.append(f"units change: {', '.join(changed)}")
+    broken = [release.id for release in facts.releases if not release.complete]
+    if broken:
+        told.append(f"interrupted before: {', '.join(broken)}")
+    return tuple(told)
+
+
+def waves(wanted: tuple[Wave, ...], plans: tuple[HostPlan, ...]) -> tuple[tuple[str, ...], ...]:
+    """Cut the hosts that change into waves. An empty wave is left out."""
+    names = tuple(plan.host.name for plan in plans if plan.verdict == "activate")
+    cut = []
+    done = 0
+    for wave in wanted:
+        end = wave.upto(len(names))
+        if end > done:
+            cut.append(names[done:end])
+            done = end
+    return tuple(cut)
+
+
+def at(host: Host, problem: RaabError) -> RaabError:
+    return RaabError(f"host {host.name}: {problem.message}", problem.hint, problem.exit_code)
+
+
+def mib(size: int) -> str:
+    return f"{size / MIB:.0f} MiB"
+
+
+def describe(plan: Plan) -> str:
+    """The plan as people read it: what `fab plan` prints, whole lines, in the hosts' order."""
+    lines = [plan.title]
+    for host in plan.hosts:
+        lines += [f"  {host.host.name} ({host.host.address})", *(f"    {line}" for line in describe_host(host))]
+    if len(plan.active) > 1:
+        lines.append("  waves: " + ", then ".join(" ".join(wave) for wave in plan.waves))
+    return "\n".join(lines)
+
+
+def describe_host(plan: HostPlan) -> list[str]:
+    if plan.verdict == "nothing":
+        return [f"nothing changes: {plan.reason}"]
+    if plan.refusal:
+        return [f"refused: {line}" if number == 0 else line for number, line in enumerate(str(plan.refusal).splitlines())]
+    lines = [f"release {plan.previous or 'none'} -> {plan.release}", *plan.changes]
+    if plan.staging:
+        names = ", ".join(part.name for part in plan.staging.send)
+        lines.append(f"send {len(plan.staging.send)} files, {plan.staging.size} bytes: {names}")
+        lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
+    else:
+        lines.append(f"send nothing: {plan.reason}")
+    return [*lines, "activate: verify, trial load, switch, reload, prove by answers"]

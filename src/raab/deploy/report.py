@@ -1,0 +1,74 @@
+"""What came of an operation on an environment's hosts, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+Result = Literal["deployed", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The host's own requests across the switch; `slowest` in seconds."""
+
+    sent: int = 0
+    failed: int = 0
+    slowest: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """One host's outcome. Times in seconds, `sent` in bytes over the connection; `channels` counts its SSH channels."""
+
+    name: str
+    address: str
+    result: Result
+    release: str | None = None
+    previous: str | None = None
+    reason: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+    stage_seconds: float = 0.0
+    sent: int = 0
+    channels: int = 0
+    probe: Probe = field(default_factory=Probe)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One operation, one verdict, one exit code."""
+
+    environment: str
+    operation: str
+    release: str
+    exit_code: int
+    hosts: tuple[HostReport, ...]
+    seconds: float = 0.0
+
+    def json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+COLUMNS = ("host", "address", "result", "release", "from", "seconds", "requests", "failed", "slowest")
+
+
+def row(host: HostReport) -> tuple[str, ...]:
+    probed = (str(host.probe.sent), str(host.probe.failed), f"{host.probe.slowest * 1000:.0f} ms") if host.probe.sent else ("-", "-", "-")
+    return (host.name, host.address, host.result, host.release or "-", host.previous or "-", f"{host.seconds:.2f}", *probed)
+
+
+def summary(report: Report) -> str:
+    """The one sentence at the end."""
+    counts = {result: sum(host.result == result for host in report.hosts) for result in dict.fromkeys(host.result for host in report.hosts)}
+    told = ", ".join(f"{count} {result}" for result, count in counts.items())
+    sent = sum(host.probe.sent for host in report.hosts)
+    failed = sum(host.probe.failed for host in report.hosts)
+    # Beside every zero stands what it bounds: with none of N failed, the rate is below 3/N (rule of three).
+    bound = f", rate below {3 / sent:.2%}" if sent and not failed else ""
+    probed = f"; {failed} of {sent} requests across the switch failed{bound}" if sent else ""
+    if set(counts) == {"unchanged"}:
+        told = "nothing changes"
+    return f"{report.operation} {report.environment}: {told} in {report.seconds:.1f} s{probed}"

@@ -1,0 +1,158 @@
+"""Carrying a plan out. The only module that acts on hosts; it decides nothing that the plan could have decided."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from raab.deploy import exitcodes
+from raab.deploy.connection import ConnectionLost, Remote
+from raab.deploy.environment import Environment
+from raab.deploy.fleet import Outcome, everywhere
+from raab.deploy.hostfacts import HostFacts, parse
+from raab.deploy.plan import HostPlan, Plan, Staging
+from raab.deploy.report import HostReport, Probe
+from raab.errors import RaabError
+
+# (host's name, text): how a runner tells people where it is.
+Progress = Callable[[str, str], None]
+RECONNECT_SECONDS = 30.0
+
+
+class Runner:
+    """The connections to an environment's hosts, and what is done over them."""
+
+    def __init__(self, environment: Environment, progress: Progress) -> None:
+        self.environment = environment
+        self.progress = progress
+        self.parallel = environment.settings.parallel
+        self.hosts = {host.name: host for host in environment.hosts}
+        self.remotes: dict[str, Remote] = {}
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for remote in self.remotes.values():
+            remote.close()
+
+    def connect(self, name: str) -> Remote:
+        remote = Remote(self.hosts[name], self.environment.settings.connect_timeout)
+        remote.open()
+        self.remotes[name] = remote
+        return remote
+
+    def each(self, operation: str, **values: Any) -> Outcome[dict[str, Any]]:
+        """Connect to every host and ask one thing of it."""
+        return everywhere(self.hosts, lambda name: self.connect(name).request(operation, **values), self.parallel)
+
+    def facts(self) -> Outcome[HostFacts]:
+        return everywhere(self.hosts, lambda name: parse(self.connect(name).request("facts")["facts"]), self.parallel)
+
+    def lock(self, names: tuple[str, ...], what: str, wait: float) -> None:
+        """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder."""
+        end = time.monotonic() + wait
+        while True:
+            outcome = everywhere(names, lambda name: self.remotes[name].request("lock", what=what, **myself()), self.parallel)
+            if not outcome.failed:
+                return
+            error = next(iter(outcome.failed.values()))
+            if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
+                raise error
+            # Let go of all, so that two deployers who each hold a part do not wait for each other for ever.
+            everywhere(outcome.done, lambda name: self.remotes[name].request("release"), self.parallel)
+            self.progress("", error.message)
+            time.sleep(0.5 + secrets.randbelow(500) / 1000)
+
+    def stage(self, plan: Plan, manifest: str) -> Outcome[dict[str, Any]]:
+        staged = {host.host.name: host.staging for host in plan.active if host.staging}
+
+        def work(name: str) -> dict[str, Any]:
+            staging: Staging = staged[name]
+            self.progress(name, f"sending {len(staging.send)} files, {staging.size / 1000:.0f} kB")
+            return self.remotes[name].request(
+                "stage",
+                lambda event: self.progress(name, event["text"]),
+                (part.path for part in staging.send),
+                manifest=manifest,
+                send=[{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in staging.send],
+                wheels=staging.wheels,
+                uv=staging.uv,
+            )
+
+        return everywhere(staged, work, self.parallel)
+
+    def activate(self, plan: HostPlan, action: str, condemn: str = "") -> HostReport:
+        """Activate one release on one host and wait for its verdict, over a new connection if this one is lost."""
+        name = plan.host.name
+        token = secrets.token_hex(16)
+        settings = self.environment.settings
+        hooks = (
+            {key: hook for key in ("before_activate", "after_activate") if (hook := getattr(settings.hooks, key))}
+            if action == "deploy"
+            else {}
+        )
+        values: dict[str, Any] = {
+            "release": plan.release,
+            "token": token,
+            "action": action,
+            "keep": settings.keep,
+            "condemn": condemn,
+            "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
+            **myself(),
+        }
+        try:
+            answer = self.remotes[name].request("activate", lambda event: self.tell(name, event), **values)
+        except ConnectionLost as error:
+            self.progress(name, f"{error.message}; connecting again to read the verdict")
+            answer = self.follow(name, token, error)
+        return self.outcome(plan, answer["verdict"])
+
+    def follow(self, name: str, token: str, error: RaabError) -> dict[str, Any]:
+        """The verdict of an activation whose connection was lost."""
+        end = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                return self.connect(name).request("follow", lambda event: self.tell(name, event), token=token)
+            except RaabError:
+                if time.monotonic() > end:
+                    raise error from None
+                time.sleep(1)
+
+    def tell(self, name: str, event: dict[str, Any]) -> None:
+        self.progress(name, event["text"])
+
+    def outcome(self, plan: HostPlan, verdict: dict[str, Any]) -> HostReport:
+        base = self.base(plan)
+        probe = Probe(**verdict.get("probe", {}))
+        if verdict["ok"]:
+            return replace(base, result="deployed", release=plan.release, probe=probe, seconds=verdict["seconds"])
+        reverted = bool(verdict.get("reverted")) or not verdict.get("started", True)
+        return replace(
+            base,
+            result="failed" if reverted else "stranded",
+            release=plan.previous if reverted else None,
+            reason=verdict["reason"],
+            probe=probe,
+            seconds=verdict.get("seconds", 0.0),
+        )
+
+    def base(self, plan: HostPlan) -> HostReport:
+        remote = self.remotes[plan.host.name]
+        return HostReport(
+            plan.host.name, plan.host.address, "untouched", plan.previous, plan.previous, sent=remote.sent, channels=remote.channels
+        )
+
+
+def myself() -> dict[str, Any]:
+    """Who is deploying, for the lock and the hosts' journals."""
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):
+        who = "unknown"
+    return {"who": who, "machine": platform.node()}

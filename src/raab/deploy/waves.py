@@ -1,0 +1,117 @@
+"""Switching a fleet wave by wave, and taking it back when a wave fails."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from raab.deploy import exitcodes
+from raab.deploy.environment import Environment
+from raab.deploy.fleet import everywhere
+from raab.deploy.plan import HostPlan, Plan
+from raab.deploy.report import HostReport, Result
+from raab.deploy.run import Progress, Runner
+from raab.errors import RaabError
+
+
+class Waves:
+    """One pass over a plan's waves. Every host of the plan has its release staged already."""
+
+    def __init__(self, runner: Runner, environment: Environment, planned: Plan, action: str, progress: Progress) -> None:
+        self.runner = runner
+        self.settings = environment.settings
+        self.planned = planned
+        self.plans = {host.host.name: host for host in planned.active}
+        self.action = action
+        self.progress = progress
+        self.reports: dict[str, HostReport] = {}
+
+    def carry_out(self) -> dict[str, HostReport]:
+        """The report of each host that was touched. After a failure the later waves are left alone."""
+        if self.once_failed():
+            return self.reports
+        for number, wave in enumerate(self.planned.waves, 1):
+            if len(self.planned.waves) > 1:
+                self.progress("", f"wave {number} of {len(self.planned.waves)}: {' '.join(wave)}")
+            self.switch(wave)
+            last = number == len(self.planned.waves)
+            if not last and not self.any_failed():
+                self.bake(wave)
+            if self.any_failed():
+                if self.settings.on_failure == "revert":
+                    self.revert()
+                break
+        return self.reports
+
+    def any_failed(self) -> bool:
+        return any(report.result in ("failed", "stranded") for report in self.reports.values())
+
+    def switch(self, wave: tuple[str, ...]) -> None:
+        outcome = everywhere(wave, lambda name: self.runner.activate(self.plans[name], self.action), self.settings.parallel)
+        self.reports.update(outcome.done)
+        for name, error in outcome.failed.items():
+            self.reports[name] = self.lost(name, error)
+
+    def lost(self, name: str, error: RaabError) -> HostReport:
+        """A host that gave no verdict: which release it serves is not known here."""
+        result: Result = "stranded" if error.exit_code == exitcodes.UNREACHABLE else "failed"
+        return replace(self.runner.base(self.plans[name]), result=result, reason=error.message, hint=error.hint)
+
+    def bake(self, wave: tuple[str, ...]) -> None:
+        """Wait, then look whether the workers that proved the release are still there and answer."""
+        if not self.settings.bake:
+            return
+        self.progress("", f"baking for {self.settings.bake:g} s")
+        before = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
+        time.sleep(self.settings.bake)
+        after = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
+        for name in wave:
+            problem = ""
+            if name in before.failed or name in after.failed:
+                problem = (after.failed.get(name) or before.failed[name]).message
+            elif before.done[name]["workers"] != after.done[name]["workers"]:
+                problem = f"host {name}: workers died while baking, got {after.done[name]['workers']}, were {before.done[name]['workers']}"
+            if problem:
+                self.reports[name] = replace(self.reports[name], result="failed", reason=problem)
+                self.take_back(name)
+
+    def revert(self) -> None:
+        """Take back the hosts that were switched before the failure; the failed ones went back by themselves."""
+        switched = [name for name, report in self.reports.items() if report.result == "deployed"]
+        everywhere(switched, self.take_back, self.settings.parallel)
+
+    def take_back(self, name: str) -> None:
+        plan = self.plans[name]
+        if plan.previous is None:
+            # Its first deploy: there is nothing to go back to, and what it has does serve.
+            return
+        back = HostPlan(plan.host, "activate", plan.previous, plan.release)
+        try:
+            report = self.runner.activate(back, "revert", condemn=plan.release)
+        except RaabError as error:
+            report = replace(self.runner.base(plan), result="stranded", reason=error.message)
+        done = report.result == "deployed"
+        reason = self.reports[name].reason or "another host did not take the release"
+        self.reports[name] = replace(
+            self.reports[name], result="reverted" if done else "stranded", release=plan.previous if done else None, reason=reason
+        )
+
+    def once_failed(self) -> bool:
+        """Run the environment's `once` hook on the first host. Its failure ends the deploy before any switch."""
+        hook = self.settings.hooks.once
+        if hook is None or self.action != "deploy":
+            return False
+        name = self.planned.waves[0][0]
+        self.progress(name, f"hook once: {hook.command}")
+        try:
+            self.runner.remotes[name].request(
+                "hook",
+                lambda event: self.progress(name, event["text"]),
+                release=self.plans[name].release,
+                command=hook.command,
+                timeout=hook.timeout,
+            )
+        except RaabError as error:
+            self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message)
+            return True
+        return False

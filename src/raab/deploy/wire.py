@@ -1,0 +1,69 @@
+"""The program that a host runs for a connection: one fixed command, everything else on its stdin."""
+
+from __future__ import annotations
+
+import shlex
+import zlib
+from functools import cache
+from importlib import resources
+
+# In the order of their imports. Each imports the standard library and those before it.
+MODULES = (
+    "raab.errors",
+    "raab.host.paths",
+    "raab.host.journal",
+    "raab.host.lock",
+    "raab.host.facts",
+    "raab.host.receive",
+    "raab.host.install",
+    "raab.host.systemd",
+    "raab.host.follow",
+    "raab.host.service",
+    "raab.host.session",
+)
+
+NO_PYTHON = "raab:no-python"
+NO_SUDO = "raab:no-sudo"
+OLD_PYTHON = "raab:old-python"
+
+BOOT = (
+    "import sys,zlib\n"
+    f"if sys.version_info<(3,10):sys.exit('{OLD_PYTHON} '+sys.version.split()[0])\n"
+    "i=sys.stdin.buffer\n"
+    "exec(zlib.decompress(i.read(int(i.readline()))))"
+)
+
+LOADER = """
+import sys, types
+def load(name, source):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
+load("raab", "__path__ = []")
+load("raab.host", "__path__ = []")
+"""
+
+
+def command(sudo: bool) -> str:
+    """What sshd is asked to run, the same for every purpose: an interpreter that reads its program from stdin."""
+    elevate = ""
+    check = f"command -v python3 >/dev/null 2>&1 || {{ echo {NO_PYTHON} >&2; exit 1; }}; "
+    if sudo:
+        check += f"command -v sudo >/dev/null 2>&1 || {{ echo {NO_SUDO} >&2; exit 1; }}; "
+        elevate = "sudo -n "
+    # Isolated and without site: neither the host's environment nor its site-packages take part.
+    return f"{check}exec {elevate}python3 -IS -c {shlex.quote(BOOT)}"
+
+
+@cache
+def program() -> bytes:
+    """The session program, compressed, led by its length."""
+    sources = [LOADER]
+    for name in MODULES:
+        package, _, module = name.rpartition(".")
+        sources.append(f"load({name!r}, {resources.files(package).joinpath(module + '.py').read_text()!r})\n")
+    sources.append("from raab.host.session import main\nsys.exit(main())\n")
+    packed = zlib.compress("".join(sources).encode(), 9)
+    return b"%d\n%s" % (len(packed), packed)

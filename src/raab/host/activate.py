@@ -1,0 +1,164 @@
+"""`raab activate ID`: make a release the current one, proved by answers, or leave the host as it was.
+
+Runs on the host by the new release's own code, apart from the deployer's connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import asdict
+from typing import Any
+
+from raab.errors import RaabError
+from raab.factory.configFactory import load_settings
+from raab.host import journal, proof, prune, rehearsal, switch, systemd, units, verify
+from raab.host.facts import current_release
+from raab.host.paths import RELEASE_ID, UNIT, Paths
+from raab.host.probe import Prober, Tally
+from raab.host.task import Hook, Task, Teller
+
+
+def run(args: argparse.Namespace) -> int:
+    """Entry of the `raab` command; exit code 0 when the release serves, 4 when it does not."""
+    if os.geteuid() != 0:
+        raise RaabError("activate: only root may switch releases", "use sudo", exit_code=2)
+    paths = Paths()
+    if not RELEASE_ID.match(args.release) or not paths.manifest(args.release).exists():
+        raise RaabError(f"activate: no such release on this host, got {args.release}", f"see `ls {paths.releases}`", exit_code=2)
+    activation = Activation(paths, Task.read(paths, args.release), Teller(paths))
+    verdict = activation.carry_out()
+    activation.teller.verdict(verdict)
+    # After the verdict, for nobody needs to wait for it.
+    activation.prune()
+    return 0 if verdict["ok"] else 4
+
+
+class Activation:
+    """One activation, from the release's verification to its proof or back."""
+
+    def __init__(self, paths: Paths, task: Task, teller: Teller) -> None:
+        self.paths = paths
+        self.task = task
+        self.teller = teller
+        self.release = paths.release(task.release)
+        self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
+        self.previous = current_release(paths)
+        self.tally = Tally()
+        self.began = time.time()
+        self.waits = 60.0
+        self.bind = ""
+
+    def carry_out(self) -> dict[str, Any]:
+        """All steps in order. Whatever fails, the host serves afterwards what it served before."""
+        self.record("begun")
+        try:
+            self.rehearse()
+        except RaabError as error:
+            return self.failed(error, reverted=True, switched=False)
+        prober = Prober(self.bind) if systemd.is_active() else None
+        if prober:
+            prober.__enter__()
+        try:
+            shown = self.go(self.task.release)
+            self.hook("after_activate", self.task.after)
+        except RaabError as error:
+            verdict = self.go_back(error)
+        else:
+            self.record("serving")
+            verdict = {"ok": True, "release": self.task.release, "from": self.previous, "reason": "", "proof": asdict(shown)}
+        if prober:
+            self.tally = prober.stop()
+        return {**verdict, "probe": asdict(self.tally), "seconds": round(time.time() - self.began, 3)}
+
+    def rehearse(self) -> None:
+        """Everything that can be known before the switch."""
+        self.teller.step("verifying the release")
+        verify.verify(self.release)
+        if units.prepare(self.paths, self.release):
+            self.teller.step("prepared the host: user and directories")
+        environment = rehearsal.service_environment(self.release)
+        settings = load_settings(environment, self.paths.configuration)
+        self.bind = settings.server.bind
+        self.waits = float(settings.server.load_timeout)
+        self.hook("before_activate", self.task.before)
+        self.teller.step("loading it for trial")
+        rehearsal.rehearse(self.release, environment, self.waits)
+
+    def go(self, release_id: str) -> proof.Proof:
+        """Switch to a release, let the service take it up, and prove that it did."""
+        old = systemd.workers(systemd.main_pid())
+        self.teller.step(f"switching to {release_id}")
+        switch.switch(self.paths, release_id)
+        restart = units.install(self.paths, self.paths.release(release_id))
+        self.take_up(restart)
+        self.teller.step("proving it by answers")
+        return proof.prove(self.bind, release_id, lambda: systemd.workers(systemd.main_pid()) - old, limit=self.waits)
+
+    def take_up(self, restart: bool) -> None:
+        if not systemd.is_active():
+            verb = "start"
+            systemd.order("systemctl", "reset-failed", UNIT)
+        else:
+            verb = "restart" if restart else "reload"
+        reason = " (the unit changed in what only a new process takes up)" if verb == "restart" else ""
+        self.teller.step(f"systemctl {verb} raab{reason}")
+        began = time.time()
+        done = systemd.order("systemctl", verb, UNIT, timeout=self.waits + 90)
+        if done.returncode:
+            raise RaabError(f"systemctl {verb} raab: exit code {done.returncode}, got: {systemd.last_words(began) or done.stderr.strip()}")
+
+    def go_back(self, error: RaabError) -> dict[str, Any]:
+        """Return to what served before. Its own failure is told beside the first one."""
+        self.teller.step(f"failed, going back: {error.message}")
+        try:
+            if self.previous is None:
+                systemd.order("systemctl", "stop", UNIT)
+                systemd.order("systemctl", "disable", "--quiet", UNIT)
+                systemd.order("systemctl", "reset-failed", UNIT)
+                switch.remove(self.paths)
+            else:
+                self.go(self.previous)
+        except RaabError as second:
+            return self.failed(RaabError(f"{error.message}\nand going back failed: {second.message}"), reverted=False, switched=True)
+        return self.failed(error, reverted=True, switched=True)
+
+    def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
+        self.record("failed", reason=error.message)
+        return {
+            "ok": False,
+            "release": self.task.release,
+            "from": self.previous,
+            "reason": error.message,
+            "reverted": reverted,
+            "switched": switched,
+            "probe": asdict(self.tally),
+            "seconds": round(time.time() - self.began, 3),
+        }
+
+    def record(self, verdict: str, reason: str = "") -> None:
+        entry = {
+            "time": time.time(),
+            "release": self.task.release,
+            "from": self.previous,
+            "action": self.task.action,
+            "verdict": verdict,
+            "who": self.task.who,
+            "machine": self.task.machine,
+            "version": self.manifest["version"],
+            "commit": self.manifest["commit"],
+            "seconds": round(time.time() - self.began, 3),
+        }
+        journal.append(self.paths.journal, {**entry, "reason": reason} if reason else entry)
+
+    def hook(self, name: str, hook: Hook | None) -> None:
+        if hook is not None:
+            self.teller.step(f"hook {name}: {hook.command}")
+            self.teller.output(rehearsal.run_hook(name, hook, self.release))
+
+    def prune(self) -> None:
+        current = current_release(self.paths)
+        protected = frozenset(name for name in (current, self.previous) if name)
+        prune.prune(self.paths, journal.served(journal.read(self.paths.journal)), protected, self.task.keep)

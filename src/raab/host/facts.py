@@ -1,0 +1,136 @@
+"""What a host is and has: read in one go, nothing changed. Standard library only: it runs on hosts that have no raab yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from raab.host import journal, lock
+from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, USER, Paths
+
+UNIT_PLACES = {"": "systemd/system", "sysusers.d": "sysusers.d", "tmpfiles.d": "tmpfiles.d"}
+
+
+def gather(paths: Paths) -> dict[str, Any]:
+    """All facts as one JSON-able value; its shape is raab.deploy.hostfacts.HostFacts."""
+    asked = {name: start(command) for name, command in questions().items()}
+    entries = journal.read(paths.journal)
+    storage = nearest_existing(paths.root)
+    usage = shutil.disk_usage(storage)
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "machine": platform.machine(),
+        "system": system_name(),
+        "uid": os.geteuid(),
+        "time": time.time(),
+        "disk_free": usage.free,
+        "disk_total": usage.total,
+        "inodes_free": os.statvfs(storage).f_favail,
+        "releases": [describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)],
+        "current": current_release(paths),
+        "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
+        "templates": sorted(path.name for path in paths.templates.glob("*") if not path.name.endswith(".part")),
+        "units": unit_hashes(paths),
+        "user": user_exists(),
+        "verdicts": journal.verdicts(entries),
+        "served": list(journal.served(entries)),
+        "lock": lock.holder(paths.lock),
+        "systemd": first_number(answer(asked["systemd"])),
+        "service": properties(answer(asked["service"])),
+        "activating": properties(answer(asked["activation"])).get("ActiveState") in ("active", "activating"),
+    }
+
+
+def questions() -> dict[str, tuple[str, ...]]:
+    show = ("systemctl", "show", "--no-pager", "--property=ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState")
+    return {"systemd": ("systemctl", "--version"), "service": (*show, UNIT), "activation": (*show, ACTIVATION_UNIT)}
+
+
+def start(command: tuple[str, ...]) -> subprocess.Popen[str] | None:
+    """Begin a command; a host without systemctl has no answer, which is an answer."""
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return None
+
+
+def answer(process: subprocess.Popen[str] | None) -> str:
+    if process is None:
+        return ""
+    try:
+        return process.communicate(timeout=10)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return ""
+
+
+def properties(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def first_number(text: str) -> int:
+    """The 252 of `systemd 252 (252.39-1~deb12u1)`; 0 where there is none."""
+    words = text.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def describe(release: Path) -> dict[str, Any]:
+    """One release directory: complete or not, and what its manifest says of it."""
+    try:
+        manifest = json.loads((release / "manifest.json").read_bytes())
+        return {"id": release.name, "complete": True, **{key: manifest[key] for key in ("content", "version", "commit", "lock")}}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
+
+
+def current_release(paths: Paths) -> str | None:
+    try:
+        name = paths.current.readlink().name
+    except OSError:
+        return None
+    return name if RELEASE_ID.match(name) else None
+
+
+def unit_hashes(paths: Paths) -> dict[str, str]:
+    """SHA-256 of the installed unit files by the name they have in a release's systemd/ folder."""
+    found = {}
+    for folder, place in UNIT_PLACES.items():
+        for path in sorted((paths.etc / place).glob("raab*")):
+            if path.is_file():
+                found[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def user_exists() -> bool:
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True
+
+
+def system_name() -> str:
+    try:
+        lines = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.system()
+    return properties("\n".join(lines)).get("PRETTY_NAME", platform.system()).strip('"')
+
+
+def nearest_existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,88 @@
+"""Start an activation apart from the connection, and follow it. Standard library only.
+
+The activation is a unit of its own under systemd and tells its events to a file; a lost connection stops neither, and a new
+connection reads the same file from its beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host import systemd
+from raab.host.install import write_durably
+from raab.host.paths import ACTIVATION_UNIT, Paths
+
+Emit = Callable[[dict[str, Any]], None]
+TOKEN = re.compile(r"\A[0-9a-f]{32}\Z")
+POLL_SECONDS = 0.01
+
+
+def start(paths: Paths, request: dict[str, Any]) -> None:
+    """Begin the activation of a complete release. `request` is its task, with `release` and a `token` that names this one activation."""
+    release, token = request["release"], request["token"]
+    if not TOKEN.match(token):
+        raise RaabError(f"activate: not a token, got {token}")
+    if not paths.manifest(release).exists():
+        raise RaabError(f"activate: the release is not complete on this host, got {release}", "`fab releases` lists the complete ones", 2)
+    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wait_for_previous()
+    paths.events.unlink(missing_ok=True)
+    write_durably(paths.request, json.dumps(request).encode())
+    systemd.must(
+        "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={ACTIVATION_UNIT}", "--property=KillMode=mixed",
+        str(paths.release(release) / "venv/bin/python"), "-I", "-m", "raab.host", "activate", release,
+    )  # fmt: skip
+
+
+def wait_for_previous(seconds: float = 10) -> None:
+    """The previous activation may still be pruning after its verdict: that takes moments. One still at work is a reason to refuse."""
+    end = time.monotonic() + seconds
+    while activating():
+        if time.monotonic() > end:
+            raise RaabError(
+                "activate: another activation is at work on this host", "wait until it has ended, see `journalctl -u raab-activate`", 6
+            )
+        time.sleep(0.05)
+
+
+def activating() -> bool:
+    return systemd.show(ACTIVATION_UNIT, "ActiveState").get("ActiveState") in ("active", "activating", "deactivating")
+
+
+def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
+    """Pass on the events of the activation named by `token` until its verdict, which is returned."""
+    try:
+        if json.loads(paths.request.read_bytes())["token"] != token:
+            raise KeyError
+    except (OSError, ValueError, KeyError):
+        return {"verdict": {"ok": False, "started": False, "reason": "the activation was never started"}}
+    seen = 0
+    checked = time.monotonic()
+    while True:
+        lines = events(paths)
+        for event in lines[seen:]:
+            if event["event"] == "verdict":
+                return {"verdict": event}
+            emit(event)
+        if len(lines) == seen and time.monotonic() - checked > 1:
+            checked = time.monotonic()
+            # Asked again for events after the unit was found ended: the last ones may have come in between.
+            if not activating() and len(events(paths)) == seen:
+                reason = systemd.order("journalctl", "--unit", ACTIVATION_UNIT, "--output=cat", "--lines=5", "--no-pager").stdout.strip()
+                return {"verdict": {"ok": False, "started": True, "reason": f"the activation ended without a verdict: {reason}"}}
+        seen = len(lines)
+        time.sleep(POLL_SECONDS)
+
+
+def events(paths: Paths) -> list[dict[str, Any]]:
+    """All whole lines so far."""
+    try:
+        text = paths.events.read_bytes()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.split(b"\n")[:-1]]

@@ -1,0 +1,161 @@
+"""Make a release directory out of cached parts; nothing else on the host is touched. Standard library only."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host.paths import Paths, template_name
+from raab.host.receive import cached
+
+Step = Callable[[str], Any]
+
+
+def install(paths: Paths, manifest_text: str, wheels: tuple[str, ...], uv_wheel: str, step: Step) -> None:
+    """Build /opt/raab/releases/<id>, or leave it alone when it is complete.
+
+    `manifest_text` becomes the manifest byte by byte, so that a signature over it stays valid. `wheels` are the SHA-256 of the
+    dependencies' wheels, `uv_wheel` that of the one that carries uv. `step` names a step to the person who waits.
+    """
+    manifest = json.loads(manifest_text)
+    release = paths.release(manifest["id"])
+    if paths.manifest(manifest["id"]).exists():
+        return
+    if release.exists():
+        step("removing what an interrupted deploy left")
+        shutil.rmtree(release)
+    parts = {part["name"]: require(paths, part["sha256"], part["name"]) for part in manifest["parts"]}
+    uv = unpack_uv(paths, uv_wheel)
+    template = ensure_template(paths, manifest["lock"], parts["requirements.lock"], wheels, uv, step)
+    step("unpacking the release")
+    release.mkdir(parents=True)
+    link_tree(template, release / "venv")
+    for name, path in parts.items():
+        if not name.endswith(".whl"):
+            target = release / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    with lowered_errors("the app"):
+        install_app(uv, release / "venv", next(path for name, path in parts.items() if name.endswith(".whl")))
+    # The manifest makes the release complete, so everything else must be on disk before it is.
+    sync(release)
+    write_durably(paths.manifest(manifest["id"]), manifest_text.encode())
+
+
+def require(paths: Paths, sha256: str, name: str) -> Path:
+    path = cached(paths, sha256)
+    if path is None:
+        raise RaabError(f"stage: {name} is not in the host's cache, got {sha256[:12]} missing", "deploy again: it will be sent")
+    return path
+
+
+def unpack_uv(paths: Paths, sha256: str) -> Path:
+    tool = paths.tools / f"uv-{sha256[:12]}"
+    if not tool.exists():
+        paths.tools.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(require(paths, sha256, "uv")) as wheel:
+            member = next(name for name in wheel.namelist() if name.endswith(".data/scripts/uv"))
+            part = tool.with_suffix(".part")
+            with wheel.open(member) as source, part.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        part.chmod(0o755)
+        part.rename(tool)
+    return tool
+
+
+def ensure_template(paths: Paths, lock: str, requirements: Path, wheels: tuple[str, ...], uv: Path, step: Step) -> Path:
+    """The virtual environment with the lock's dependencies; releases with the same lock are hard links of it."""
+    template = paths.templates / template_name(lock, platform.python_version(), platform.machine())
+    if template.exists():
+        return template
+    step("installing the dependencies")
+    part = template.with_suffix(".part")
+    links = paths.templates / "wheels.part"
+    for leftover in (part, links):
+        shutil.rmtree(leftover, ignore_errors=True)
+    links.mkdir(parents=True)
+    for sha256 in wheels:
+        path = require(paths, sha256, "a wheel")
+        os.link(path, links / path.name)
+    with lowered_errors("the dependencies"):
+        # Relocatable: its scripts find their interpreter beside themselves, in whichever release they are linked into.
+        run_uv(uv, "venv", "--relocatable", "--no-project", f"--python={os.path.realpath(sys.executable)}", str(part))
+        run_uv(uv, "pip", "install", "--no-index", f"--find-links={links}", "--require-hashes",
+               f"--python={part}/bin/python", f"--requirement={requirements}")  # fmt: skip
+    shutil.rmtree(links)
+    compile_bytecode(part)
+    sync(part)
+    part.rename(template)
+    return template
+
+
+def install_app(uv: Path, venv: Path, wheel: Path) -> None:
+    run_uv(uv, "pip", "install", "--no-index", "--no-deps", f"--python={venv}/bin/python", str(wheel))
+    for package in ("raab", "handover"):
+        compile_bytecode(next(venv.glob(f"lib/python3*/site-packages/{package}")))
+
+
+def run_uv(uv: Path, *arguments: str) -> None:
+    """Run uv without network, cache and configuration of its own: all it may use was sent along."""
+    environment = {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "UV_LINK_MODE": "copy",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_CONFIG": "1",
+    }
+    command = (str(uv), "--quiet", "--offline", "--no-cache", *arguments)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, cwd="/", timeout=300)
+    if done.returncode:
+        raise RaabError(f"stage: uv {arguments[0]} failed, got: {done.stderr.strip()[-1500:]}", "read uv's reason above")
+
+
+@contextmanager
+def lowered_errors(what: str) -> Iterator[None]:
+    """Turn what a full disk or a hanging tool raises into a message for people."""
+    try:
+        yield
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RaabError(f"stage: {what} could not be installed, got: {error}", "see to the host's disk, then deploy again") from error
+
+
+def compile_bytecode(tree: Path) -> None:
+    # The service cannot write into its release, so what is not compiled now would be compiled again by every worker.
+    compileall.compile_dir(str(tree), quiet=2, workers=1)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True, copy_function=os.link)
+
+
+def sync(path: Path) -> None:
+    subprocess.run(("sync", "--file-system", str(path)), check=True, timeout=120)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file so that, whatever happens, it is there whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

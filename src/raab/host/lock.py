@@ -1,0 +1,62 @@
+"""One deploy at a time on a host: a lock that dies with the process that holds it. Standard library only.
+
+The kernel's lock on the file decides; the file's content only tells people who it is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from raab.errors import RaabError
+
+
+def acquire(path: Path, holder_text: dict[str, Any]) -> int:
+    """Take the lock and return its descriptor, which holds it until it is closed. Raises RaabError when somebody else has it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise LockedError(holder(path)) from None
+    os.ftruncate(fd, 0)
+    os.write(fd, json.dumps({**holder_text, "pid": os.getpid(), "started": started(os.getpid()), "since": time.time()}).encode())
+    return fd
+
+
+def holder(path: Path) -> dict[str, Any] | None:
+    """Who holds the lock: None when nobody does. A text left by a process that has ended does not count."""
+    try:
+        text = json.loads(path.read_bytes())
+        pid = int(text["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # The start time guards against another process that was given the same pid since.
+    return text if started(pid) == text.get("started") else None
+
+
+def started(pid: int) -> str:
+    """The start time of a process in clock ticks since boot; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+class LockedError(RaabError):
+    """Somebody else is deploying to this host."""
+
+    def __init__(self, text: dict[str, Any] | None) -> None:
+        known = text or {}
+        since = time.strftime("%H:%M:%SZ", time.gmtime(float(known.get("since", time.time()))))
+        who = f"{known.get('who', 'somebody')} from {known.get('machine', 'somewhere')}"
+        super().__init__(
+            f"lock: held for {known.get('what', 'a deploy')}, got {who} since {since}",
+            "wait for it with --wait SECONDS, or free it with `fab unlock` when you know that it is stuck",
+            exit_code=6,
+        )

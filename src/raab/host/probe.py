@@ -1,0 +1,132 @@
+"""Requests that the host sends to its own service: to prove a release, and to measure a switch. Standard library only.
+
+http.client would do, at 40 ms of import; an answer's status line and headers are all that is wanted here.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+
+REQUEST = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: 1\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n"
+INTERVAL_SECONDS = 0.02
+TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to a probe. `release` and `worker` are empty when the application does not tell them."""
+
+    status: int
+    release: str
+    worker: int
+
+
+def target(bind: str) -> tuple[int, tuple[str, int] | str]:
+    """Where to reach a listener that is bound to `bind`, as gunicorn writes it: family and address."""
+    if bind.startswith("unix:"):
+        return socket.AF_UNIX, bind.removeprefix("unix:")
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    if ":" in host:
+        return socket.AF_INET6, ("::1" if host == "::" else host, int(port))
+    return socket.AF_INET, ("127.0.0.1" if host in ("", "0.0.0.0") else host, int(port))
+
+
+def connect(bind: str, timeout: float = TIMEOUT_SECONDS) -> socket.socket:
+    family, address = target(bind)
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection.settimeout(timeout)
+    if family == socket.AF_INET:
+        # Release and worker are told to loopback peers only, and the listener may be bound to another address.
+        connection.bind(("127.0.0.1", 0))
+    try:
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    """Read one whole answer. Raises OSError when it does not come or breaks off within its head."""
+    text = b""
+    while block := connection.recv(65536):
+        text += block
+    head, separator, _ = text.partition(b"\r\n\r\n")
+    if not separator or not head.startswith(b"HTTP/1.1 "):
+        raise ConnectionError(f"the answer broke off after {len(text)} bytes")
+    lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    worker = headers.get("raab-worker", "")
+    return Answer(int(lines[0].split()[1]), headers.get("raab-release", ""), int(worker) if worker.isdigit() else 0)
+
+
+def ask(bind: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
+    with connect(bind, timeout) as connection:
+        connection.sendall(REQUEST)
+        return read_answer(connection)
+
+
+@dataclass
+class Tally:
+    """What became of the prober's requests: how many, how many failed and the first reason, the slowest in seconds."""
+
+    sent: int = 0
+    failed: int = 0
+    slowest: float = 0.0
+    reason: str = ""
+
+
+@dataclass
+class Prober:
+    """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones."""
+
+    bind: str
+    tally: Tally = field(default_factory=Tally)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Prober:
+        self.clock = threading.Thread(target=self.tick, daemon=True)
+        self.clock.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> Tally:
+        """Send no more, wait for the answers that are still out, and return the tally."""
+        self.stopping.set()
+        self.clock.join()
+        for thread in self.threads:
+            thread.join(TIMEOUT_SECONDS)
+        return self.tally
+
+    def tick(self) -> None:
+        due = time.monotonic()
+        while not self.stopping.is_set():
+            thread = threading.Thread(target=self.one, args=(due,), daemon=True)
+            thread.start()
+            self.threads = [other for other in self.threads if other.is_alive()] + [thread]
+            due += INTERVAL_SECONDS
+            self.stopping.wait(max(0.0, due - time.monotonic()))
+
+    def one(self, due: float) -> None:
+        """One request, timed from the moment it was due, so that a delay of ours is not left out."""
+        reason = ""
+        try:
+            answer = ask(self.bind)
+            if answer.status >= 500:
+                reason = f"status {answer.status}"
+        except OSError as error:
+            reason = str(error) or type(error).__name__
+        with self.guard:
+            self.tally.sent += 1
+            self.tally.slowest = max(self.tally.slowest, time.monotonic() - due)
+            if reason:
+                self.tally.failed += 1
+                self.tally.reason = self.tally.reason or reason

@@ -1,0 +1,76 @@
+"""Prove which release serves: by answers from every worker over the real socket, not by what anybody reports. Standard library only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from raab.errors import RaabError
+from raab.host import probe
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Which workers answered for the release, and how many answers that took."""
+
+    release: str
+    workers: tuple[int, ...]
+    answers: int
+
+
+def prove(bind: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
+    """Ask until every worker has answered with `release`, and nobody with another one in the round that completes it.
+
+    `workers` names the process ids of those that must answer, as of now; `limit` is in seconds. Raises RaabError when it is over.
+    """
+    seen: set[int] = set()
+    answers = 0
+    end = time.monotonic() + limit
+    while True:
+        wanted = workers()
+        got, trouble = burst(bind, max(4, 4 * len(wanted)))
+        answers += len(got)
+        strangers = {answer.release or "none" for answer in got if answer.release != release}
+        seen |= {answer.worker for answer in got if answer.release == release}
+        if wanted and wanted <= seen and not strangers and not trouble:
+            return Proof(release, tuple(sorted(wanted)), answers)
+        if time.monotonic() > end:
+            raise RaabError(failure(release, wanted - seen, strangers, trouble, limit))
+        time.sleep(0.02)
+
+
+def burst(bind: str, count: int) -> tuple[list[probe.Answer], str]:
+    """Open `count` connections at once and ask on each: one after another, they might all go to the same idle worker."""
+    answers = []
+    trouble = ""
+    with ExitStack() as stack:
+        connections = []
+        for _ in range(count):
+            try:
+                connections.append(stack.enter_context(probe.connect(bind, timeout=5)))
+            except OSError as error:
+                trouble = str(error)
+        for connection in connections:
+            try:
+                connection.sendall(probe.REQUEST)
+            except OSError as error:
+                trouble = str(error)
+        for connection in connections:
+            try:
+                answers.append(probe.read_answer(connection))
+            except OSError as error:
+                trouble = str(error) or type(error).__name__
+    return answers, trouble
+
+
+def failure(release: str, silent: frozenset[int] | set[int], strangers: set[str], trouble: str, limit: float) -> str:
+    reasons = []
+    if strangers:
+        reasons.append(f"answers from release {', '.join(sorted(strangers))}")
+    if silent:
+        reasons.append(f"no answer from worker {', '.join(map(str, sorted(silent)))}")
+    if trouble:
+        reasons.append(f"a connection that failed ({trouble})")
+    return f"proof: not every worker served {release} within {limit:.0f} s, got {'; '.join(reasons) or 'no workers'}"

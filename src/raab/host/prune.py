@@ -1,0 +1,47 @@
+"""Remove old releases and what only they needed. Deletes nothing whose name does not prove that it is raab's. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from raab.host.paths import RELEASE_ID, Paths, template_name
+
+
+def surplus(present: Iterable[str], served: tuple[str, ...], protected: frozenset[str], keep: int) -> tuple[str, ...]:
+    """Which releases to remove: all but `protected` and the `keep` that served last. The order is the journal's, not the names'."""
+    kept = protected | frozenset(list(served)[::-1][:keep])
+    return tuple(sorted(name for name in present if RELEASE_ID.match(name) and name not in kept))
+
+
+def prune(paths: Paths, served: tuple[str, ...], protected: frozenset[str], keep: int) -> tuple[str, ...]:
+    """Remove surplus releases, then the cached parts and environments that no remaining one needs; return the removed ids."""
+    removed = surplus((path.name for path in paths.releases.iterdir()), served, protected, keep)
+    for name in removed:
+        # Without its manifest it counts as interrupted, so that being cut off here leaves no release that looks whole.
+        paths.manifest(name).unlink(missing_ok=True)
+        shutil.rmtree(paths.release(name), ignore_errors=True)
+    if removed:
+        prune_cache(paths)
+    return removed
+
+
+def prune_cache(paths: Paths) -> None:
+    texts = [file.read_text() for file in paths.releases.glob("*/requirements.lock")]
+    manifests = [json.loads(file.read_bytes()) for file in paths.releases.glob("*/manifest.json")]
+    parts = {part["sha256"] for manifest in manifests for part in manifest["parts"]}
+    locks = {template_name(manifest["lock"], "0.0", "").split("-")[0] for manifest in manifests}
+    for directory in paths.cache.glob("*"):
+        known = directory.name in parts or any(directory.name in text for text in texts) or is_tool(directory)
+        if len(directory.name) == 64 and not known:
+            shutil.rmtree(directory, ignore_errors=True)
+    for directory in paths.templates.glob("*"):
+        if directory.name.split("-")[0] not in locks:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def is_tool(directory: Path) -> bool:
+    """The wheel that carries uv is in no application's lock."""
+    return any(path.name.startswith("uv-") for path in directory.iterdir())

@@ -1,0 +1,78 @@
+"""Take parts from the deployer into the host's cache, each under its SHA-256. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from raab.errors import RaabError
+from raab.host.paths import Paths
+
+BLOCK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file on its way: its name, its SHA-256 in hex, its size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+    def __post_init__(self) -> None:
+        # The name and the hash become a path that root writes to.
+        if "/" in self.name or self.name.startswith(".") or not self.name:
+            raise ValueError(f"not a file name: {self.name!r}")
+        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
+            raise ValueError(f"not a SHA-256: {self.sha256!r}")
+
+
+def receive(paths: Paths, source: BinaryIO, parts: tuple[Part, ...]) -> int:
+    """Read the parts' bytes, one after another, into the cache; return how many. Raises RaabError for wrong or missing bytes."""
+    paths.cache.mkdir(parents=True, exist_ok=True)
+    for leftover in paths.cache.glob("*.part"):
+        shutil.rmtree(leftover)
+    for part in parts:
+        receive_one(paths, source, part)
+    return sum(part.size for part in parts)
+
+
+def receive_one(paths: Paths, source: BinaryIO, part: Part) -> None:
+    home = paths.cache / f"{part.sha256}.part"
+    home.mkdir()
+    digest = hashlib.sha256()
+    left = part.size
+    with (home / part.name).open("wb") as file:
+        while left:
+            block = source.read(min(left, BLOCK))
+            if not block:
+                raise RaabError(
+                    f"stage: the connection ended within {part.name}, got {part.size - left} of {part.size} bytes", "deploy again"
+                )
+            digest.update(block)
+            file.write(block)
+            left -= len(block)
+    if digest.hexdigest() != part.sha256:
+        shutil.rmtree(home)
+        raise RaabError(
+            f"stage: {part.name} does not have the SHA-256 that was announced, got {digest.hexdigest()}",
+            "build the bundle again: remove build/raab and deploy",
+        )
+    # A directory of that hash may be there already when two parts of one deploy are the same file.
+    if cached(paths, part.sha256) is None:
+        home.rename(paths.cache / part.sha256)
+    else:
+        shutil.rmtree(home)
+
+
+def cached(paths: Paths, sha256: str) -> Path | None:
+    """The cached file with this hash. What lies there was verified when it came; root alone can write it."""
+    try:
+        with os.scandir(paths.cache / sha256) as entries:
+            return next((Path(entry.path) for entry in entries), None)
+    except FileNotFoundError:
+        return None

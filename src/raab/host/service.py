@@ -1,0 +1,116 @@
+"""What a session does with the running service: tell of it, reload, restart, scale it, show its log. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host import facts, journal, lock, systemd
+from raab.host.paths import UNIT, USER, Paths
+
+SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
+
+
+def status(paths: Paths) -> dict[str, Any]:
+    """State, release and version of the service, and what `raab status --json` of the current release says of its workers."""
+    shown = systemd.show(UNIT, "ActiveState", "SubState", "MainPID")
+    current = facts.current_release(paths)
+    described = facts.describe(paths.releases / current) if current else {}
+    return {
+        "state": shown.get("ActiveState", "unknown") if current else "absent",
+        "release": current,
+        "version": described.get("version") or None,
+        "raab": own_status(paths) if current else {},
+    }
+
+
+def own_status(paths: Paths) -> dict[str, Any]:
+    done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "status", "--json", timeout=15)
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
+    """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
+    began = time.time()
+    action = request["action"]
+    if action == "scale":
+        count = str(request["count"])
+        if not SCALE.match(count):
+            raise RaabError(f"scale: not a number of workers, got {count}", "give a count such as 4, +1 or -1", exit_code=2)
+        # The leading -- keeps -1 from being read as an option.
+        done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "scale", "--", count, timeout=120)
+    elif action in ("reload", "restart"):
+        done = systemd.order("systemctl", action, UNIT, timeout=300)
+    else:
+        raise RaabError(f"service: unknown action, got {action}")
+    if done.returncode:
+        reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began) if action != "scale" else "")))
+        raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exit_code=5)
+    return {"output": done.stdout.strip(), "seconds": time.time() - began}
+
+
+def workers() -> dict[str, Any]:
+    """The processes that serve now, to see later whether they still do."""
+    return {"workers": sorted(systemd.workers(systemd.main_pid()))}
+
+
+def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> None:
+    """Run a command as the service's user in a release's directory. Raises RaabError with its output when it fails."""
+    release = paths.release(request["release"])
+    limit = float(request["timeout"])
+    if not facts.user_exists():
+        systemd.must("systemd-sysusers", *map(str, (release / "systemd/sysusers.d").glob("*.conf")))
+    done = systemd.order(
+        "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "env", f"--chdir={release}", "/bin/sh", "-c", request["command"],
+        timeout=limit,
+    )  # fmt: skip
+    for line in (done.stdout + done.stderr).splitlines():
+        emit({"event": "line", "text": line})
+    if done.returncode:
+        raise RaabError(f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", exit_code=4)
+
+
+def logs(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Send the last lines of the service's log, and with `follow` all further ones until the connection ends."""
+    lines = max(0, min(int(request["lines"]), 100_000))
+    command = ["journalctl", "--unit", UNIT, "--no-pager", "--output=short-iso", f"--lines={lines}"]
+    if request.get("follow"):
+        command.append("--follow")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stdout is not None
+        try:
+            # Nothing comes on stdin while this runs, so stdin being readable means that the deployer has gone.
+            while True:
+                ready, _, _ = select.select([process.stdout, sys.stdin], [], [])
+                if sys.stdin in ready:
+                    break
+                line = process.stdout.readline()
+                if not line:
+                    break
+                emit({"event": "line", "text": line.rstrip("\n")})
+        finally:
+            process.kill()
+    return {}
+
+
+def history(paths: Paths) -> dict[str, Any]:
+    return {"entries": list(journal.read(paths.journal))}
+
+
+def unlock(paths: Paths) -> dict[str, Any]:
+    """End the session that holds the lock; the lock goes with it. An activation under way is not touched."""
+    text = lock.holder(paths.lock)
+    if text is not None:
+        systemd.order("kill", str(int(text["pid"])))
+    return {"holder": text}

@@ -1,0 +1,105 @@
+"""The one program that a deployer's connection runs as root: requests in on stdin, answers out on stdout, a JSON line each.
+
+Its only inputs are these requests, and every value in them is checked here. It ends with its connection, and with it the lock
+that it holds. Standard library only: it travels to hosts that have no raab yet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from raab.errors import RaabError
+from raab.host import facts, follow, install, lock, receive, service
+from raab.host.paths import Paths
+
+Request = dict[str, Any]
+
+
+class Session:
+    """One connection's conversation: an answer line for each request, and event lines before it."""
+
+    def __init__(self, paths: Paths, source: BinaryIO, sink: BinaryIO) -> None:
+        self.paths = paths
+        self.source = source
+        self.sink = sink
+
+    def serve(self) -> int:
+        operations: dict[str, Callable[[Request], Request]] = {
+            "facts": lambda request: {"facts": facts.gather(self.paths)},
+            "lock": self.lock,
+            "release": self.release,
+            "stage": self.stage,
+            "activate": self.activate,
+            "follow": lambda request: follow.follow(self.paths, self.emit, request["token"]),
+            "status": lambda request: {"status": service.status(self.paths)},
+            "service": lambda request: service.act(self.paths, request),
+            "logs": lambda request: service.logs(request, self.emit),
+            "history": lambda request: service.history(self.paths),
+            "workers": lambda request: service.workers(),
+            "hook": self.hook,
+            "unlock": lambda request: service.unlock(self.paths),
+        }
+        for line in iter(self.source.readline, b""):
+            request = json.loads(line)
+            try:
+                answer = operations[request["op"]](request)
+            except RaabError as error:
+                self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
+                # Bytes of a payload may still be coming; they must not be taken for requests.
+                if request["op"] == "stage":
+                    return error.exit_code
+            except Exception:
+                self.emit({"event": "error", "message": f"{request['op']}: a defect in raab", "hint": traceback.format_exc(), "code": 70})
+                return 70
+            else:
+                self.emit({"event": "done", **answer})
+        return 0
+
+    def emit(self, event: dict[str, Any]) -> None:
+        self.sink.write(json.dumps(event).encode() + b"\n")
+        self.sink.flush()
+
+    def lock(self, request: Request) -> Request:
+        # The descriptor stays open, and so the lock held, until this process ends.
+        self.held = lock.acquire(self.paths.lock, {key: str(request[key])[:200] for key in ("who", "machine", "what")})
+        return {}
+
+    def release(self, request: Request) -> Request:
+        os.close(self.held)
+        return {}
+
+    def hook(self, request: Request) -> Request:
+        """Run the operator's command on a staged release, by that release's own code."""
+        service.run_once(self.paths, request, self.emit)
+        return {}
+
+    def stage(self, request: Request) -> Request:
+        began = time.monotonic()
+        parts = tuple(receive.Part(part["name"], part["sha256"], part["size"]) for part in request["send"])
+        try:
+            received = receive.receive(self.paths, self.source, parts)
+            took = time.monotonic() - began
+            install.install(
+                self.paths,
+                request["manifest"],
+                tuple(request["wheels"]),
+                request["uv"],
+                lambda text: self.emit({"event": "step", "text": text}),
+            )
+        except OSError as error:
+            raise RaabError(f"stage: the host could not write, got: {error}", "make room on the host's disk, then deploy again") from error
+        return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
+
+    def activate(self, request: Request) -> Request:
+        follow.start(self.paths, request)
+        return follow.follow(self.paths, self.emit, request["token"])
+
+
+def main() -> int:
+    return Session(Paths(), sys.stdin.buffer, sys.stdout.buffer).serve()

@@ -1,0 +1,23 @@
+"""Point `current` at another release, in one step that a power loss cannot cut in two. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raab.host.install import sync_directory
+from raab.host.paths import Paths
+
+
+def switch(paths: Paths, release_id: str) -> None:
+    """Replace `current` by rename. The link is relative, so that `ls -l` reads the same wherever the tree is mounted."""
+    part = paths.root / "current.part"
+    part.unlink(missing_ok=True)
+    part.symlink_to(Path("releases") / paths.release(release_id).name)
+    part.replace(paths.current)
+    sync_directory(paths.root)
+
+
+def remove(paths: Paths) -> None:
+    """Undo the very first switch: there is no release to go back to."""
+    paths.current.unlink(missing_ok=True)
+    sync_directory(paths.root)

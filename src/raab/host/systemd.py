@@ -1,0 +1,56 @@
+"""The few questions and orders that raab has for systemd on a host. Standard library only."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.host.paths import UNIT
+
+
+def order(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end and return what came of it, whatever its exit code."""
+    try:
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 124, "", f"{words[0]} did not end within {timeout:.0f} s")
+
+
+def must(*words: str, timeout: float = 60) -> str:
+    """Run one command that has to succeed. Raises RaabError with its stderr."""
+    done = order(*words, timeout=timeout)
+    if done.returncode:
+        raise RaabError(f"{' '.join(words[:3])}: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}")
+    return done.stdout
+
+
+def show(unit: str, *names: str) -> dict[str, str]:
+    """Properties of a unit; empty for a host without systemd."""
+    try:
+        text = order("systemctl", "show", "--no-pager", f"--property={','.join(names)}", unit).stdout
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def is_active() -> bool:
+    return show(UNIT, "ActiveState").get("ActiveState") in ("active", "reloading", "activating")
+
+
+def main_pid() -> int:
+    return int(show(UNIT, "MainPID").get("MainPID", "0") or 0)
+
+
+def workers(master: int) -> frozenset[int]:
+    """The processes that gunicorn's master forked, asked from the kernel and not from gunicorn."""
+    try:
+        return frozenset(int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split())
+    except OSError:
+        return frozenset()
+
+
+def last_words(since: float) -> str:
+    """What the service said since a moment (seconds since the epoch): at most eight lines, for the report of a failure."""
+    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=8", f"--since=@{since:.0f}").stdout
+    return text.strip()

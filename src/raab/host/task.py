@@ -1,0 +1,82 @@
+"""What one activation is asked to do, and how it tells of itself. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from raab.host.paths import Paths
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A command of the operator's, run with the release's directory as working directory; `timeout` in seconds."""
+
+    command: str
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """One activation: which release, why (`deploy`, `rollback`, `revert`), for whom, how many releases to keep afterwards."""
+
+    release: str
+    action: str = "activate"
+    who: str = "root"
+    machine: str = ""
+    keep: int = 5
+    before: Hook | None = None
+    after: Hook | None = None
+
+    @classmethod
+    def read(cls, paths: Paths, release: str) -> Task:
+        """The task that a session left for this release; an operator who types `raab activate ID` has left none."""
+        try:
+            request = json.loads(paths.request.read_bytes())
+        except (OSError, ValueError):
+            request = {}
+        if request.get("release") != release:
+            return cls(release)
+        hooks = {name: Hook(str(hook["command"]), float(hook["timeout"])) for name, hook in request.get("hooks", {}).items()}
+        return cls(
+            release=release,
+            action=str(request["action"]),
+            who=str(request["who"]),
+            machine=str(request["machine"]),
+            keep=int(request["keep"]),
+            before=hooks.get("before_activate"),
+            after=hooks.get("after_activate"),
+        )
+
+
+@dataclass
+class Teller:
+    """Writes events where a session finds them, and for an operator at a terminal on stdout too."""
+
+    paths: Paths
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.fd = os.open(self.paths.events, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+
+    def step(self, text: str) -> None:
+        """Name the step that begins now."""
+        self.tell({"event": "step", "text": text, "at": round(time.monotonic() - self.began, 3)})
+        print(text, flush=True)
+
+    def output(self, text: str) -> None:
+        """Pass on what a hook printed."""
+        for line in text.splitlines():
+            self.tell({"event": "line", "text": line})
+
+    def verdict(self, verdict: dict[str, Any]) -> None:
+        """The last word; who follows stops reading here."""
+        self.tell({"event": "verdict", **verdict})
+        print(verdict.get("reason") or f"{verdict['release']} serves", flush=True)
+
+    def tell(self, event: dict[str, Any]) -> None:
+        os.write(self.fd, json.dumps(event).encode() + b"\n")

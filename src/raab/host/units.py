@@ -1,0 +1,96 @@
+"""A release's unit files and those of the host: what differs, and making them the same. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from raab.host import systemd
+from raab.host.facts import UNIT_PLACES, user_exists
+from raab.host.install import write_durably
+from raab.host.paths import UNIT, Paths
+
+
+@dataclass(frozen=True)
+class UnitFile:
+    """One file of a release's systemd/ folder and the place where it belongs."""
+
+    source: Path
+    target: Path
+
+    @property
+    def differs(self) -> bool:
+        try:
+            return self.target.read_bytes() != self.source.read_bytes()
+        except FileNotFoundError:
+            return True
+
+
+def of_release(paths: Paths, release: Path) -> tuple[UnitFile, ...]:
+    """The files that are installed: units at the top of systemd/, sysusers.d and tmpfiles.d. Other folders are profiles to choose from."""
+    found: list[UnitFile] = []
+    for folder, place in UNIT_PLACES.items():
+        sources = sorted((release / "systemd" / folder).glob("raab*"))
+        found += [UnitFile(source, paths.etc / place / source.name) for source in sources if source.is_file()]
+    return tuple(found)
+
+
+def prepare(paths: Paths, release: Path) -> bool:
+    """Make the service's user and directories where they are missing; tell whether anything was to be done."""
+    needed = [file for file in of_release(paths, release) if file.target.parent.name in ("sysusers.d", "tmpfiles.d") and file.differs]
+    if not needed and user_exists():
+        return False
+    copy(tuple(needed))
+    systemd.must("systemd-sysusers")
+    for file in needed:
+        if file.target.parent.name == "tmpfiles.d":
+            systemd.must("systemd-tmpfiles", "--create", str(file.target))
+    return True
+
+
+def install(paths: Paths, release: Path) -> bool:
+    """Install the release's unit files; tell whether the service has to be restarted for them to apply."""
+    changed = tuple(file for file in of_release(paths, release) if file.differs)
+    restart = any(needs_restart(file) for file in changed)
+    copy(changed)
+    link_command(paths)
+    if changed or systemd.show(UNIT, "NeedDaemonReload").get("NeedDaemonReload") == "yes":
+        systemd.must("systemctl", "daemon-reload")
+    if systemd.show(UNIT, "UnitFileState").get("UnitFileState") != "enabled":
+        systemd.must("systemctl", "--quiet", "enable", UNIT)
+    return restart
+
+
+def needs_restart(file: UnitFile) -> bool:
+    """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload."""
+    if file.target.name != UNIT or not file.target.exists():
+        return False
+    return service_lines(file.source.read_text()) != service_lines(file.target.read_text())
+
+
+def service_lines(text: str) -> list[str]:
+    """The lines of [Service] that matter to a running process."""
+    lines = []
+    section = ""
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line.startswith("["):
+            section = line
+        elif section == "[Service]" and line and line[0] not in "#;" and not line.startswith(("ExecReload=", "Timeout")):
+            lines.append(line)
+    return lines
+
+
+def copy(files: tuple[UnitFile, ...]) -> None:
+    for file in files:
+        file.target.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(file.target, file.source.read_bytes())
+        file.target.chmod(0o644)
+
+
+def link_command(paths: Paths) -> None:
+    """Put `raab` on the operator's path; it follows `current` and so needs no change later."""
+    command = paths.bin / "raab"
+    if not command.is_symlink() and not command.exists():
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.symlink_to(paths.current / "venv/bin/raab")
