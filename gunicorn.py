@@ -25,7 +25,7 @@ _server = json.loads(_read.stdout)
 _root = os.path.dirname(os.path.abspath(__file__))
 _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
 
-wsgi_app = "wsgi:app"
+wsgi_app = "wsgi:application"
 # As a path through the link `current`, so that each generation finds its own release there.
 pythonpath = _root
 bind = _server["bind"]

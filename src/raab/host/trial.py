@@ -74,7 +74,7 @@ def _load(root: Path) -> Any:
     monkey.patch_all()
     sys.path.insert(0, str(root))
     try:
-        from wsgi import app  # type: ignore[import-not-found,unused-ignore]
+        from wsgi import application  # type: ignore[import-not-found,unused-ignore]
     except BaseException as error:  # an application may call sys.exit when it is imported
         if isinstance(error, RaabError | KeyboardInterrupt):
             raise
@@ -85,4 +85,4 @@ def _load(root: Path) -> Any:
             f"trial: the application does not load, got {type(error).__name__}: {error} ({where.filename}:{where.lineno})",
             "raab --debug trial shows the whole traceback",
         ) from error
-    return app
+    return application
