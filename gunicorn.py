@@ -16,9 +16,7 @@ import handover
 
 # Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a
 # reload. So a process of its own reads the YAML files, checks them and prints the server's section.
-_read = subprocess.run(
-    [sys.executable, "-I", "-m", "raab.host", "server-settings"], capture_output=True, text=True, timeout=30
-)
+_read = subprocess.run([sys.executable, "-I", "-m", "raab.host", "server-settings"], capture_output=True, text=True, timeout=30)
 if _read.returncode:
     raise RuntimeError(_read.stderr.strip() or f"server-settings ended with status {_read.returncode}")
 _server = json.loads(_read.stdout)

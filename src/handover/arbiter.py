@@ -9,24 +9,23 @@ So the methods that decide are overridden here, in a subclass that an `on_starti
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import selectors
 import signal
-import sys
 import time
-from dataclasses import replace
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from handover import fingerprint, states, target
+from handover import states
 from handover.board import Board
 from handover.control import Client, Control, Request
 from handover.listeners import Listeners
 from handover.options import Options
-from handover.report import Outcome, Status, WorkerStatus
+from handover.reloads import Reloads
+from handover.report import status_of
+from handover.scaling import Scaling
 from handover.states import Fleet, Phase
 from handover.succession import Succession
 from handover.systemd import Notifier
@@ -38,6 +37,9 @@ _LONGEST_PAUSE = 10.0
 
 class HandoverArbiter(Arbiter):
     """The master. Made out of gunicorn's by `take_charge`, before that has signals, sockets or workers."""
+
+    # gunicorn's logger, which it has made by the time that its hooks run.
+    log: Any
 
     @classmethod
     def take_charge(cls, server: Arbiter) -> None:
@@ -55,20 +57,15 @@ class HandoverArbiter(Arbiter):
         self.succession = Succession(self)
         self.listeners = Listeners(self.notifier)
         self.listeners.inherit(self.cfg.address)
-        wanted = target.restore(target.load(self.options.target_file), self.cfg.workers, *self._bounds())
+        self.scaling = Scaling(self)
+        self.reloads = Reloads(self)
+        wanted = self.scaling.restored()
         self.fleet = states.reload(Fleet(wanted, newest=self.succession.generation), wanted)
         self.started = time.time()
         self.deadlines: dict[int, float] = {}
         self.reasons: dict[int, str] = {}
         self.spawn_after = 0.0
         self.why = ""
-        self.begun = time.monotonic()
-        self.outcome: Outcome | None = None
-        self.previous = self.cfg
-        self.waiting: list[Client] = []
-        self.waiting_again: list[Client] = []
-        self.scaling: list[tuple[Client, int]] = []
-        self.prints = fingerprint.of_master()
         self._wake, wakeup = os.pipe()
         self._reports, self._reporting = os.pipe()
         for fd in (self._wake, wakeup, self._reports, self._reporting):
@@ -76,7 +73,7 @@ class HandoverArbiter(Arbiter):
         self._wakeup = wakeup
         self.selector.register(self._wake, selectors.EVENT_READ, lambda: os.read(self._wake, 4096))
         self.selector.register(self._reports, selectors.EVENT_READ, self._read_reports)
-        self.notifier.send(f"EXTEND_TIMEOUT_USEC={int((self.options.load_timeout + 10) * 1e6)}")
+        self.notifier.extend(self.options.load_timeout)
 
     @property
     def options(self) -> Options:
@@ -84,9 +81,6 @@ class HandoverArbiter(Arbiter):
         options = self.cfg.on_starting
         assert isinstance(options, Options)
         return options
-
-    def _bounds(self) -> tuple[int, int]:
-        return self.options.workers_min, self.options.workers_max
 
     @property
     def label(self) -> str:
@@ -204,20 +198,17 @@ class HandoverArbiter(Arbiter):
                 pid = self.spawn_worker()
                 self.fleet = states.spawned(self.fleet, pid, orders.generation, self.worker_age)
                 self.deadlines[pid] = time.monotonic() + self.options.load_timeout
-        self._answer_scaling()
+        self.scaling.answer()
 
     def _conclude_generation(self) -> None:
+        first = self.fleet.generation == 0
         if states.complete(self.fleet):
-            first = self.fleet.generation == 0
-            self.fleet = states.taken_over(self.fleet)
-            self._serve() if first else self.conclude(True, "")
+            self._serve() if first else self.reloads.taken_over()
         elif states.failed(self.fleet):
-            if self.fleet.generation == 0:
+            if first:
                 self.succession.failed(self.why)
                 raise HaltServer(f"not started: {self.why}", self.WORKER_BOOT_ERROR)
-            self.restore_settings()
-            self.fleet = states.given_up(self.fleet, self._restored_target())
-            self.conclude(False, self.why)
+            self.reloads.given_up(self.why)
 
     def reap_workers(self) -> None:
         """Take note of ended workers. No exit status of a worker ends the master, unlike gunicorn's 3 and 4."""
@@ -251,187 +242,57 @@ class HandoverArbiter(Arbiter):
         worker.tmp.close()
         self.cfg.child_exit(self, worker)
 
-    # Reload
+    # Signals of operators
 
     def handle_hup(self) -> None:
         """A new generation is wanted."""
-        self.log.info("Hang up: %s", self.master_name)
-        self.request_reload()
+        self.reloads.request()
 
     def handle_usr2(self) -> None:
         """A new master is wanted, with a new generation."""
-        if self._busy():
-            self.log.warning("USR2 ignored: a reload is under way")
-            return
-        self._announce_reload()
-        self.succession.begin("USR2")
+        self.reloads.replace_master()
+
+    def handle_ttin(self) -> None:
+        """One worker more."""
+        self.scaling.to(self.fleet.target + 1)
+
+    def handle_ttou(self) -> None:
+        """One worker fewer."""
+        self.scaling.to(self.fleet.target - 1)
 
     def handle_winch(self) -> None:
         """gunicorn's master ignores this signal unless it is a daemon; so does this one, always."""
 
-    def _busy(self) -> bool:
-        return self.fleet.incoming is not None or self.succession.active
+    def _request(self, request: Request, client: Client) -> None:
+        if request.verb == "reload":
+            self.reloads.request(client)
+        elif request.verb == "scale":
+            self.scaling.request(request, client)
+        else:
+            client.answer(status_of(self))
 
-    def request_reload(self, client: Client | None = None) -> None:
-        """Begin a reload, or remember that another one is wanted once the one under way has ended."""
-        if self._busy():
-            self.fleet = replace(self.fleet, again=True)
-            self.waiting_again += [client] if client else []
-            return
-        self.waiting += [client] if client else []
-        self._announce_reload()
-        before = self.cfg
-        refusal = self._load_settings()
-        if refusal:
-            self.conclude(False, refusal)
-            return
-        changed = fingerprint.differences(self.prints, fingerprint.of_master())
-        if before.address != self.cfg.address and not self.listeners.given:
-            changed += ("listening address",)
-        if changed:
-            self.succession.begin(", ".join(changed))
-            return
-        self.cfg.on_reload(self)
-        wanted = target.restore(target.load(self.options.target_file), self.cfg.workers, *self._bounds())
-        self.fleet = states.reload(self.fleet, wanted, one_by_one=self.options.one_by_one)
-        self.manage_workers()
-
-    def _announce_reload(self) -> None:
-        self._stats["reloads"] += 1
-        self.begun = time.monotonic()
-        self.why = ""
-        self.previous = self.cfg
-        self.notifier.reloading()
-        self.notifier.send(f"EXTEND_TIMEOUT_USEC={int((self.options.load_timeout + 10) * 1e6)}")
-
-    def _load_settings(self) -> str:
-        """Read the configuration anew. On any failure the one in force stays, and the reason is returned."""
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(said):
-                self.app.reload()
-            if not isinstance(self.app.cfg.on_starting, Options):
-                raise TypeError("gunicorn.py: on_starting is not the hand-over's Options any more")
-            self.setup(self.app)
-            self.log.reopen_files()
-        except (Exception, SystemExit) as error:
-            self.restore_settings()
-            sys.stderr.write(said.getvalue())
-            lines = [line for line in said.getvalue().splitlines() if line.strip()]
-            return lines[-1] if lines else f"{type(error).__name__}: {error}"
-        return ""
-
-    def restore_settings(self) -> None:
-        """The settings of before the reload hold again, as the old workers have them."""
-        self.app.cfg = self.previous
-        self.setup(self.app)
-
-    def _restored_target(self) -> int:
-        return target.restore(target.load(self.options.target_file), self.cfg.workers, *self._bounds())
-
-    def conclude(self, good: bool, reason: str, *, replaced: bool = False) -> None:
-        """The reload's verdict: to the journal, to systemd, to whoever waits for it. Then the next, if one was asked for."""
-        seconds = time.monotonic() - self.begun
-        generation = self.fleet.generation + int(replaced)
-        self.outcome = Outcome(good, reason, generation, round(seconds, 3), time.time(), replaced)
-        log = self.log.info if good else self.log.error
-        log("reload: %s after %.2f s%s", "done" if good else "refused, the old workers serve on", seconds, f": {reason}" if reason else "")
-        if good and not replaced:
-            self._save_target()
-        self.notifier.send("READY=1", f"STATUS={self._sentence(generation)}")
-        for client in self.waiting:
-            client.answer(self.outcome._asdict())
-        self.waiting, waiting_again, self.waiting_again = [], self.waiting_again, []
-        if self.fleet.again and not replaced:
-            self.fleet = replace(self.fleet, again=False)
-            self.request_reload()
-            self.waiting += waiting_again
+    # What the service manager is told
 
     def _serve(self) -> None:
-        """The first generation is complete: say so, keep the sockets safe, open the control socket."""
-        self.previous = self.cfg
-        self._save_target()
+        """The first generation is complete: open the control socket, and tell who waits for it."""
+        self.fleet = states.taken_over(self.fleet)
+        self.scaling.save()
         if self.options.control:
             self.control = Control(self.options.control, self.selector, self._request)
         self.succession.ready()
         self.announce()
 
     def announce(self) -> None:
-        """Tell systemd that this master serves; a successor does that when its predecessor has named it."""
-        if self.succession.waits_for_word:
-            return
-        self.listeners.keep(self.LISTENERS)
-        self.notifier.send("READY=1", f"STATUS={self._sentence(self.fleet.generation)}")
+        """This master serves; a successor says so when its predecessor has named it."""
+        if not self.succession.waits_for_word:
+            self.listeners.keep(self.LISTENERS)
+            self.notifier.send("READY=1")
+            self.announce_status()
 
-    def _sentence(self, generation: int) -> str:
-        return f"serving {self.label}, generation {generation}, {self.fleet.target} workers"
-
-    # Scaling
-
-    def handle_ttin(self) -> None:
-        """One worker more."""
-        self._scale(self.fleet.target + 1)
-
-    def handle_ttou(self) -> None:
-        """One worker fewer."""
-        self._scale(self.fleet.target - 1)
-
-    def _scale(self, wanted: int) -> str:
-        """Change the target. Returns why not, when `wanted` is beyond the bounds."""
-        low, high = self._bounds()
-        if not low <= wanted <= high:
-            refusal = f"scale: {wanted} workers are beyond the bounds {low} to {high} (workers_min, workers_max in setting.yaml)"
-            self.log.warning(refusal)
-            return refusal
-        self.fleet = replace(self.fleet, target=wanted)
-        self._save_target()
+    def announce_status(self) -> None:
+        """The line that `systemctl status` shows."""
         if self.fleet.generation:
-            self.notifier.send(f"STATUS={self._sentence(self.fleet.generation)}")
-        self.log.info("scale: %s workers wanted", wanted)
-        return ""
-
-    def _save_target(self) -> None:
-        try:
-            target.save(self.options.target_file, self.cfg.workers, self.fleet.target)
-        except OSError as error:
-            self.log.error("scale: the target cannot be kept, got %s", error)
-
-    def _request(self, request: Request, client: Client) -> None:
-        if request.verb == "reload":
-            self.request_reload(client)
-        elif request.verb == "scale":
-            before = self.fleet.target
-            refusal = self._scale(request.to if request.to is not None else before + (request.by or 0))
-            if refusal:
-                client.answer({"error": refusal})
-            else:
-                self.scaling.append((client, before))
-        else:
-            client.answer(self.status()._asdict())
-
-    def _answer_scaling(self) -> None:
-        """Those who scaled are answered when as many workers serve as are wanted, and no more."""
-        here = self.fleet.of(Phase.BOOTING, Phase.SERVING)
-        if self.scaling and len(here) == len(self.fleet.of(Phase.SERVING)) == self.fleet.target:
-            for client, before in self.scaling:
-                client.answer({"before": before, "after": self.fleet.target})
-            self.scaling = []
-
-    def status(self) -> Status:
-        """What `raab status` prints."""
-        now = time.monotonic()
-        workers = tuple(self._worker_status(member, now) for member in self.fleet.of(*Phase))
-        return Status(
-            pid=os.getpid(), release=self.label, generation=self.fleet.generation, incoming=self.fleet.incoming,
-            target=self.fleet.target, configured=self.cfg.workers, bounds=self._bounds(), started=self.started,
-            one_by_one=self.options.one_by_one, reload=self.outcome._asdict() if self.outcome else None,
-            workers=tuple(worker._asdict() for worker in workers),
-        )  # fmt: skip
-
-    def _worker_status(self, member: states.Member, now: float) -> WorkerStatus:
-        worker = self.WORKERS[member.pid]
-        tally = self.board.read(worker.slot)
-        return WorkerStatus(member.pid, member.generation, member.phase.value, round(now - worker.born, 1), *tally)
+            self.notifier.send(f"STATUS=serving {self.label}, generation {self.fleet.generation}, {self.fleet.target} workers")
 
     # The end
 
@@ -439,6 +300,7 @@ class HandoverArbiter(Arbiter):
         """End the workers. After a replacement, the service goes on under the successor, and its clients are waited for."""
         if not self.succession.succeeded:
             self.board.stopping = True
-            self.notifier.send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((self.cfg.graceful_timeout + 10) * 1e6)}")
+            self.notifier.send("STOPPING=1")
+            self.notifier.extend(self.cfg.graceful_timeout)
             self.succession.abandon()
         super().stop(graceful)

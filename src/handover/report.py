@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from handover.states import Member, Phase
+
+if TYPE_CHECKING:
+    from handover.arbiter import HandoverArbiter
 
 
 class Outcome(NamedTuple):
@@ -28,17 +35,27 @@ class WorkerStatus(NamedTuple):
     active: int
 
 
-class Status(NamedTuple):
-    """The whole service; `reload` and `workers` are the values above as mappings, ready for JSON."""
+def status_of(master: HandoverArbiter) -> dict[str, Any]:
+    """The whole service, ready for JSON; `started` in seconds since the epoch."""
+    now = time.monotonic()
+    fleet = master.fleet
+    outcome = master.reloads.outcome
+    return {
+        "pid": os.getpid(),
+        "release": master.label,
+        "generation": fleet.generation,
+        "incoming": fleet.incoming,
+        "target": fleet.target,
+        "configured": master.cfg.workers,
+        "bounds": [master.options.workers_min, master.options.workers_max],
+        "one_by_one": master.options.one_by_one,
+        "started": master.started,
+        "reload": outcome._asdict() if outcome else None,
+        "workers": [_worker(master, member, now)._asdict() for member in fleet.of(*Phase)],
+    }
 
-    pid: int
-    release: str
-    generation: int
-    incoming: int | None
-    target: int
-    configured: int
-    bounds: tuple[int, int]
-    started: float
-    one_by_one: bool
-    reload: dict[str, Any] | None
-    workers: tuple[dict[str, Any], ...]
+
+def _worker(master: HandoverArbiter, member: Member, now: float) -> WorkerStatus:
+    worker: Any = master.WORKERS[member.pid]
+    tally = master.board.read(worker.slot)
+    return WorkerStatus(member.pid, member.generation, member.phase.value, round(now - worker.born, 1), *tally)

@@ -77,9 +77,7 @@ def spawned(fleet: Fleet, pid: int, generation: int, order: int) -> Fleet:
 
 def ready(fleet: Fleet, pid: int) -> Fleet:
     """A worker can answer requests. A word from one that is already retiring changes nothing."""
-    members = tuple(
-        replace(m, phase=Phase.SERVING) if m.pid == pid and m.phase is Phase.BOOTING else m for m in fleet.members
-    )
+    members = tuple(replace(m, phase=Phase.SERVING) if m.pid == pid and m.phase is Phase.BOOTING else m for m in fleet.members)
     crashes = fleet.crashes if fleet.incoming is not None else 0
     return replace(fleet, members=members, crashes=crashes)
 
@@ -136,9 +134,7 @@ def given_up(fleet: Fleet, target: int) -> Fleet:
     """
     fleet = replace(fleet, target=target)
     if fleet.one_by_one:
-        adopted = tuple(
-            replace(m, generation=fleet.generation) if m.phase is Phase.SERVING else m for m in fleet.members
-        )
+        adopted = tuple(replace(m, generation=fleet.generation) if m.phase is Phase.SERVING else m for m in fleet.members)
         fleet = replace(fleet, members=adopted)
     return replace(fleet, incoming=None, crashes=0, one_by_one=False)
 

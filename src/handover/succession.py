@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handover import successor
+from handover.report import Outcome
 
 if TYPE_CHECKING:
     from handover.arbiter import HandoverArbiter
 
 # Seconds for which a master goes on serving an address that its successor does not, so that clients can follow.
 _MOVING = 2.0
+
+
+class Word(NamedTuple):
+    """What a master tells its successor when systemd has been told: whether to reload once more, and the verdict."""
+
+    again: bool
+    outcome: Outcome | None
 
 
 class Succession:
@@ -46,11 +56,9 @@ class Succession:
         """Whether a successor is on its way."""
         return self._successor is not None
 
-    def begin(self, why: str) -> None:
-        """Start a new master on the same sockets; the settings of this one stay what they were."""
+    def begin(self, addresses: Sequence[Any], why: str) -> None:
+        """Start a new master on those of our sockets that belong to `addresses`; it makes the others itself."""
         master = self._master
-        addresses = master.cfg.address
-        master.restore_settings()
         master.log.info("reload: replacing the master, since these changed: %s", why)
         command = [str(master.START_CTX[0]), *map(str, master.START_CTX["args"][1:])]
         environ = {**os.environ, **master.notifier.environment(), successor.GENERATION: str(master.fleet.newest)}
@@ -83,15 +91,15 @@ class Succession:
         master.notifier.silence()
         self.succeeded = True
         master.systemd = True
-        word = b"main again" if master.fleet.again else b"main"
+        master.reloads.conclude("", replaced=True)
+        word = Word(master.fleet.again, master.reloads.outcome)
         with contextlib.suppress(OSError):
-            self._successor.send(word)
-        master.conclude(True, "", replaced=True)
+            self._successor.send(json.dumps(word).encode())
         self._leaving_at = time.monotonic() + (_MOVING if self._moving else 0.0)
 
     def _give_up(self, reason: str) -> None:
         self.abandon()
-        self._master.conclude(False, reason)
+        self._master.reloads.conclude(reason)
 
     def abandon(self) -> None:
         """End a successor that is not ready; it is not a child of ours, so nothing has to be reaped."""
@@ -134,16 +142,18 @@ class Succession:
     def _word_of_predecessor(self) -> None:
         """It has named us to systemd, or it is gone: in both cases we speak from now on."""
         assert self._predecessor
-        word = self._predecessor.recv(64)
+        word = self._predecessor.recv(4096)
         self._master.selector.unregister(self._predecessor)
         self._predecessor.close()
         self._predecessor = None
         if self._master.fleet.generation == 0:
             # The old master ended before we could serve, so the service is ending: nobody asked for us any more.
             raise StopIteration
+        again, outcome = json.loads(word) if word else (False, None)
+        self._master.reloads.outcome = Outcome(*outcome) if outcome else None
         self._master.announce()
-        if word == b"main again":
-            self._master.request_reload()
+        if again:
+            self._master.reloads.request()
 
     def close(self) -> None:
         """In a forked worker: these conversations are the master's."""

@@ -46,6 +46,10 @@ class Notifier:
         """A reload begins; systemd >= 253 ignores RELOADING=1 without the time (sd_notify(3))."""
         self.send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
+    def extend(self, seconds: float) -> None:
+        """What goes on now may take that long, whatever the unit's Timeout...Sec= says; a little more, for our own part in it."""
+        self.send(f"EXTEND_TIMEOUT_USEC={int((seconds + 10) * 1e6)}")
+
     def store(self, name: str, fd: int) -> None:
         """Have systemd keep a listening socket over restarts (FileDescriptorStoreMax= in systemd.service(5))."""
         self.send("FDSTORE=1", f"FDNAME={name}", fds=[fd])

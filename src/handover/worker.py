@@ -7,7 +7,6 @@ import importlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -153,13 +152,13 @@ class HandoverWorker(GeventWorker):
             del self.open[me]
 
     @contextlib.contextmanager
-    def timeout_ctx(self) -> Iterator[None]:
+    def timeout_ctx(self) -> Iterator[None]:  # type: ignore[override]  # typeshed has the base class return nothing
         """The wait for a request's head: short on a new connection, `keepalive` seconds between requests."""
         connection = self.open[gevent.getcurrent()]
         connection.waiting = True
         seconds = self.cfg.keepalive if connection.requests else self.options.head_timeout
         try:
-            with gevent.Timeout(seconds, False):
+            with gevent.Timeout(seconds, False):  # type: ignore[arg-type]  # False: end the block in silence (gevent.Timeout)
                 yield
         finally:
             connection.waiting = False
@@ -213,5 +212,3 @@ def name_process(name: str) -> None:
     """Set what pgrep(1) and ps(1) call this process, so that `pkill gunicorn` finds it (proc(5), comm)."""
     with contextlib.suppress(OSError), open(f"/proc/{os.getpid()}/comm", "w") as comm:
         comm.write(name)
-
-

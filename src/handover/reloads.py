@@ -1,0 +1,134 @@
+"""Reloads, from the wish to the verdict: who asked, what the settings were, what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from handover import fingerprint, states
+from handover.control import Client
+from handover.options import Options
+from handover.report import Outcome
+
+if TYPE_CHECKING:
+    from handover.arbiter import HandoverArbiter
+
+
+class Reloads:
+    """The reload under way, if any, and the verdict of the last one."""
+
+    def __init__(self, master: HandoverArbiter) -> None:
+        self._master = master
+        self._prints = fingerprint.of_master()
+        self._settings = master.cfg
+        self._began = 0.0
+        self._waiting: list[Client] = []
+        self._waiting_again: list[Client] = []
+        self.outcome: Outcome | None = None
+
+    def request(self, client: Client | None = None) -> None:
+        """Begin a reload, or remember that another one is wanted once the one under way has ended."""
+        master = self._master
+        if self._busy():
+            master.fleet = replace(master.fleet, again=True)
+            self._waiting_again += [client] if client else []
+            return
+        self._waiting += [client] if client else []
+        self._begin()
+        before = master.cfg.address
+        refusal = self._load_settings()
+        if refusal:
+            self.conclude(refusal)
+            return
+        changed = fingerprint.differences(self._prints, fingerprint.of_master())
+        if before != master.cfg.address and not master.listeners.given:
+            changed += ("listening address",)
+        if changed:
+            addresses = master.cfg.address
+            self._restore_settings()
+            master.succession.begin(addresses, ", ".join(changed))
+            return
+        master.cfg.on_reload(master)
+        wanted = master.scaling.restored()
+        master.fleet = states.reload(master.fleet, wanted, one_by_one=master.options.one_by_one)
+        master.manage_workers()
+
+    def replace_master(self) -> None:
+        """What SIGUSR2 asks for: a new master, whether or not anything changed."""
+        if self._busy():
+            self._master.log.warning("USR2 ignored: a reload is under way")
+            return
+        self._begin()
+        self._master.succession.begin(self._master.cfg.address, "USR2")
+
+    def _busy(self) -> bool:
+        return self._master.fleet.incoming is not None or self._master.succession.active
+
+    def _begin(self) -> None:
+        master = self._master
+        self._began = time.monotonic()
+        self._settings = master.cfg
+        master.why = ""
+        master.notifier.reloading()
+        # A new master may need that time before its workers have theirs.
+        master.notifier.extend(2 * master.options.load_timeout)
+
+    def _load_settings(self) -> str:
+        """Read the configuration anew. On any failure the one in force stays, and the reason is returned.
+
+        gunicorn prints what is wrong and exits (gunicorn/app/base.py, do_load_config).
+        """
+        master = self._master
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(said):
+                master.app.reload()
+            if not isinstance(master.app.cfg.on_starting, Options):
+                raise TypeError("on_starting is not the hand-over's Options any more")
+            master.setup(master.app)
+            master.log.reopen_files()
+        except (Exception, SystemExit) as error:
+            self._restore_settings()
+            sys.stderr.write(said.getvalue())
+            lines = [line for line in said.getvalue().splitlines() if line.strip()]
+            return lines[-1] if lines else f"{type(error).__name__}: {error}"
+        return ""
+
+    def _restore_settings(self) -> None:
+        self._master.app.cfg = self._settings
+        self._master.setup(self._master.app)
+
+    def taken_over(self) -> None:
+        """The new generation is complete."""
+        self._master.fleet = states.taken_over(self._master.fleet)
+        self._master.scaling.save()
+        self.conclude("")
+
+    def given_up(self, why: str) -> None:
+        """The new generation cannot be had: the settings of before hold again, as the old workers have them."""
+        self._restore_settings()
+        self._master.fleet = states.given_up(self._master.fleet, self._master.scaling.restored())
+        self.conclude(why)
+
+    def conclude(self, refusal: str, *, replaced: bool = False) -> None:
+        """The verdict: to the journal, to systemd, to whoever waits for it. Then the next one, if it was asked for."""
+        master = self._master
+        seconds = time.monotonic() - self._began
+        generation = master.fleet.newest + 1 if replaced else master.fleet.generation
+        self.outcome = Outcome(not refusal, refusal, generation, round(seconds, 3), time.time(), replaced)
+        if refusal:
+            master.log.error("reload: refused after %.2f s, the old workers serve on: %s", seconds, refusal)
+        else:
+            master.log.info("reload: generation %s serves after %.2f s", generation, seconds)
+        master.announce()
+        for client in self._waiting:
+            client.answer(self.outcome._asdict())
+        self._waiting, again, self._waiting_again = [], self._waiting_again, []
+        if master.fleet.again and not replaced:
+            master.fleet = replace(master.fleet, again=False)
+            self._waiting = again
+            self.request()
