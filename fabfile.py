@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -18,6 +18,9 @@ from invoke.tasks import task
 
 from raab.errors import RaabError
 from raab.lab.tasks import namespace as lab
+
+if TYPE_CHECKING:
+    from raab.deploy.verbs import Verbs
 
 ROOT = Path(__file__).resolve().parent
 COMMON = {
@@ -52,7 +55,7 @@ def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-def verbs(env: str, hosts: str, json: bool = False) -> Any:
+def verbs(env: str, hosts: str, json: bool = False) -> Verbs:
     """Imported here, so that `fab --list` and the lab's verbs do not wait for it."""
     from raab.deploy.verbs import Verbs
 

@@ -41,6 +41,7 @@ class Console:
 
 COLOURS = {
     "deployed": "green",
+    "rolled back": "green",
     "active": "green",
     "serving": "green",
     "unchanged": "dim",

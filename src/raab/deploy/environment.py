@@ -151,7 +151,7 @@ class Environment:
         return f"http://{host.address}:{self.settings.service_port}/"
 
     def only(self, names: str) -> Environment:
-        """The same with the hosts of a comma-separated list alone; all for an empty one. Raises RaabError for a name that is none of them."""
+        """The same with the hosts of a comma-separated list alone; all for an empty one. Raises RaabError for any other name."""
         if not names:
             return self
         wanted = [name.strip() for name in names.split(",") if name.strip()]

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-Result = Literal["deployed", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded"]
+Result = Literal["deployed", "rolled back", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
 from raab.deploy.hostfacts import HostFacts, parse
 from raab.deploy.plan import HostPlan, Plan, Staging
-from raab.deploy.report import HostReport, Probe
+from raab.deploy.report import HostReport, Probe, Result
 from raab.errors import RaabError
 
 # (host's name, text): how a runner tells people where it is.
@@ -111,7 +111,7 @@ class Runner:
         except ConnectionLost as error:
             self.progress(name, f"{error.message}; connecting again to read the verdict")
             answer = self.follow(name, token, error)
-        return self.outcome(plan, answer["verdict"])
+        return self.outcome(plan, answer["verdict"], "rolled back" if action == "rollback" else "deployed")
 
     def follow(self, name: str, token: str, error: RaabError) -> dict[str, Any]:
         """The verdict of an activation whose connection was lost."""
@@ -127,17 +127,18 @@ class Runner:
     def tell(self, name: str, event: dict[str, Any]) -> None:
         self.progress(name, event["text"])
 
-    def outcome(self, plan: HostPlan, verdict: dict[str, Any]) -> HostReport:
+    def outcome(self, plan: HostPlan, verdict: dict[str, Any], good: Result) -> HostReport:
         base = self.base(plan)
         probe = Probe(**verdict.get("probe", {}))
         if verdict["ok"]:
-            return replace(base, result="deployed", release=plan.release, probe=probe, seconds=verdict["seconds"])
+            return replace(base, result=good, release=plan.release, probe=probe, seconds=verdict["seconds"])
         reverted = bool(verdict.get("reverted")) or not verdict.get("started", True)
         return replace(
             base,
             result="failed" if reverted else "stranded",
             release=plan.previous if reverted else None,
             reason=verdict["reason"],
+            hint=verdict.get("hint", ""),
             probe=probe,
             seconds=verdict.get("seconds", 0.0),
         )

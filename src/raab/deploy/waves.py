@@ -77,7 +77,7 @@ class Waves:
 
     def revert(self) -> None:
         """Take back the hosts that were switched before the failure; the failed ones went back by themselves."""
-        switched = [name for name, report in self.reports.items() if report.result == "deployed"]
+        switched = [name for name, report in self.reports.items() if report.result in ("deployed", "rolled back")]
         everywhere(switched, self.take_back, self.settings.parallel)
 
     def take_back(self, name: str) -> None:

@@ -111,8 +111,8 @@ def download(wanted: tuple[str, ...], platform: Platform, home: Path) -> None:
         listing.write_text("\n".join(wanted) + "\n")
         made = Path(temporary) / "made"
         command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes",
-            "--only-binary=:all:", "--implementation=cp", f"--python-version={'.'.join(platform.python.split('.')[:2])}",
+            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
+            "--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp", f"--python-version={'.'.join(platform.python.split('.')[:2])}",
             f"--requirement={listing}", f"--dest={made}", *(f"--platform={tag}" for tag in platform.tags),
         ]  # fmt: skip
         # Not in the project's root, whose gunicorn.py and wsgi.py would be importable there.

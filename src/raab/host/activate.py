@@ -15,6 +15,7 @@ from typing import Any
 from raab.errors import RaabError
 from raab.factory.configFactory import load_settings
 from raab.host import journal, proof, prune, rehearsal, switch, systemd, units, verify
+from raab.host.control import ask
 from raab.host.facts import current_release
 from raab.host.paths import RELEASE_ID, UNIT, Paths
 from raab.host.probe import Prober, Tally
@@ -68,6 +69,8 @@ class Activation:
             verdict = self.go_back(error)
         else:
             self.record("serving")
+            if self.task.condemn:
+                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
             verdict = {"ok": True, "release": self.task.release, "from": self.previous, "reason": "", "proof": asdict(shown)}
         if prober:
             self.tally = prober.stop()
@@ -98,17 +101,26 @@ class Activation:
         return proof.prove(self.bind, release_id, lambda: systemd.workers(systemd.main_pid()) - old, limit=self.waits)
 
     def take_up(self, restart: bool) -> None:
-        if not systemd.is_active():
-            verb = "start"
-            systemd.order("systemctl", "reset-failed", UNIT)
-        else:
-            verb = "restart" if restart else "reload"
+        """Have the service load what `current` names now. Raises RaabError when it does not; after a reload the old workers serve on."""
+        if systemd.is_active() and not restart:
+            self.teller.step("handing over to new workers")
+            self.reload()
+            return
+        verb = "restart" if systemd.is_active() else "start"
         reason = " (the unit changed in what only a new process takes up)" if verb == "restart" else ""
         self.teller.step(f"systemctl {verb} raab{reason}")
+        systemd.order("systemctl", "reset-failed", UNIT)
         began = time.time()
         done = systemd.order("systemctl", verb, UNIT, timeout=self.waits + 90)
         if done.returncode:
             raise RaabError(f"systemctl {verb} raab: exit code {done.returncode}, got: {systemd.last_words(began) or done.stderr.strip()}")
+
+    def reload(self) -> None:
+        """What `systemctl reload raab` does, without its trial: this release has just had one."""
+        began = time.time()
+        verdict = ask(5 * self.waits + 10, verb="reload")
+        if not verdict["good"]:
+            raise RaabError(f"reload: the new workers do not serve, got {verdict['reason']}\n{systemd.last_words(began)}".rstrip())
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
@@ -132,16 +144,17 @@ class Activation:
             "release": self.task.release,
             "from": self.previous,
             "reason": error.message,
+            "hint": error.hint,
             "reverted": reverted,
             "switched": switched,
             "probe": asdict(self.tally),
             "seconds": round(time.time() - self.began, 3),
         }
 
-    def record(self, verdict: str, reason: str = "") -> None:
+    def record(self, verdict: str, reason: str = "", release: str = "") -> None:
         entry = {
             "time": time.time(),
-            "release": self.task.release,
+            "release": release or self.task.release,
             "from": self.previous,
             "action": self.task.action,
             "verdict": verdict,
@@ -160,5 +173,6 @@ class Activation:
 
     def prune(self) -> None:
         current = current_release(self.paths)
-        protected = frozenset(name for name in (current, self.previous) if name)
+        # The one just activated stays in any case: if it failed, somebody will want to look at it.
+        protected = frozenset(name for name in (current, self.previous, self.task.release) if name)
         prune.prune(self.paths, journal.served(journal.read(self.paths.journal)), protected, self.task.keep)

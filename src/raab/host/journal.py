@@ -53,7 +53,15 @@ def verdicts(entries: tuple[Entry, ...]) -> dict[str, str]:
 
 
 def served(entries: tuple[Entry, ...]) -> tuple[str, ...]:
-    """The releases that once served and have not failed since, oldest first, each once."""
+    """The releases that once served and have not failed since, each once, in the order in which they were deployed.
+
+    Going back to a release does not make it newer: a second rollback goes further back, and not forth again.
+    """
     last = verdicts(entries)
-    ever = {str(entry["release"]): None for entry in entries if entry.get("verdict") == "serving"}
-    return tuple(release for release in ever if last[release] != "failed")
+    order: dict[str, None] = {}
+    for entry in entries:
+        release = str(entry.get("release"))
+        if entry.get("verdict") == "serving" and (entry.get("action") not in ("rollback", "revert") or release not in order):
+            order.pop(release, None)
+            order[release] = None
+    return tuple(release for release in order if last[release] != "failed")

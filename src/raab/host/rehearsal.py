@@ -30,8 +30,8 @@ def rehearse(release: Path, environment: dict[str, str], limit: float) -> None:
     command = [str(release / "venv/bin/python"), "-I", "-m", "raab.host", "trial"]
     done = as_service(command, environment, limit + 5)
     if done.returncode:
-        reason = (done.stderr or done.stdout).strip()
-        raise RaabError(f"trial: the release does not load on this host, got: {reason[-2000:] or f'exit code {done.returncode}'}")
+        reason, _, hint = (done.stderr.strip() or f"trial: it ended with exit code {done.returncode}").rpartition("\nhint: ")
+        raise RaabError((reason or hint)[-2000:], hint if reason else "")
 
 
 def run_hook(name: str, hook: Hook, release: Path) -> str:

@@ -21,13 +21,17 @@ class Hook:
 
 @dataclass(frozen=True)
 class Task:
-    """One activation: which release, why (`deploy`, `rollback`, `revert`), for whom, how many releases to keep afterwards."""
+    """One activation: which release, why (`deploy`, `rollback`, `revert`), for whom, how many releases to keep afterwards.
+
+    `condemn` is a release that is marked as failed when this one serves: the one that its wave was taken back from.
+    """
 
     release: str
     action: str = "activate"
     who: str = "root"
     machine: str = ""
     keep: int = 5
+    condemn: str = ""
     before: Hook | None = None
     after: Hook | None = None
 
@@ -47,6 +51,7 @@ class Task:
             who=str(request["who"]),
             machine=str(request["machine"]),
             keep=int(request["keep"]),
+            condemn=str(request["condemn"]),
             before=hooks.get("before_activate"),
             after=hooks.get("after_activate"),
         )
