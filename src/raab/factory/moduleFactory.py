@@ -48,7 +48,7 @@ def find_modules(packages: tuple[str, ...]) -> tuple[Module, ...]:
     for package_name in packages:
         package = import_or_explain(package_name, "config.yaml: modules")
         if not hasattr(package, "__path__"):
-            raise RaabError("config.yaml: modules: must name packages", f"{package_name} is a single file; make a folder of it")
+            raise RaabError(f"config.yaml: modules: must name packages, got {package_name!r}", "it is a single file; make a folder of it")
         for info in sorted(pkgutil.iter_modules(package.__path__, f"{package_name}."), key=lambda info: info.name):
             module = _load(info.name)
             if module.name in found:

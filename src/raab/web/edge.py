@@ -13,6 +13,7 @@ from raab.factory.logFactory import request_id
 from raab.factory.settings import Settings
 from raab.release import Release
 from raab.web.access import AccessLog, Line
+from raab.web.health import CHECK
 from raab.web.proxies import TrustedProxies
 from raab.web.wsgi import Headers, StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -101,8 +102,8 @@ class Exchange:
                 close()
         finally:
             access = self.edge.access
-            if access is not None:
-                environ = self.environ
+            environ = self.environ
+            if access is not None and CHECK not in environ:
                 access.write(
                     Line(
                         time.time(),

@@ -10,8 +10,9 @@ from flask import Blueprint, Response, current_app, request
 
 blueprint = Blueprint("health", __name__)
 PATHS = ("/livez", "/readyz")
-# The trial load before a reload sets this in the WSGI environment, where no client can: a drained host may be reloaded.
-TRIAL = "raab.trial"
+# The trial before a reload, and a worker before it serves, set this in the WSGI environment, where no client can. They are told the
+# reasons, and are not turned away by a drain: a drained host may be reloaded.
+CHECK = "handover.check"
 
 _log = logging.getLogger(__name__)
 
@@ -23,12 +24,14 @@ def livez() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    if drained() and TRIAL not in request.environ:
-        return _word("draining", 503)
     reasons = unready()
+    if CHECK in request.environ:
+        return _word("; ".join(reasons), 503) if reasons else _word("ok", 200)
     for reason in reasons:
         _log.warning("not ready: %s", reason)
-    return _word("not ready", 503) if reasons else _word("ok", 200)
+    if reasons:
+        return _word("not ready", 503)
+    return _word("draining", 503) if drained() else _word("ok", 200)
 
 
 def drained() -> bool:

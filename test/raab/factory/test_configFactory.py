@@ -230,7 +230,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 data = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12)
-keys = st.sampled_from(["base", "production", "server", "workers", "bind", "limits", "body", "security", "headers", "modules", "root", "level"])
+keys = st.sampled_from(["base", "production", "server", "workers", "bind", "limits", "body", "headers", "modules", "level"])
 near = st.recursive(scalars, lambda inner: st.dictionaries(keys, inner, max_size=4), max_leaves=12)
 
 

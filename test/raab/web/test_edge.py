@@ -1,0 +1,202 @@
+"""What happens to every request."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from raab.web import access
+from raab.web.access import AccessLog, Line, column_line, json_line
+from raab.web.edge import Edge
+
+MakeApp = Callable[..., Flask]
+PROXY = {"RAAB_SERVER__FORWARDED_ALLOW_IPS": "[10.0.0.0/8]"}
+VIEWS = """
+import logging
+from flask import Blueprint, Response, request
+blueprint = Blueprint('v', __name__)
+@blueprint.get('/who')
+def who(): return {'peer': request.remote_addr, 'scheme': request.scheme}
+@blueprint.get('/stream')
+def stream(): return Response(iter([b'ab', b'cd', b'e']))
+@blueprint.get('/framed')
+def framed(): return Response('x', headers={'x-frame-options': 'SAMEORIGIN'})
+@blueprint.get('/log')
+def log():
+    logging.getLogger('shop').warning('hello')
+    return 'x'
+"""
+
+
+@pytest.fixture
+def shop(make_app: MakeApp) -> Callable[..., Flask]:
+    def make(**environ: str) -> Flask:
+        return make_app(files={"shop/__init__.py": "", "shop/v.py": VIEWS}, RAAB_PROJECT__MODULES="[raab.modules, shop]", **environ)
+
+    return make
+
+
+def lines_of(app: Flask) -> list[Line]:
+    """Puts an access log into the application that keeps its lines."""
+    kept: list[Line] = []
+
+    def keep(line: Line) -> str:
+        kept.append(line)
+        return json_line(line)
+
+    assert isinstance(app.wsgi_app, Edge)
+    app.wsgi_app.access = AccessLog(io.StringIO(), keep, batch=False)
+    return kept
+
+
+def test_each_request_has_an_id_of_its_own(make_app: MakeApp) -> None:
+    """Returned to the client; a client that no proxy vouches for cannot choose it."""
+    client = make_app().test_client()
+    ids = [client.get("/livez", headers={"X-Request-ID": "mine"}).headers["X-Request-ID"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert all(re.fullmatch("[0-9a-f]{20}", one) for one in ids)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 65, False), ("", False), ('"}', False)])
+def test_a_trusted_proxys_id_is_kept(make_app: MakeApp, given: str, kept: bool) -> None:
+    """When it is sound: it stands in log lines and headers."""
+    client = make_app(**PROXY).test_client()
+    response = client.get("/livez", headers={"X-Request-ID": given}, environ_base={"REMOTE_ADDR": "10.0.0.1"})
+    assert (response.headers["X-Request-ID"] == given) is kept
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "proto", "seen"),
+    [
+        ("10.0.0.1", "1.2.3.4", "https", ("1.2.3.4", "https")),
+        ("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", "http, https", ("1.2.3.4", "https")),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "", ("10.0.0.3", "http")),
+        ("10.0.0.1", "1.2.3.4, nonsense", "gopher", ("10.0.0.1", "http")),
+        ("10.0.0.1", "", "", ("10.0.0.1", "http")),
+        ("5.5.5.5", "1.2.3.4", "https", ("5.5.5.5", "http")),
+        ("", "1.2.3.4", "https", ("", "http")),
+    ],
+)
+def test_a_proxy_is_believed_by_list(shop: MakeApp, peer: str, forwarded: str, proto: str, seen: tuple[str, str]) -> None:
+    """The last address that no trusted proxy has; what stands further left the client may have made up."""
+    headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": proto}
+    said = shop(**PROXY).test_client().get("/who", headers=headers, environ_base={"REMOTE_ADDR": peer}).get_json()
+    assert (said["peer"] or "", said["scheme"]) == seen
+
+
+def test_security_headers_are_added_but_not_over_a_views_own(shop: MakeApp) -> None:
+    """A view knows better; an empty setting leaves one out."""
+    client = shop(RAAB_SECURITY__HEADERS="{X-Frame-Options: DENY, X-A: '', X-B: b}").test_client()
+    headers = client.get("/who").headers
+    assert (headers["X-Frame-Options"], headers["X-B"], "X-A" in headers) == ("DENY", "b", False)
+    own = client.get("/framed").headers
+    assert (own.getlist("X-Frame-Options"), own["X-B"]) == (["SAMEORIGIN"], "b")
+
+
+@pytest.mark.parametrize(
+    ("peer", "path", "header", "proved"),
+    [
+        ("127.0.0.1", "/livez", {"Raab-Proof": "1"}, True),
+        ("::1", "/livez", {"Raab-Proof": "1"}, True),
+        ("", "/livez", {"Raab-Proof": "1"}, True),
+        ("10.0.0.1", "/livez", {"Raab-Proof": "1", "X-Forwarded-For": "127.0.0.1"}, False),
+        ("8.8.8.8", "/livez", {"Raab-Proof": "1"}, False),
+        ("127.0.0.1", "/livez", {}, False),
+        ("127.0.0.1", "/", {"Raab-Proof": "1"}, False),
+    ],
+)
+def test_the_proof_is_for_the_host_itself(make_app: MakeApp, peer: str, path: str, header: dict[str, str], proved: bool) -> None:
+    """Release and worker, asked for from loopback, whatever a proxy says about whom it speaks for."""
+    headers = make_app(**PROXY).test_client().get(path, headers=header, environ_base={"REMOTE_ADDR": peer}).headers
+    assert headers.get("Raab-Worker") == (str(os.getpid()) if proved else None)
+    assert headers.get("Raab-Release") == ("development" if proved else None)
+
+
+def test_each_request_has_one_access_line(shop: MakeApp) -> None:
+    """With the route as it was declared, the bytes as they were sent, and the id that the client got."""
+    app = shop(**PROXY)
+    lines = lines_of(app)
+    client = app.test_client()
+    proxied = {"headers": {"X-Forwarded-For": "1.2.3.4"}, "environ_base": {"REMOTE_ADDR": "10.0.0.1"}}
+    # `buffered` is how the test client closes a response, which is when the line is written.
+    response = client.get("/greeting/Ada?secret=1", buffered=True, **proxied)
+    client.get("/nothing", buffered=True)
+    client.get("/stream", buffered=True)
+    first, second, third = lines
+    assert first[1:6] == (response.headers["X-Request-ID"], "GET", "/greeting/Ada", "/greeting/<name>", 200)
+    assert (first.bytes, first.peer, first.seconds > 0) == (len(response.data), "1.2.3.4", True)
+    assert (second.route, second.status, second.path) == ("", 404, "/nothing")
+    assert third.bytes == 5
+
+
+def test_the_line_of_a_request_that_broke_off_says_so(make_app: MakeApp) -> None:
+    """A foreign application that raises gets a line with 500, and the server the exception."""
+    app = make_app(files={"legacy.py": "def application(e, s): raise ValueError('x')"}, RAAB_PROJECT__MOUNTS="{/l: 'legacy:application'}")
+    lines = lines_of(app)
+    with pytest.raises(ValueError, match="x"):
+        app.test_client().get("/l")
+    assert [(line.status, line.route) for line in lines] == [(500, "/l/*")]
+
+
+def test_the_servers_own_check_is_no_request(make_app: MakeApp) -> None:
+    """A worker asks itself before it serves; nobody wants to read that."""
+    app = make_app()
+    lines = lines_of(app)
+    app.test_client().get("/readyz", environ_base={"handover.check": True})
+    assert lines == []
+
+
+def test_the_request_id_is_in_the_applications_lines(shop: MakeApp) -> None:
+    """So that one search finds all that happened."""
+    from raab.factory import logFactory
+
+    app = shop()
+    seen: list[str] = []
+    app.before_request(lambda: seen.append(logFactory.request_id.get()))
+    assert app.test_client().get("/log").headers["X-Request-ID"] == seen[0]
+
+
+EVIL = '/x"}\r\n<0>{"forged": 1}\x1b[2J\u2028'
+
+
+def test_a_line_cannot_be_forged() -> None:
+    """Whatever the path and the method hold."""
+    line = Line(1_790_000_000.25, "id", "GE\nT", EVIL, "/<p>", 200, 0.0123, 5, "1.2.3.4")
+    said = json_line(line)
+    assert said.count("\n") == 1
+    assert said.startswith('<6>{"time": "2026-09-21T14:13:20.250Z", "level": "INFO", "logger": "raab.access", "request": "id"')
+    assert json.loads(said[3:])["path"] == EVIL
+    columns = column_line(line)
+    assert columns.count("\n") == 1
+    assert columns[:-1].isprintable()
+
+
+def test_lines_are_written_in_batches() -> None:
+    """Within a tenth of a second, or when there are many."""
+    stream = io.StringIO()
+    log = AccessLog(stream, json_line, batch=True)
+    line = Line(1.0, "id", "GET", "/", "/", 200, 0.1, 5, "")
+    log.write(line)
+    assert stream.getvalue() == ""
+    assert eventually(lambda: stream.getvalue().count("\n") == 1)
+    for _ in range(access._LENGTH):
+        log.write(line)
+    assert stream.getvalue().count("\n") >= access._LENGTH
+    log.write(line)
+    log.flush()
+    assert eventually(lambda: stream.getvalue().count("\n") == access._LENGTH + 2)
+
+
+def eventually(done: Callable[[], bool]) -> bool:
+    import time
+
+    end = time.monotonic() + 5
+    while not done() and time.monotonic() < end:
+        time.sleep(0.01)
+    return done()

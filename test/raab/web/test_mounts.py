@@ -1,0 +1,56 @@
+"""Other WSGI applications in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from raab.errors import RaabError
+
+MakeApp = Callable[..., Flask]
+ECHO = """
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}|{environ['raab.request_id']}".encode()]
+def make(): return application
+def broken(): raise ValueError('no database')
+number = 3
+"""
+
+
+def test_a_mount_answers_below_its_prefix(make_app: MakeApp) -> None:
+    """It sees its prefix as SCRIPT_NAME, and raab's request id; raab's own routes stay."""
+    client = make_app(files={"legacy.py": ECHO}, RAAB_PROJECT__MOUNTS="{/legacy: 'legacy:application'}").test_client()
+    response = client.get("/legacy/a/b")
+    assert response.text == f"/legacy|/a/b|{response.headers['X-Request-ID']}"
+    assert client.get("/").get_json()["service"] == "raab"
+    assert client.get("/legacyish").status_code == 404
+
+
+def test_a_mount_at_the_root_takes_all_but_health(make_app: MakeApp) -> None:
+    """An existing project runs as it is; a longer prefix still wins, and a factory is called."""
+    mounts = "{/: 'legacy:make()', /api: 'legacy:application'}"
+    client = make_app(files={"legacy.py": ECHO}, RAAB_PROJECT__MOUNTS=mounts).test_client()
+    assert client.get("/x").text.startswith("|/x|")
+    assert client.get("/").text.startswith("|/|")
+    assert client.get("/api/x").text.startswith("/api|/x|")
+    assert client.get("/livez").text == "ok\n"
+    assert client.get("/readyz").text == "ok\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("legacy:nothing", "config.yaml: mounts: /a: legacy:nothing is no WSGI application, got None"),
+        ("legacy:number", "config.yaml: mounts: /a: legacy:number is no WSGI application, got 3"),
+        ("legacy:broken()", "config.yaml: mounts: /a: legacy:broken() raised ValueError, got no database"),
+        ("nonsuch:x", "config.yaml: mounts: /a: nonsuch cannot be imported"),
+    ],
+)
+def test_a_mount_that_cannot_be_used_stops_the_start(make_app: MakeApp, target: str, said: str) -> None:
+    """With its prefix and the reason."""
+    with pytest.raises(RaabError) as caught:
+        make_app(files={"legacy.py": ECHO}, RAAB_PROJECT__MOUNTS=f"{{/a: '{target}'}}")
+    assert said in str(caught.value)
