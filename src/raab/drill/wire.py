@@ -1,0 +1,149 @@
+"""HTTP/1.1 on a bare socket: as much as is needed to tell exactly what became of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from raab.drill.values import Kind
+
+Address = tuple[str, int]
+RELEASE = re.compile(rb'"release":\s*"([^"]*)"')
+
+
+class Broken(Exception):
+    """A request that did not get its answer, and in which way."""
+
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer. `last` says that the server announced the end of the connection."""
+
+    status: int
+    body: bytes
+    last: bool
+    label: str
+
+
+def request(method: str, path: str, host: str, *, close: bool = False, length: int | None = None) -> bytes:
+    """A request's head. Without `close` the connection is kept."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "User-Agent: raab-drill"]
+    if close:
+        lines.append("Connection: close")
+    if length is not None:
+        lines.append(f"Content-Length: {length}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+class Connection:
+    """One connection. Its methods raise Broken with the kind of failure."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._data = bytearray()
+        self._begun = False
+
+    @classmethod
+    async def open(cls, address: Address) -> Connection:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            raise Broken(Kind.REFUSED, str(error)) from error
+        except asyncio.CancelledError:
+            sock.close()
+            raise
+        return cls(sock)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def ended(self) -> bool:
+        """Whether the server has closed the connection, as far as this machine knows. Anything unasked counts as the end, too."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._loop.sock_sendall(self._sock, data)
+        except OSError as error:
+            raise Broken(Kind.RESET, f"while sending: {error}") from error
+
+    async def answer(self) -> Answer:
+        """Reads the next answer to its end."""
+        self._begun = bool(self._data)
+        head = await self._until(b"\r\n\r\n")
+        while head.startswith(b"HTTP/1.1 1"):
+            head = await self._until(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        found = re.fullmatch(r"HTTP/1\.([01]) (\d{3})(?: .*)?", first)
+        if not found:
+            raise Broken(Kind.WRONG, f"not a status line, got {first[:80]!r}")
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        last = headers.get("connection", "").lower() == "close"
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            body = await self._chunks()
+        elif headers.get("content-length", "").isdigit():
+            body = await self._exactly(int(headers["content-length"]))
+        elif found[2] in ("204", "304"):
+            body = b""
+        else:
+            raise Broken(Kind.WRONG, "an answer without a length: its end could not be told from a loss")
+        release = RELEASE.search(body)
+        label = headers.get("raab-release", "") or (release[1].decode(errors="replace") if release else "")
+        return Answer(int(found[2]), body, last, label)
+
+    async def _chunks(self) -> bytes:
+        body = bytearray()
+        while True:
+            size = (await self._until(b"\r\n")).partition(b";")[0]
+            try:
+                length = int(size, 16)
+            except ValueError as error:
+                raise Broken(Kind.WRONG, f"not the size of a chunk, got {size[:20]!r}") from error
+            chunk = await self._exactly(length + 2)
+            if not chunk.endswith(b"\r\n"):
+                raise Broken(Kind.WRONG, f"a chunk without its end, got {chunk[-20:]!r}")
+            if not length:
+                return bytes(body)
+            body += chunk[:-2]
+
+    async def _until(self, mark: bytes) -> bytes:
+        await self._read(lambda: mark in self._data)
+        part, _, rest = self._data.partition(mark)
+        self._data = rest
+        return bytes(part)
+
+    async def _exactly(self, length: int) -> bytes:
+        await self._read(lambda: len(self._data) >= length)
+        part = bytes(self._data[:length])
+        del self._data[:length]
+        return part
+
+    async def _read(self, enough: Callable[[], bool]) -> None:
+        while not enough():
+            try:
+                data = await self._loop.sock_recv(self._sock, 65536)
+                detail = "the connection was closed"
+            except OSError as error:
+                data, detail = b"", str(error)
+            if not data:
+                raise Broken(Kind.TRUNCATED if self._begun else Kind.RESET, detail)
+            self._begun = True
+            self._data += data
