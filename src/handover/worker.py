@@ -43,6 +43,19 @@ class _Connection:
     requests: int = 0
 
 
+@dataclass(frozen=True)
+class _Name:
+    """All that gunicorn asks of a listener while it serves a connection (workers/base_async.py, handle).
+
+    Asked of the socket itself, a connection accepted just before the socket was closed would be lost to EBADF.
+    """
+
+    address: Any
+
+    def getsockname(self) -> Any:
+        return self.address
+
+
 class HandoverWorker(GeventWorker):
     """A GeventWorker that reports to the master, and drains by connection instead of by the second."""
 
@@ -59,6 +72,7 @@ class HandoverWorker(GeventWorker):
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
+        self.pool: Any = None
 
     # Boot
 
@@ -109,6 +123,7 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
+        self.pool = Pool(self.worker_connections)
         servers = [self._listen(listener) for listener in self.sockets]
         self.report("ready")
         while self.alive:
@@ -129,7 +144,7 @@ class HandoverWorker(GeventWorker):
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
+        server = StreamServer(listener, handle=partial(self.handle, _Name(listener.getsockname())), spawn=self.pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
         server.start()
@@ -182,15 +197,16 @@ class HandoverWorker(GeventWorker):
     def _drain(self) -> None:
         """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
         begun = time.monotonic()
-        while self.open and time.monotonic() - begun < self.cfg.graceful_timeout:
+        # The pool knows of connections that were accepted a moment ago and have not had their first turn yet.
+        while self.pool and time.monotonic() - begun < self.cfg.graceful_timeout:
             self.notify()
             self.tally()
             stopping = self.board.stopping or self.orphaned
             if time.monotonic() - begun >= (STOP_LINGER if stopping else self.options.linger):
                 self._end_idle()
             gevent.sleep(_DRAIN_STEP)
-        if self.open:
-            self.log.warning("Worker graceful timeout (pid:%s), %s connections cut", self.pid, len(self.open))
+        if self.pool:
+            self.log.warning("Worker graceful timeout (pid:%s), %s connections cut", self.pid, len(self.pool))
 
     def _end_idle(self) -> None:
         """Close idle connections for reading only: a request that has arrived already is still read and answered."""
