@@ -42,7 +42,8 @@ class Load:
             for sender in self._senders:
                 if not sender.answered.wait(max(0.0, end - time.monotonic())):
                     last = sender.samples[-1].detail if sender.samples else "nothing"
-                    raise RaabError(f"load: no answer from {self._targets} within {FIRST_ANSWER:.0f} s, got {last}", "is the service up?")
+                    targets = ", ".join(f"{host}:{port}" for host, port in self._targets)
+                    raise RaabError(f"load: no answer from {targets} within {FIRST_ANSWER:.0f} s, got {last}", "is the service up?")
         except BaseException:
             self._kill()
             raise
