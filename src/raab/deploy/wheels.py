@@ -110,11 +110,10 @@ def download(wanted: tuple[str, ...], platform: Platform, home: Path) -> None:
         listing = Path(temporary) / "requirements.txt"
         listing.write_text("\n".join(wanted) + "\n")
         made = Path(temporary) / "made"
-        command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
-            "--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp", f"--python-version={'.'.join(platform.python.split('.')[:2])}",
-            f"--requirement={listing}", f"--dest={made}", *(f"--platform={tag}" for tag in platform.tags),
-        ]  # fmt: skip
+        options = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes", "--only-binary=:all:")
+        version = ".".join(platform.python.split(".")[:2])
+        target = ("--implementation=cp", f"--python-version={version}", *(f"--platform={tag}" for tag in platform.tags))
+        command = (sys.executable, "-m", "pip", "download", *options, *target, f"--requirement={listing}", f"--dest={made}")
         # Not in the project's root, whose gunicorn.py and wsgi.py would be importable there.
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=temporary)
         if done.returncode:

@@ -49,7 +49,7 @@ def gather(paths: Paths) -> dict[str, Any]:
         "lock": lock.holder(paths.lock),
         "systemd": first_number(answer(asked["systemd"])),
         "service": properties(answer(asked["service"])),
-        "activating": properties(answer(asked["activation"])).get("ActiveState") in ("active", "activating"),
+        "activating": properties(answer(asked["activation"])).get("ActiveState") in ("active", "activating") and not has_verdict(paths),
     }
 
 
@@ -102,6 +102,14 @@ def current_release(paths: Paths) -> str | None:
     except OSError:
         return None
     return name if RELEASE_ID.match(name) else None
+
+
+def has_verdict(paths: Paths) -> bool:
+    """An activation that has given its verdict is only pruning; nobody needs to wait for that."""
+    try:
+        return json.loads(paths.events.read_bytes().splitlines()[-1])["event"] == "verdict"
+    except (OSError, ValueError, LookupError):
+        return False
 
 
 def unit_hashes(paths: Paths) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""A project of the tests' own: a copy of this tree, which they change and deploy without touching the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raab.lab.shell import Shell
+from raab.lab.state import LabHost
+
+ROOT = Path(__file__).resolve().parents[3]
+CARD = "src/raab/modules/home/__init__.py"
+PARTS = (
+    "src", "systemd", "setup.py", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "wsgi.py", "gunicorn.py", "fabfile.py"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended: its exit code and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A tree that can be deployed; `lab` is the name of the lab that its environment `lab` means."""
+
+    root: Path
+    lab: str
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        return (str(Path(sys.executable).parent / "fab"), *words)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.root / "src"), "RAAB_LAB": self.lab}
+
+    def fab(self, *words: str, expect: int | None = 0) -> Ran:
+        """Run one verb; its exit code is checked unless None is expected. No traceback may ever be shown."""
+        done = subprocess.run(self.command(*words), cwd=self.root, env=self.environ, capture_output=True, text=True, timeout=240)
+        assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+        assert expect is None or done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def mark(self, text: str) -> None:
+        """Change the app, so that the card at / says `mark: text`."""
+        card = self.root / CARD
+        card.write_text((ROOT / CARD).read_text().replace('"service":', f'"mark": "{text}", "service":'))
+
+    def break_app(self, statement: str) -> None:
+        """Change the app so that importing it runs a statement."""
+        (self.root / CARD).write_text(f"{statement}\n")
+
+    def release(self) -> str:
+        return str(self.fab("build", "--json").json["release"])
+
+    def environment(self, name: str, text: str) -> None:
+        (self.root / "deploy" / f"{name}.yaml").write_text(text)
+
+
+def card(host: LabHost) -> dict[str, Any]:
+    """What the service at a host says of itself, asked from outside."""
+    with urllib.request.urlopen(f"http://{host.address}:8000/", timeout=10) as answer:
+        told: dict[str, Any] = json.load(answer)
+        return told
+
+
+def snapshot(shell: Shell) -> str:
+    """All that a deploy could change on a host's disk."""
+    # Not the accounts: a test that makes a user and removes it again rewrites their files.
+    return shell.run(
+        "find /opt /etc /usr/local ! -path '/etc/*passwd*' ! -path '/etc/*group*' ! -path '/etc/*shadow*' ! -path '/etc/sub*id*'"
+        " \\( -type f -printf '%p %T@\\n' -o -printf '%p %l\\n' \\) | sort"
+    ).out
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels that hosts need, fetched once for all tests."""
+    return tmp_path_factory.mktemp("raab-build")
+
+
+@pytest.fixture
+def project(tmp_path: Path, made_once: Path, request: pytest.FixtureRequest) -> Project:
+    """A fresh copy of the tree, with the environment `lab` that its own lab stands for."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, root / name)
+    (root / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "lab.yaml", root / "deploy")
+    cache = ROOT / "build" / "raab" / "wheels"
+    (root / "build" / "raab").mkdir(parents=True)
+    (root / "build" / "raab" / "wheels").symlink_to(cache if cache.is_dir() else made_once)
+    made = Project(root, request.getfixturevalue("lab").lab.name)
+    # Content of its own for each test: what another one left on a host must not pass for this one's release.
+    made.mark(uuid.uuid4().hex)
+    return made
+
+
+@pytest.fixture
+def ask() -> Any:
+    return card
+
+
+@pytest.fixture
+def look() -> Any:
+    return snapshot
