@@ -1,0 +1,63 @@
+"""The time limit of requests. A timer for each would cost each; one watchman per worker looks around once a second instead."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from raab.web.refusal import too_slow
+
+if TYPE_CHECKING:
+    from raab.web.exchange import Exchange
+
+_log = logging.getLogger(__name__)
+
+
+class Deadlines:
+    """Ends requests that take more than `seconds`: until the application has answered, or, after that, without the client taking
+    the next part of the answer. What computes without ever waiting it cannot end; gunicorn's `timeout` ends that worker."""
+
+    def __init__(self, seconds: int) -> None:
+        # Here and not above: raab's commands and the development server do without gevent.
+        import gevent
+
+        self.seconds = seconds
+        self._gevent = gevent
+        self._flying: dict[Exchange, Any] = {}
+        self._watching = False
+
+    def enter(self, exchange: Exchange) -> None:
+        """Called in the greenlet that serves the request."""
+        if not self._watching:
+            self._watching = True
+            self._gevent.spawn(self._watch)
+        self._flying[exchange] = self._gevent.getcurrent()
+
+    def leave(self, exchange: Exchange) -> None:
+        self._flying.pop(exchange, None)
+
+    def _watch(self) -> None:
+        while True:
+            self._gevent.sleep(1)
+            latest = time.perf_counter() - self.seconds
+            for exchange in [exchange for exchange in self._flying if exchange.touched < latest]:
+                # In the hub, where nothing can come between the look and the throw.
+                self._gevent.get_hub().loop.run_callback(self._end, exchange)
+
+    def _end(self, exchange: Exchange) -> None:
+        greenlet = self._flying.pop(exchange, None)
+        if greenlet is None or exchange.touched >= time.perf_counter() - self.seconds:
+            return
+        environ = exchange.environ
+        _log.warning("request ended after %s s: %s %s", self.seconds, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+        # An answer that has begun can only be cut off. The server takes this for a client that has left, and adds nothing to it.
+        greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else too_slow(self.seconds))
+
+
+def deadlines(seconds: int) -> Deadlines | None:
+    """None where greenlets do not serve the requests, as on the development server."""
+    monkey = sys.modules.get("gevent.monkey")
+    return Deadlines(seconds) if monkey is not None and monkey.is_module_patched("socket") else None

@@ -1,0 +1,99 @@
+"""One request and its response."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from raab.factory.logFactory import request_id
+from raab.web.access import Line
+from raab.web.health import CHECK
+from raab.web.refusal import Refusal
+from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
+
+if TYPE_CHECKING:
+    from raab.web.edge import Edge
+
+_LOOPBACK = ("127.0.0.1", "::1", "")
+
+
+class Exchange:
+    """One request and its response: the iterable that the server gets, which thereby learns when the response is over.
+
+    `touched` is when something happened last, as far as the time limit is concerned; `sending` tells that the application is done.
+    """
+
+    __slots__ = ("body", "edge", "environ", "id", "peer", "proof", "sending", "sent", "start_response", "started", "status", "touched")
+
+    def __init__(self, edge: Edge, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+        self.started = self.touched = time.perf_counter()
+        self.edge, self.environ, self.start_response = edge, environ, start_response
+        self.body: Iterable[bytes] = ()
+        # No status yet: nobody has started an answer.
+        self.status, self.sent, self.sending = 0, 0, False
+        peer = environ.get("REMOTE_ADDR", "")
+        # Asked for by raab itself on the host, before anything is believed about whom a proxy speaks for.
+        self.proof = "HTTP_RAAB_PROOF" in environ and peer in _LOOPBACK and environ.get("PATH_INFO") == "/livez"
+        trusted = edge.proxies.trusts(peer)
+        self.peer = edge.proxies.believe(environ) if trusted else peer
+        self.id = environ["raab.request_id"] = edge.identify(environ, trusted)
+        request_id.set(self.id)
+        if edge.deadlines is not None:
+            edge.deadlines.enter(self)
+
+    def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
+        """WSGI's start_response, on its way to the server."""
+        edge = self.edge
+        self.status = int(status[:3])
+        names = {name.lower() for name, _ in headers}
+        if edge.header_names.isdisjoint(names):
+            headers.extend(edge.headers)
+        else:
+            headers.extend(header for header in edge.headers if header[0].lower() not in names)
+        if "x-request-id" not in names:
+            headers.append(("X-Request-ID", self.id))
+        if self.proof:
+            headers.append(("Raab-Release", edge.release.id))
+            headers.append(("Raab-Worker", str(os.getpid())))
+        return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Called while the refusal is being handled. Where the application has started an answer already, this one takes its place."""
+        status, headers, body = refusal.response(self.id)
+        self.start(status, headers, sys.exc_info() if self.status else None)
+        self.body, self.sending = (body,), True
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.body:
+            self.sent += len(chunk)
+            yield chunk
+            # The client has taken it, so it is alive.
+            self.touched = time.perf_counter()
+
+    def close(self) -> None:
+        """Called by the server when the response is sent, or its client is gone."""
+        edge, environ = self.edge, self.environ
+        if edge.deadlines is not None:
+            edge.deadlines.leave(self)
+        close = getattr(self.body, "close", None)
+        try:
+            if close is not None:
+                close()
+        finally:
+            if edge.access is not None and CHECK not in environ:
+                edge.access.write(
+                    Line(
+                        time.time(),
+                        self.id,
+                        environ.get("REQUEST_METHOD", ""),
+                        environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+                        environ.get("raab.route", ""),
+                        self.status or 500,
+                        time.perf_counter() - self.started,
+                        self.sent,
+                        self.peer,
+                    )
+                )

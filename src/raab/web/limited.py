@@ -1,0 +1,42 @@
+"""A request body of unknown length, with a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from raab.web.refusal import broken_body, too_large
+
+
+class LimitedInput:
+    """wsgi.input (PEP 3333) that raises Refusal when there is more than `limit` bytes in it, or when it turns out broken: the
+    server's parser raises errors of its own then, for which an application could only answer 500."""
+
+    def __init__(self, stream: Any, limit: int) -> None:
+        self._stream, self._limit, self._left = stream, limit, limit
+
+    def read(self, size: int = -1) -> bytes:
+        return self._take(self._stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._take(self._stream.readline, size)
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        return list(self)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def _take(self, read: Callable[[int], bytes], size: int | None) -> bytes:
+        try:
+            data = read(self._left if size is None or size < 0 else min(size, self._left))
+            self._left -= len(data)
+            # Looked for here and not when the next byte is asked for: Werkzeug stops asking at the limit, and would take the
+            # beginning of a body for the whole.
+            more = self._left == 0 and self._stream.read(1)
+        except Exception as error:
+            raise broken_body() from error
+        if more:
+            raise too_large(self._limit)
+        return data

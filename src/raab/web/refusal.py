@@ -1,0 +1,38 @@
+"""Refusals by the edge itself: a request that no application gets to answer, or may not go on answering."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from msgspec.json import encode
+
+
+class Refusal(BaseException):
+    """Ends a request with `status`. No Exception, so that no application's `except Exception` takes it for one of its own."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+    def response(self, request_id: str) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Status line, headers and body. The connection is closed: the rest of the request may still be on its way."""
+        problem = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail, "request_id": request_id}
+        body = encode(problem)
+        headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+        return f"{self.status.value} {self.status.phrase}", headers, body
+
+
+def too_large(limit: int) -> Refusal:
+    """The refusal of a body of more than `limit` bytes."""
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body may have at most {limit} bytes.")
+
+
+def broken_body() -> Refusal:
+    """The refusal of a body that is no sound sequence of chunks, or that ends too early."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "The body cannot be read.")
+
+
+def too_slow(limit: int) -> Refusal:
+    """The refusal of a request that has taken more than `limit` seconds."""
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"The request took more than {limit} seconds.")
