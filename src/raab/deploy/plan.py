@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Literal
 
 from raab.deploy import exitcodes
@@ -173,6 +174,9 @@ def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
     changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
     if changed:
         told.append(f"units change: {', '.join(changed)}")
+    if facts.lock:
+        since = datetime.fromtimestamp(facts.lock.since, timezone.utc)
+        told.append(f"locked: by {facts.lock.who} from {facts.lock.machine} since {since:%H:%M:%SZ}, for {facts.lock.what}")
     broken = [release.id for release in facts.releases if not release.complete]
     if broken:
         told.append(f"interrupted before: {', '.join(broken)}")
@@ -218,7 +222,7 @@ def describe_host(plan: HostPlan) -> list[str]:
     lines = [f"release {plan.previous or 'none'} -> {plan.release}", *plan.changes]
     if plan.staging:
         names = ", ".join(part.name for part in plan.staging.send)
-        lines.append(f"send {len(plan.staging.send)} files, {plan.staging.size} bytes: {names}")
+        lines.append(f"send {len(plan.staging.send)} files, {plan.staging.size} bytes" + (f": {names}" if names else ""))
         lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
     else:
         lines.append(f"send nothing: {plan.reason}")

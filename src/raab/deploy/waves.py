@@ -72,18 +72,21 @@ class Waves:
             elif before.done[name]["workers"] != after.done[name]["workers"]:
                 problem = f"host {name}: workers died while baking, got {after.done[name]['workers']}, were {before.done[name]['workers']}"
             if problem:
-                self.reports[name] = replace(self.reports[name], result="failed", reason=problem)
-                self.take_back(name)
+                self.reports[name] = replace(self.reports[name], reason=problem)
+                self.take_back(name, "failed")
 
     def revert(self) -> None:
         """Take back the hosts that were switched before the failure; the failed ones went back by themselves."""
         switched = [name for name, report in self.reports.items() if report.result in ("deployed", "rolled back")]
         everywhere(switched, self.take_back, self.settings.parallel)
 
-    def take_back(self, name: str) -> None:
+    def take_back(self, name: str, result: Result = "reverted") -> None:
+        """Return one host to what it served before; `result` is what its report says when that worked."""
         plan = self.plans[name]
         if plan.previous is None:
             # Its first deploy: there is nothing to go back to, and what it has does serve.
+            kept: Result = "deployed" if result == "reverted" else result
+            self.reports[name] = replace(self.reports[name], result=kept)
             return
         back = HostPlan(plan.host, "activate", plan.previous, plan.release)
         try:
@@ -93,7 +96,7 @@ class Waves:
         done = report.result == "deployed"
         reason = self.reports[name].reason or "another host did not take the release"
         self.reports[name] = replace(
-            self.reports[name], result="reverted" if done else "stranded", release=plan.previous if done else None, reason=reason
+            self.reports[name], result=result if done else "stranded", release=plan.previous if done else None, reason=reason
         )
 
     def once_failed(self) -> bool:

@@ -107,7 +107,7 @@ def current_release(paths: Paths) -> str | None:
 def has_verdict(paths: Paths) -> bool:
     """An activation that has given its verdict is only pruning; nobody needs to wait for that."""
     try:
-        return json.loads(paths.events.read_bytes().splitlines()[-1])["event"] == "verdict"
+        return bool(json.loads(paths.events.read_bytes().splitlines()[-1])["event"] == "verdict")
     except (OSError, ValueError, LookupError):
         return False
 

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from raab.deploy import environment
+from raab.errors import RaabError
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYS = st.sampled_from([*environment.File.__struct_fields__, "host", "wave", "x"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True)
+    | st.text(max_size=8)
+    | st.sampled_from(["lab", "100%", "revert"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def load(tmp_path: Path, text: str) -> environment.Environment:
+    (tmp_path / "deploy").mkdir(exist_ok=True)
+    (tmp_path / "deploy" / "prod.yaml").write_text(text)
+    return environment.load(tmp_path, "prod")
+
+
+def test_a_host_takes_from_the_environment_what_it_does_not_say_itself(tmp_path: Path) -> None:
+    read = load(tmp_path, "hosts:\n  web1:\n  web2: {address: 192.0.2.2, port: 2222, user: ann}\nuser: bob\nport: 22\n")
+    one, two = read.hosts
+    assert (one.address, one.port, one.user, one.roles) == ("web1", 22, "bob", ("app",))
+    assert (two.address, two.port, two.user) == ("192.0.2.2", 2222, "ann")
+    assert read.url(two) == "http://192.0.2.2:8000/"
+
+
+def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
+    """It is the documentation, so what it shows is what is used."""
+    text = (ROOT / "deploy" / "production.example.yaml").read_text()
+    shown = load(tmp_path, text).settings
+    bare = load(tmp_path, "hosts: {web1: }\n").settings
+    for name in environment.File.__struct_fields__:
+        assert name == "hosts" or getattr(shown, name) == getattr(bare, name), name
+    commented = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if line.startswith(("# hooks:", "#   ", "# identity")))
+    assert load(tmp_path, "hosts: {web1: }\n" + commented.replace("  ssh-keyscan", "# ssh-keyscan")).settings.hooks.once is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "deploy/prod.yaml"),
+        ("hosts: {}\n", "needs a section with at least one host"),
+        ("hosts: lab2\n", "needs a section with at least one host"),
+        ("hosts: {web1: {adress: x}}\n", "did you mean 'address'?"),
+        ("hosts: {web1: }\nwave: [1]\n", "did you mean 'waves'?"),
+        ("hosts: {web1: }\nwaves: [1]\n", "the last wave must be 100%"),
+        ("hosts: {web1: }\nwaves: []\n", "waves"),
+        ("hosts: {web1: }\nwaves: [0, 100%]\n", "needs a number of hosts or a share of them, got 0"),
+        ("hosts: {web1: }\nkeep: 1\n", "keep"),
+        ("hosts: {web1: }\nport: 70000\n", "port"),
+        ("hosts: {web1: {roles: [db]}}\n", "roles"),
+        ("hosts: {'-x': }\n", "not a host's name"),
+        ("hosts: {web1: }\non_failure: panic\n", "on_failure"),
+        ("hosts: {web1: }\nhooks: {once: {command: ''}}\n", "command"),
+        ("hosts: [\n", "is not YAML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RaabError) as caught:
+        load(tmp_path, text)
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_choice_of_hosts(tmp_path: Path) -> None:
+    read = load(tmp_path, "hosts: {a: , b: , c: }\n")
+    assert [host.name for host in read.only("c,a").hosts] == ["a", "c"]
+    with pytest.raises(RaabError, match="no such host in prod, got d"):
+        read.only("d")
+
+
+@pytest.mark.parametrize(("wave", "total", "upto"), [("1", 10, 1), ("25%", 10, 3), ("100%", 7, 7), ("50", 7, 7), ("1%", 3, 1)])
+def test_how_far_a_wave_goes(tmp_path: Path, wave: str, total: int, upto: int) -> None:
+    assert load(tmp_path, f"hosts: {{a: }}\nwaves: [{wave}, 100%]\n").settings.waves[0].upto(total) == upto
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.dictionaries(KEYS, VALUES, max_size=5), junk=st.text(max_size=10))
+def test_no_file_whatever_is_in_it_ends_in_a_traceback(tmp_path: Path, content: dict[str, object], junk: str) -> None:
+    """It is read, or refused with a message."""
+    import yaml
+
+    for text in (yaml.safe_dump(content, allow_unicode=True), yaml.safe_dump({"hosts": {"a": None}, **content}) + junk):
+        try:
+            read = load(tmp_path, text)
+        except RaabError as error:
+            assert str(error)
+        else:
+            assert read.hosts

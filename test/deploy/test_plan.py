@@ -1,0 +1,215 @@
+"""Plans are compared as the text that people read, whole lines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+
+from raab.deploy import plan
+from raab.deploy.bundle import Bundle, Part
+from raab.deploy.environment import Environment, File, Host, HostEntry, Hosts
+from raab.deploy.hostfacts import HostFacts, InstalledRelease, LockHolder
+from raab.deploy.plan import Supplies
+from raab.errors import RaabError
+
+OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
+LOCK = "c" * 64
+HOST = Host("web1", "192.0.2.1", 22, "root", "", "", ("app",))
+ENVIRONMENT = Environment("prod", (HOST,), False, File(hosts=Hosts(False, {"web1": HostEntry()})))
+
+
+def part(name: str, letter: str, size: int) -> Part:
+    return Part(name, letter * 64, size, Path(name))
+
+
+BUNDLE = Bundle(
+    NEW, "1.1", "b" * 40, "content-new", LOCK, (part("raab-1.1.whl", "1", 100_000), part("requirements.lock", "c", 900),
+    part("systemd/raab.service", "3", 700)), "{}", Path("x.tar"),
+)  # fmt: skip
+SUPPLIES = {"web1": Supplies((part("flask-3.whl", "4", 110_000),), part("uv-1.whl", "5", 22_000_000))}
+BARE = HostFacts(
+    python="3.11.2", implementation="CPython", libc="glibc 2.36", machine="x86_64", system="Debian 12", uid=0, time=0.0, disk_free=10**10,
+    disk_total=2 * 10**10, inodes_free=10**6, systemd=252,
+)  # fmt: skip
+SERVING = replace(
+    BARE,
+    releases=(InstalledRelease(OLD, True, "content-old", "1.0", "a" * 40, LOCK),),
+    current=OLD,
+    cache=frozenset({"c" * 64, "3" * 64, "4" * 64, "5" * 64}),
+    templates=frozenset({"cccccccccccc-cp311-x86_64"}),
+    units={"raab.service": "3" * 64},
+    user=True,
+    verdicts={OLD: "serving"},
+    served=(OLD,),
+    service={"ActiveState": "active"},
+)
+
+
+def text(facts: HostFacts, bundle: Bundle = BUNDLE, supplies: Supplies | None = None) -> str:
+    return plan.describe(plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, {"web1": supplies or SUPPLIES["web1"]}))
+
+
+def golden(expected: str) -> str:
+    return dedent(expected).strip()
+
+
+def test_first_deploy() -> None:
+    assert text(BARE) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            release none -> {NEW}
+            first deploy: prepares the host (user, directories, units)
+            send 5 files, 22211600 bytes: raab-1.1.whl, requirements.lock, systemd/raab.service, flask-3.whl, uv-1.whl
+            install the dependencies
+            activate: verify, trial load, switch, reload, prove by answers
+    """)
+
+
+def test_upgrade() -> None:
+    assert text(SERVING) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            release {OLD} -> {NEW}
+            commit aaaaaaa -> bbbbbbb
+            send 1 files, 100000 bytes: raab-1.1.whl
+            link the dependencies of the same lock
+            activate: verify, trial load, switch, reload, prove by answers
+    """)
+
+
+def test_same_release() -> None:
+    """The content decides, not the id: built at another time it is still the same."""
+    assert text(SERVING, replace(BUNDLE, content="content-old")) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            nothing changes: {OLD} has the same content and serves
+    """)
+
+
+def test_same_release_that_does_not_serve() -> None:
+    """Stopped, or never proved: it is activated again, without sending anything."""
+    bundle = replace(BUNDLE, content="content-old", commit="a" * 40)
+    for facts in (replace(SERVING, service={"ActiveState": "failed"}), replace(SERVING, verdicts={OLD: "begun"})):
+        assert text(facts, bundle) == golden(f"""
+            deploy {NEW} to prod
+              web1 (192.0.2.1)
+                release {OLD} -> {OLD}
+                send nothing: staged before
+                activate: verify, trial load, switch, reload, prove by answers
+        """)
+
+
+def test_dependency_and_unit_change() -> None:
+    bundle = replace(
+        BUNDLE, lock="d" * 64, parts=(*BUNDLE.parts[:1], part("requirements.lock", "d", 950), part("systemd/raab.service", "6", 710))
+    )
+    assert text(SERVING, bundle) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            release {OLD} -> {NEW}
+            commit aaaaaaa -> bbbbbbb
+            dependencies change
+            units change: raab.service
+            send 3 files, 101660 bytes: raab-1.1.whl, requirements.lock, systemd/raab.service
+            install the dependencies
+            activate: verify, trial load, switch, reload, prove by answers
+    """)
+
+
+def test_interrupted_before() -> None:
+    """A directory without a manifest is an interrupted deploy's: told, removed, made anew; what had arrived is not sent again."""
+    broken = InstalledRelease(NEW, False, "", "", "", "")
+    facts = replace(SERVING, releases=(*SERVING.releases, broken), cache=SERVING.cache | {"1" * 64})
+    assert text(facts) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            release {OLD} -> {NEW}
+            commit aaaaaaa -> bbbbbbb
+            interrupted before: {NEW}
+            send 0 files, 0 bytes
+            link the dependencies of the same lock
+            activate: verify, trial load, switch, reload, prove by answers
+    """)
+
+
+def test_disk_full() -> None:
+    assert text(replace(BARE, disk_free=100 * plan.MIB)) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            refused: host web1: disk: needs 170 MiB for the release, got 100 MiB free
+            hint: make room below /opt
+    """)
+
+
+def test_locked() -> None:
+    """Somebody else's session is at work, or an activation without one."""
+    holder = LockHolder("ann", "laptop", "deploy of x", 1_795_330_800.0)
+    assert text(replace(SERVING, lock=holder)) == golden(f"""
+        deploy {NEW} to prod
+          web1 (192.0.2.1)
+            release {OLD} -> {NEW}
+            commit aaaaaaa -> bbbbbbb
+            locked: by ann from laptop since 07:00:00Z, for deploy of x
+            send 1 files, 100000 bytes: raab-1.1.whl
+            link the dependencies of the same lock
+            activate: verify, trial load, switch, reload, prove by answers
+    """)
+    planned = plan.deploy(ENVIRONMENT, BUNDLE, {"web1": replace(SERVING, activating=True)}, SUPPLIES)
+    assert planned.refused[0].refusal is not None
+    assert planned.refused[0].refusal.exit_code == 6
+
+
+def test_hosts_that_are_not_fit() -> None:
+    assert "refused: host web1: systemd: version 252 or newer is needed, got 247" in text(replace(BARE, systemd=247))
+    assert "refused: host web1: login: root's rights are needed, got user id 1000" in text(replace(BARE, uid=1000))
+    wheel = Supplies(problem=RaabError("wheels: no wheel of gevent==26.9.0 fits Python 3.9", "choose a version that has one", 5))
+    assert "refused: host web1: wheels: no wheel of gevent==26.9.0 fits Python 3.9" in text(BARE, supplies=wheel)
+
+
+def back(facts: HostFacts, to: str = "") -> str:
+    return plan.describe(plan.rollback(ENVIRONMENT, {"web1": facts}, to))
+
+
+BOTH = replace(
+    SERVING,
+    releases=(*SERVING.releases, InstalledRelease(NEW, True, "content-new", "1.1", "b" * 40, LOCK)),
+    current=NEW,
+    verdicts={OLD: "serving", NEW: "serving"},
+    served=(OLD, NEW),
+)
+
+
+def test_rollback() -> None:
+    expected = golden(f"""
+        roll prod back
+          web1 (192.0.2.1)
+            release {NEW} -> {OLD}
+            send nothing: kept on the host
+            activate: verify, trial load, switch, reload, prove by answers
+    """)
+    assert back(BOTH) == expected
+    assert back(BOTH, OLD).splitlines()[1:] == expected.splitlines()[1:]
+
+
+def test_rollback_to_what_serves_changes_nothing() -> None:
+    assert f"nothing changes: {NEW} serves already" in back(BOTH, NEW)
+
+
+def test_rollback_where_there_is_no_way_back() -> None:
+    """Nothing earlier, a release that is not there, one that failed: each refused with what there is."""
+    assert "there is no earlier release that served, got none" in back(SERVING)
+    assert back(BOTH, "20200101T000000Z-0000000").endswith(f"hint: to choose from: {OLD}")
+    failed = replace(BOTH, current=OLD, served=(OLD,), verdicts={OLD: "serving", NEW: "failed"})
+    assert f"no such release that once served, got {NEW}" in back(failed, NEW)
+
+
+def test_waves_leave_out_hosts_that_do_not_change() -> None:
+    hosts = tuple(replace(HOST, name=f"web{number}") for number in range(1, 10))
+    environment = replace(ENVIRONMENT, hosts=hosts)
+    facts = {host.name: SERVING for host in hosts} | {
+        "web2": replace(SERVING, releases=(replace(SERVING.releases[0], content="content-new"),))
+    }
+    planned = plan.deploy(environment, BUNDLE, facts, {host.name: SUPPLIES["web1"] for host in hosts})
+    assert planned.waves == (("web1",), ("web3",), ("web4", "web5", "web6", "web7", "web8", "web9"))
+    assert plan.describe(planned).splitlines()[-1] == "  waves: web1, then web3, then web4 web5 web6 web7 web8 web9"

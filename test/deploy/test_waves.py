@@ -1,0 +1,113 @@
+"""Waves over hosts that are played by the test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from raab.deploy.environment import Environment, File, Hook, Hooks, Host, HostEntry, Hosts
+from raab.deploy.plan import HostPlan, Plan
+from raab.deploy.report import HostReport
+from raab.deploy.waves import Waves
+from raab.errors import RaabError
+
+NAMES = ("a", "b", "c", "d")
+
+
+@dataclass
+class Played:
+    """Stands for the runner: hosts in `broken` do not take the release, those in `stuck` do not take it back either."""
+
+    broken: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    workers: dict[str, list[int]] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def base(self, plan: HostPlan) -> HostReport:
+        return HostReport(plan.host.name, "", "untouched", plan.previous, plan.previous)
+
+    def activate(self, plan: HostPlan, action: str, condemn: str = "") -> HostReport:
+        name = plan.host.name
+        self.log.append(f"{action} {plan.release} on {name}" + (f", condemn {condemn}" if condemn else ""))
+        if name in self.silent:
+            raise RaabError("no verdict", exit_code=3)
+        bad = name in (self.broken if action == "deploy" else self.stuck)
+        report = self.base(plan)
+        return replace(report, result="failed", reason="broken") if bad else replace(report, result="deployed", release=plan.release)
+
+    @property
+    def remotes(self) -> dict[str, Any]:
+        return {name: Remote(name, self) for name in NAMES}
+
+
+@dataclass
+class Remote:
+    name: str
+    played: Played
+
+    def request(self, operation: str, *_: object, **values: Any) -> dict[str, Any]:
+        self.played.log.append(f"{operation} on {self.name}")
+        if operation == "hook" and values["command"] == "false":
+            raise RaabError("hook once: exit code 1")
+        return {"workers": self.played.workers.get(self.name, [1]).pop() if self.name in self.played.workers else 1}
+
+
+def run(played: Played, previous: str | None = "old", action: str = "deploy", **settings: Any) -> dict[str, str]:
+    hosts = tuple(Host(name, "", 22, "root", "", "", ("app",)) for name in NAMES)
+    environment = Environment("prod", hosts, False, File(hosts=Hosts(False, {name: HostEntry() for name in NAMES}), parallel=1, **settings))
+    plans = tuple(HostPlan(host, "activate", "new", previous) for host in hosts)
+    planned = Plan("prod", "", plans, (("a",), ("b", "c"), ("d",)))
+    reports = Waves(played, environment, planned, action, lambda host, text: None).carry_out()  # type: ignore[arg-type]
+    return {name: report.result for name, report in reports.items()}
+
+
+def test_wave_after_wave() -> None:
+    played = Played()
+    assert run(played) == dict.fromkeys(NAMES, "deployed")
+    assert played.log == [f"deploy new on {name}" for name in NAMES]
+
+
+def test_a_failed_wave_takes_back_those_before_it_and_leaves_those_after_it_alone() -> None:
+    """The failed host has gone back by itself; the taken-back ones mark the release as failed."""
+    played = Played(broken=("c",))
+    assert run(played) == {"a": "reverted", "b": "reverted", "c": "failed"}
+    assert played.log[3:] == ["revert old on a, condemn new", "revert old on b, condemn new"]
+
+
+def test_stop_leaves_what_was_switched() -> None:
+    played = Played(broken=("b",))
+    assert run(played, on_failure="stop") == {"a": "deployed", "b": "failed", "c": "deployed"}
+
+
+def test_a_host_that_cannot_be_taken_back_is_stranded() -> None:
+    assert run(Played(broken=("b",), stuck=("a",)))["a"] == "stranded"
+
+
+def test_a_host_that_gives_no_verdict_is_stranded_and_the_others_are_taken_back() -> None:
+    assert run(Played(silent=("b",))) == {"a": "reverted", "b": "stranded", "c": "reverted"}
+
+
+def test_a_first_deploy_has_nothing_to_be_taken_back_to() -> None:
+    """Its new release does serve there, so it stays."""
+    played = Played(broken=("b",))
+    assert run(played, previous=None)["a"] == "deployed"
+    assert not any(line.startswith("revert") for line in played.log)
+
+
+def test_workers_that_die_while_baking_fail_the_wave() -> None:
+    """Other workers than those that proved the release: the host is taken back, the next wave does not begin."""
+    played = Played(workers={"a": [2, 1]})
+    assert run(played, bake=0.01) == {"a": "failed"}
+    assert "revert old on a, condemn new" in played.log
+    assert "deploy new on b" not in played.log
+
+
+@pytest.mark.parametrize(("command", "results"), [("true", dict.fromkeys(NAMES, "deployed")), ("false", {"a": "failed"})])
+def test_once_runs_on_one_host_before_any_switch(command: str, results: dict[str, str]) -> None:
+    played = Played()
+    assert run(played, hooks=Hooks(once=Hook(command=command))) == results
+    assert played.log[0] == "hook on a"
+    assert len([line for line in played.log if line.startswith("hook")]) == 1

@@ -1,0 +1,63 @@
+"""The session program as a host runs it, here on this machine: an interpreter that gets everything on stdin."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from importlib import resources
+from typing import Any
+
+from raab.deploy import wire
+from raab.deploy.hostfacts import parse
+
+
+def converse(*requests: dict[str, Any], shell: tuple[str, ...] = ("sh", "-c")) -> subprocess.CompletedProcess[bytes]:
+    text = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
+    return subprocess.run((*shell, wire.command(sudo=False)), input=wire.program() + text, capture_output=True, timeout=60)
+
+
+def test_facts_are_one_answer_that_becomes_a_value() -> None:
+    done = converse({"op": "facts"})
+    answer = json.loads(done.stdout)
+    facts = parse(answer["facts"])
+    assert done.stderr == b""
+    assert (facts.implementation, facts.disk_total > facts.disk_free > 0) == ("CPython", True)
+    assert done.returncode == 0
+
+
+def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
+    """A request with a value that is not what it should be: the host says so and listens to the next."""
+    done = converse({"op": "service", "action": "scale", "count": "4; reboot"}, {"op": "history"})
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert (first["event"], first["code"], second["event"]) == ("error", 2, "done")
+    assert "not a number of workers, got 4; reboot" in first["message"]
+
+
+def test_an_unknown_request_ends_the_session_as_a_defect() -> None:
+    done = converse({"op": "shell", "command": "id"}, {"op": "facts"})
+    (answer,) = map(json.loads, done.stdout.splitlines())
+    assert (answer["event"], answer["code"]) == ("error", 70)
+
+
+def test_a_host_without_python_says_so() -> None:
+    done = converse({"op": "facts"}, shell=("/usr/bin/env", "-i", "PATH=/nowhere", "/bin/sh", "-c"))
+    assert wire.NO_PYTHON in done.stderr.decode()
+
+
+def test_the_program_needs_nothing_but_the_standard_library() -> None:
+    """It runs on hosts that have nothing of ours, and its modules stand in the order of their imports."""
+    known = set()
+    for name in wire.MODULES:
+        package, _, module = name.rpartition(".")
+        tree = ast.parse(resources.files(package).joinpath(f"{module}.py").read_text())
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.module
+                names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "raab.host" else [node.module]
+            for imported in names:
+                top = imported.split(".")[0]
+                assert top in sys.stdlib_module_names or imported in known, f"{name} imports {imported}"
+        known.add(name)

@@ -1,0 +1,104 @@
+"""The proof against a server of the test's own, whose answers are as wrong as wanted."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from raab.errors import RaabError
+from raab.host import probe
+from raab.host.proof import prove
+
+
+@contextmanager
+def server(answer: Callable[[], bytes]) -> Iterator[str]:
+    """Answer each connection with what `answer` gives, then close it; yields the address as gunicorn writes it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(answer())
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"0.0.0.0:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def answer(release: str, worker: int, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nRaab-Release: {release}\r\nRaab-Worker: {worker}\r\n\r\nok\n".encode()
+
+
+def test_every_worker_has_to_answer_with_the_release() -> None:
+    turns = itertools.cycle((11, 12, 13))
+    with server(lambda: answer("new", next(turns))) as bind:
+        shown = prove(bind, "new", lambda: frozenset({11, 12, 13}), limit=5)
+    assert shown.workers == (11, 12, 13)
+    assert shown.answers >= 12
+
+
+def test_one_silent_worker_is_named() -> None:
+    with server(lambda: answer("new", 11)) as bind, pytest.raises(RaabError, match="no answer from worker 12"):
+        prove(bind, "new", lambda: frozenset({11, 12}), limit=0.3)
+
+
+def test_an_answer_from_another_release_is_no_proof() -> None:
+    """Even when every new worker has answered: as long as the old one does too, it is not over."""
+    turns = itertools.cycle(("new", "old"))
+    with server(lambda: answer(next(turns), 11)) as bind, pytest.raises(RaabError, match="answers from release old"):
+        prove(bind, "new", lambda: frozenset({11}), limit=0.3)
+
+
+def test_without_workers_there_is_nothing_to_prove() -> None:
+    with server(lambda: answer("new", 11)) as bind, pytest.raises(RaabError, match="no workers"):
+        prove(bind, "new", frozenset, limit=0.2)
+
+
+def test_a_port_where_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        bind = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(RaabError, match="a connection that failed"):
+        prove(bind, "new", lambda: frozenset({1}), limit=0.2)
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("0.0.0.0:8000", (socket.AF_INET, ("127.0.0.1", 8000))),
+        (":8000", (socket.AF_INET, ("127.0.0.1", 8000))),
+        ("10.0.0.5:80", (socket.AF_INET, ("10.0.0.5", 80))),
+        ("[::]:8000", (socket.AF_INET6, ("::1", 8000))),
+        ("unix:/run/raab/http", (socket.AF_UNIX, "/run/raab/http")),
+    ],
+)
+def test_where_a_listener_is_reached(bind: str, address: object) -> None:
+    assert probe.target(bind) == address
+
+
+def test_the_prober_counts_each_failure_and_the_slowest() -> None:
+    """Server errors and broken answers are failures; what it sent, the server saw."""
+    seen = itertools.count()
+
+    def unsteady() -> bytes:
+        number = next(seen)
+        return b"HTTP/1.1 2" if number == 3 else answer("x", 1, "503 no" if number == 5 else "200 OK")
+
+    with server(unsteady) as bind:
+        with probe.Prober(bind) as prober:
+            threading.Event().wait(0.5)
+        tally = prober.tally
+        assert tally.sent == next(seen) >= 10
+    assert tally.failed == 2
+    assert "broke off after 10 bytes" in tally.reason or "503" in tally.reason
+    assert 0 < tally.slowest < 5
