@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,6 +220,29 @@ def test_supervisor_or_nspawn_killed_leaves_nothing_for_long(lab: LabForTests) -
                 os.kill(process.pid, signal.SIGKILL)
         lifecycle.down(crash)
         assert leftovers(crash, ground.number) == []
+
+
+def test_down_finds_hosts_whose_files_are_gone(lab: LabForTests) -> None:
+    """Hosts of a lab whose folder somebody removed are found by their processes."""
+    crash = named("crash")
+    lifecycle.up(crash, 2)
+    ground = read_ground(crash)
+    assert ground
+    shutil.rmtree(crash.home)
+    assert lifecycle.down(crash) == 2
+    assert leftovers(crash, ground.number) == []
+
+
+def test_ten_hosts_are_small(lab: LabForTests) -> None:
+    """Ten hosts take no more than 1 GB of disk over the image; more hosts of the same kind go on answering at the same addresses."""
+    crash = named("crash")
+    two = lifecycle.up(crash, 2)
+    ten = lifecycle.up(crash, 10)
+    assert ten[:2] == two
+    kilobytes = int(subprocess.run(["du", "-sk", crash.home], capture_output=True, text=True, check=True).stdout.split()[0])
+    assert kilobytes < 1_000_000
+    print(f"ten hosts: {kilobytes / 1000:.0f} MB")
+    lifecycle.down(crash)
 
 
 def test_two_labs_live_side_by_side(lab: LabForTests) -> None:

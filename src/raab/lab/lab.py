@@ -37,7 +37,7 @@ def up(lab: Lab, count: int, say: Callable[[str], None] = quiet) -> tuple[LabHos
                 machine.seed(lab, host(lab, ground, number))
         _know(lab)
         everyone = hosts(lab)
-        for stopped in [one for one in everyone if presence.leader(one) is None]:
+        for stopped in [one for one in everyone if not presence.runs(one)]:
             # A supervisor without a host inside is what a killed command left.
             machine.kill(stopped)
             machine.start(stopped, base)
@@ -89,9 +89,13 @@ def down(lab: Lab) -> int:
     needs.require()
     with only_one(lab.lock):
         count = len(hosts(lab))
-        ground = read_ground(lab)
+        grounds = {ground for ground in [read_ground(lab)] if ground}
         _remove_hosts(lab)
-        if ground:
+        for ground, stray in presence.strays(lab):
+            machine.kill(stray)
+            grounds.add(ground)
+            count += 1
+        for ground in grounds:
             network.remove(ground)
         shutil.rmtree(lab.home, ignore_errors=True)
     return count
@@ -107,7 +111,7 @@ def start(lab: Lab, name: str) -> LabHost:
 def _boot(lab: Lab, one: LabHost) -> LabHost:
     ground = read_ground(lab)
     assert ground is not None, "a lab with a host has its ground"
-    if presence.leader(one) is None:
+    if not presence.runs(one):
         machine.kill(one)
         machine.start(one, lab.store / ground.base)
     machine.wait_for_ssh(one, BOOT)

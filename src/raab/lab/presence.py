@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
-from raab.lab.process import Process, processes
-from raab.lab.state import LabHost
+from raab.lab import state
+from raab.lab.process import Process, processes, until
+from raab.lab.state import Ground, Lab, LabHost
 
 
 def groups(machine: str) -> list[Path]:
@@ -36,12 +38,29 @@ def of(host: LabHost) -> list[Process]:
     return sorted((process for process in processes() if is_part(process, host)), key=lambda process: not supervises(process, host))
 
 
+def strays(lab: Lab) -> list[tuple[Ground, LabHost]]:
+    """The lab's hosts as their processes' words tell them, for when the lab's own files have been lost."""
+    found = {(match[1], match[2]) for process in processes() for match in [_stray(lab, process)] if match}
+    grounds = [(Ground(int(ground), ""), int(number)) for ground, number in sorted(found)]
+    return [(ground, state.host(lab, ground, number)) for ground, number in grounds]
+
+
+def _stray(lab: Lab, process: Process) -> re.Match[str] | None:
+    return re.search(rf"--directory={re.escape(str(lab.home))}/hosts/\S+ --machine=rl(\d+)-(\d+) ", " ".join(process.argv))
+
+
 def leader(host: LabHost) -> int | None:
     """The pid of the host's own first process, None while it does not run."""
     found = of(host)
     containers = {process.pid for process in found if f"--directory={host.root}" in process.argv and "--boot" in process.argv}
     inner = [process.pid for process in found if process.parent in containers and process.pid not in containers]
     return inner[0] if inner else None
+
+
+def runs(host: LabHost) -> bool:
+    """Whether the host is up or on its way up. One that reboots is neither for a moment, which is waited for."""
+    until(3, lambda: leader(host) is not None or not of(host))
+    return leader(host) is not None
 
 
 def remove_groups(host: LabHost) -> bool:
