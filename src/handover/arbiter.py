@@ -60,6 +60,7 @@ class HandoverArbiter(Arbiter):
         self.scaling = Scaling(self)
         self.reloads = Reloads(self)
         wanted = self.scaling.restored()
+        self.release = self.incoming_release = self.resolved()
         self.fleet = states.reload(Fleet(wanted, newest=self.succession.generation), wanted)
         self.started = time.time()
         self.deadlines: dict[int, float] = {}
@@ -82,10 +83,14 @@ class HandoverArbiter(Arbiter):
         assert isinstance(options, Options)
         return options
 
+    def resolved(self) -> str:
+        """What the link to the release leads to now; empty without such a link."""
+        return os.path.realpath(self.options.root) if self.options.root else ""
+
     @property
     def label(self) -> str:
-        """The release that new workers load, by the name of its directory."""
-        return os.path.basename(os.path.realpath(self.options.root)) if self.options.root else self.proc_name
+        """The release that serves, by the name of its directory."""
+        return os.path.basename(self.release) or self.proc_name
 
     # The target is the fleet's. gunicorn sets it from the configuration at each load, which has to change nothing here.
 
@@ -145,6 +150,8 @@ class HandoverArbiter(Arbiter):
                 self.deadlines.pop(pid)
                 self.kill_worker(pid, signal.SIGKILL)
         self.succession.check(now)
+        if self.reloads.trial:
+            self.reloads.trial.check(now)
         if self.notifier.watchdog and self._alive(now):
             self.notifier.send("WATCHDOG=1")
 
@@ -170,6 +177,8 @@ class HandoverArbiter(Arbiter):
         """Before the fork (`pre_fork`): what the worker has to know."""
         worker.options, worker.board, worker.slot = self.options, self.board, self.board.take()
         worker.reports, worker.born = self._reporting, time.monotonic()
+        # Of its generation's release, whatever the link leads to by now: a worker that died is replaced by its like.
+        worker.release = self.release if self.fleet.incoming is None else self.incoming_release
         worker.must_answer = self.fleet.incoming is not None and self.fleet.generation > 0
 
     def separate(self, worker: HandoverWorker) -> None:
@@ -221,8 +230,9 @@ class HandoverArbiter(Arbiter):
                 return
             if pid == 0:
                 return
-            worker = self.WORKERS.pop(pid, None)
-            if worker is not None:
+            if self.reloads.trial and pid == self.reloads.trial.pid:
+                self.reloads.tried(status)
+            elif worker := self.WORKERS.pop(pid, None):
                 self._left(pid, worker, status)
 
     def _left(self, pid: int, worker: Any, status: int) -> None:
@@ -265,7 +275,7 @@ class HandoverArbiter(Arbiter):
 
     def _request(self, request: Request, client: Client) -> None:
         if request.verb == "reload":
-            self.reloads.request(client)
+            self.reloads.request(client, trial=request.trial)
         elif request.verb == "scale":
             self.scaling.request(request, client)
         else:
@@ -303,4 +313,6 @@ class HandoverArbiter(Arbiter):
             self.notifier.send("STOPPING=1")
             self.notifier.extend(self.cfg.graceful_timeout)
             self.succession.abandon()
+            if self.reloads.trial:
+                self.reloads.trial.kill()
         super().stop(graceful)

@@ -16,11 +16,12 @@ _LIMIT = 65536
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked for: `verb` is status, reload or scale; `to` or `by` say how far to scale."""
+    """What a client asked for: `verb` is status, reload (after a `trial`, where wanted) or scale (`to` or `by` so many)."""
 
     verb: str
     to: int | None = None
     by: int | None = None
+    trial: bool = False
 
 
 def parse(packet: bytes) -> Request:
@@ -30,8 +31,11 @@ def parse(packet: bytes) -> Request:
         request = Request(**asked)
     except (ValueError, TypeError) as error:
         raise ValueError(f"control socket: not a request, got {packet[:80]!r}") from error
-    if request.verb not in ("status", "reload", "scale") or not all(
-        number is None or type(number) is int for number in (request.to, request.by)
+    numbers = (request.to, request.by)
+    if (
+        request.verb not in ("status", "reload", "scale")
+        or not all(number is None or type(number) is int for number in numbers)
+        or type(request.trial) is not bool
     ):
         raise ValueError(f"control socket: unknown request, got {packet[:80]!r}")
     return request

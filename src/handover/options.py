@@ -21,6 +21,7 @@ class Options:
     head_timeout: seconds in which the first request's head has to arrive on a new connection.
     one_by_one: replace one worker after the other instead of all at once.
     check: a path of the application that has to answer with a 2xx status before a worker of a new generation takes over.
+    trial: the command of a trial load, made before a reload that asks for one; its exit status 0 accepts the code.
     root: the symbolic link through which the release is reached; workers resolve it once, when they are forked.
     target_file: where the number of workers wanted is kept. control: path of the control socket.
     """
@@ -32,6 +33,7 @@ class Options:
     head_timeout: float = 15.0
     one_by_one: bool = False
     check: str | None = None
+    trial: tuple[str, ...] = ()
     root: str | None = None
     target_file: str | None = None
     control: str | None = None

@@ -1,6 +1,5 @@
 """One release for the whole life of a worker, though the link to the release moves on."""
 
-import os
 import sys
 
 
@@ -9,14 +8,13 @@ def pinned(path: str, root: str, real: str) -> str:
     return real + path[len(root) :] if path == root or path.startswith(root + "/") else path
 
 
-def pin(root: str) -> None:
-    """Resolve the link `root` in everything from which this process imports.
+def pin(root: str, real: str) -> None:
+    """Have this process import everything from `real`, the release that the link `root` stood for.
 
     Without it, a worker that imports something late would take it from whatever release is current by then. The packages
     that the master has loaded (gunicorn, gevent) look for their submodules in their own `__path__`, so these are
     resolved as well.
     """
-    real = os.path.realpath(root)
     sys.path[:] = [pinned(path, root, real) for path in sys.path]
     for module in list(sys.modules.values()):
         search = getattr(module, "__path__", None)

@@ -13,6 +13,7 @@ from handover import fingerprint, states
 from handover.control import Client
 from handover.options import Options
 from handover.report import Outcome
+from handover.trial import Trial
 
 if TYPE_CHECKING:
     from handover.arbiter import HandoverArbiter
@@ -28,17 +29,38 @@ class Reloads:
         self._began = 0.0
         self._waiting: list[Client] = []
         self._waiting_again: list[Client] = []
+        self._trial_again = False
+        self.trial: Trial | None = None
         self.outcome: Outcome | None = None
 
-    def request(self, client: Client | None = None) -> None:
+    def request(self, client: Client | None = None, *, trial: bool = False) -> None:
         """Begin a reload, or remember that another one is wanted once the one under way has ended."""
         master = self._master
         if self._busy():
             master.fleet = replace(master.fleet, again=True)
+            self._trial_again |= trial
             self._waiting_again += [client] if client else []
             return
         self._waiting += [client] if client else []
         self._begin()
+        if trial and master.options.trial:
+            self.trial = Trial(master.options.trial, master.options.load_timeout)
+        else:
+            self._proceed()
+
+    def tried(self, status: int) -> None:
+        """The trial has ended; `status` is that of waitpid(2)."""
+        assert self.trial
+        refusal = self.trial.ended(status)
+        self.trial = None
+        if refusal:
+            self.conclude(refusal)
+        else:
+            self._proceed()
+
+    def _proceed(self) -> None:
+        """Read the settings, then begin a new generation, or a new master where workers are not enough."""
+        master = self._master
         before = master.cfg.address
         refusal = self._load_settings()
         if refusal:
@@ -66,7 +88,7 @@ class Reloads:
         self._master.succession.begin(self._master.cfg.address, "USR2")
 
     def _busy(self) -> bool:
-        return self._master.fleet.incoming is not None or self._master.succession.active
+        return self._master.fleet.incoming is not None or self._master.succession.active or self.trial is not None
 
     def _begin(self) -> None:
         master = self._master
@@ -74,8 +96,8 @@ class Reloads:
         self._settings = master.cfg
         master.why = ""
         master.notifier.reloading()
-        # A new master may need that time before its workers have theirs.
-        master.notifier.extend(2 * master.options.load_timeout)
+        # The trial, a new master and its workers may each need that time.
+        master.notifier.extend(3 * master.options.load_timeout)
 
     def _load_settings(self) -> str:
         """Read the configuration anew. On any failure the one in force stays, and the reason is returned.
@@ -105,6 +127,7 @@ class Reloads:
     def taken_over(self) -> None:
         """The new generation is complete."""
         self._master.fleet = states.taken_over(self._master.fleet)
+        self._master.release = self._master.incoming_release
         self._master.scaling.save()
         self.conclude("")
 
@@ -130,5 +153,5 @@ class Reloads:
         self._waiting, again, self._waiting_again = [], self._waiting_again, []
         if master.fleet.again and not replaced:
             master.fleet = replace(master.fleet, again=False)
-            self._waiting = again
-            self.request()
+            self._waiting, trial, self._trial_again = again, self._trial_again, False
+            self.request(trial=trial)

@@ -62,6 +62,7 @@ class HandoverWorker(GeventWorker):
     options: Options
     board: Board
     slot: int
+    release: str
     reports: int
     born: float
     must_answer: bool = False
@@ -90,7 +91,7 @@ class HandoverWorker(GeventWorker):
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         importlib.invalidate_caches()
         if self.options.root:
-            pin(self.options.root)
+            pin(self.options.root, self.release)
 
     def init_signals(self) -> None:
         """Nothing yet: gunicorn calls this before the application is loaded, when a stop has to work at once."""

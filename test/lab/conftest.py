@@ -5,16 +5,27 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from raab.drill.account import Account, merge
+from raab.drill.load import Load
+from raab.drill.service import PATHS, Service
+from raab.drill.values import Mix
 from raab.lab import lab as lifecycle
 from raab.lab import needs
 from raab.lab.shell import Shell
 from raab.lab.state import Lab, LabHost, named
+
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEST = Mix(fresh=40, reused=40, bursts=1, burst_length=8)
 
 
 class LabForTests:
@@ -93,3 +104,79 @@ def fresh_host(lab: LabForTests) -> LabHost:
 def shell(lab: LabForTests, host: LabHost) -> Shell:
     """A root shell on `host`."""
     return lab.shell(host)
+
+
+class Steady:
+    """A deployed host and a release on it that serves as it should, whatever earlier tests did to the host."""
+
+    def __init__(self, lab: LabForTests) -> None:
+        self._lab = lab
+        self._service: Service | None = None
+        self.release = ""
+
+    def service(self) -> Service:
+        """The service with the steady release and two workers; deployed anew if the host has lost it."""
+        host = self._lab.hosts(1)[0]
+        shell = self._lab.shell(host)
+        if self._service is None or shell.run(f"test -e {PATHS.releases}/{self.release}", check=False).status:
+            host = self._lab.fresh()
+            deploy = [str(Path(sys.executable).parent / "fab"), "deploy", "--hosts", host.name]
+            environ = {**os.environ, "RAAB_LAB": self._lab.lab.name}
+            done = subprocess.run(deploy, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=240)
+            assert done.returncode == 0, done.stdout + done.stderr
+            self._service = Service(shell, shell.run(f"basename $(readlink {PATHS.current})").out.strip())
+            self.release = self._service.variant()
+        self._service.restore(self.release)
+        return self._service
+
+
+@pytest.fixture(scope="session")
+def steady(lab: LabForTests) -> Steady:
+    """What `service` is made of."""
+    return Steady(lab)
+
+
+@pytest.fixture
+def service(steady: Steady) -> Service:
+    """raab on a host, deployed from the working tree, serving with two workers."""
+    return steady.service()
+
+
+class Traffic:
+    """Sends traffic through what a test does, and insists that no request fails. The accounts are kept for the session's summary."""
+
+    def __init__(self, service: Service, test: str, ledger: list[tuple[str, Account]]) -> None:
+        self._service = service
+        self._test = test
+        self._ledger = ledger
+
+    @contextmanager
+    def __call__(self, mix: Mix = MODEST, *addresses: tuple[str, int], settle: float = 0.5) -> Iterator[Load]:
+        """Traffic to the service (or to the addresses) from `settle` seconds before the block until as long after it."""
+        with Load(addresses or [self._service.address], mix) as load:
+            time.sleep(settle)
+            yield load
+            time.sleep(settle)
+        account = load.account
+        self._ledger.append((self._test, account))
+        failed = sorted(f"{s.client.value} {s.kind.value}: {s.detail}" for s in account.failures)
+        assert not failed, f"{account.line()}\n" + "\n".join(failed[:20])
+
+
+LEDGER = pytest.StashKey[list[tuple[str, Account]]]()
+
+
+@pytest.fixture
+def traffic(service: Service, request: pytest.FixtureRequest) -> Traffic:
+    """Traffic to `service`, every request accounted for."""
+    return Traffic(service, request.node.name, request.config.stash.setdefault(LEDGER, []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was sent through every operation, and the sum of it: a line each."""
+    ledger = config.stash.get(LEDGER, [])
+    if ledger:
+        terminalreporter.section("requests sent through operations")
+        for test, account in ledger:
+            terminalreporter.line(f"{account.total:>7,} sent {len(account.failures):>4,} failed {account.longest:>7.3f} s slowest  {test}")
+        terminalreporter.line(f"all: {merge(account for _, account in ledger).line()}")

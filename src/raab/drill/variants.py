@@ -1,0 +1,62 @@
+"""Releases that differ from a given one in what a drill wants to see: made on the host, in a tenth of a second."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+# Where the packages of a release stand in it.
+PACKAGES = "venv/lib/python3.11/site-packages"
+WSGI = """\
+{before}
+from raab import create_app
+from raab.drill.target import with_drill_routes
+
+application = with_drill_routes(create_app(), release="{release}")
+{after}
+"""
+# A release is made of hard links; so files are replaced by new ones, and never written to.
+MAKE = """
+import json, os, shutil, subprocess, sys
+order = json.load(sys.stdin)
+os.chdir(order["releases"])
+subprocess.run(["cp", "-al", order["base"], order["id"]], check=True)
+os.chdir(order["id"])
+def put(name, text):
+    with open(name + ".new", "w") as file:
+        file.write(text)
+    os.replace(name + ".new", name)
+for name in order["without"]:
+    shutil.rmtree(name) if os.path.isdir(name) else os.unlink(name)
+for name, text in order["files"].items():
+    put(name, text)
+for name, text in order["appended"].items():
+    put(name, open(name).read() + text)
+put("manifest.json", json.dumps({**json.load(open("manifest.json")), "id": order["id"]}))
+"""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What makes a variant differ. Each of `files` and `appended` is a path inside the release with its text, `without` are paths it lacks.
+
+    `before` and `after` are lines of its wsgi.py; without them it serves as its base does, with the routes of `raab.drill.target` and its
+    id in each of their answers.
+    """
+
+    before: str = ""
+    after: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    appended: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, ...] = ()
+
+    def order(self, releases: str, base: str, release: str) -> str:
+        """What MAKE reads."""
+        wsgi = WSGI.format(before=self.before, after=self.after, release=release)
+        return json.dumps({
+            "releases": releases, "base": base, "id": release, "files": {"wsgi.py": wsgi, **dict(self.files)},
+            "appended": dict(self.appended), "without": self.without,
+        })  # fmt: skip
+
+
+STEADY = Content()
