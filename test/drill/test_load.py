@@ -187,6 +187,19 @@ with Load([({host!r}, {port})], Mix()) as load:
         assert counting.count == before
 
 
+def test_the_sender_imports_the_standard_library_only() -> None:
+    """The room's law: a sender is small, starts fast, and runs wherever Python does."""
+    ours, plain = loaded_by("import raab.drill.sender"), loaded_by("pass")
+    assert {name for name in ours - plain if name not in sys.stdlib_module_names} == {"raab"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level modules that a new Python has after the statement."""
+    code = f"{statement}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
 def senders() -> list[int]:
     """The sender processes that this process has started and that still live."""
     found = []
