@@ -40,10 +40,13 @@ def say(text: str) -> None:
 
 @task(help={"hosts": "how many hosts there shall be at least (default 2)"})
 @plain
-def up(_: Context, hosts: int = 2) -> None:
-    """Boot throwaway hosts on this machine; those that run are left alone."""
+def up(_: Context, hosts: str = "2") -> None:
+    """Boot throwaway hosts; those that run are left alone."""
     started = time.monotonic()
-    for one in lifecycle.up(named(), hosts, say):
+    # Text, because invoke ends with a traceback when it shall make a number of what is none.
+    if not hosts.isdecimal():
+        raise RaabError(f"lab.up --hosts: not a number, got {hosts!r}", "two are enough for most purposes")
+    for one in lifecycle.up(named(), int(hosts), say):
         print(f"{one.name}  {one.address}")
     print(f"lab {named().name} is up after {time.monotonic() - started:.1f} s")
 
