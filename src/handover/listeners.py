@@ -65,16 +65,14 @@ class Listeners:
             self._notifier.forget(name)
         self._superfluous = []
 
-    def passed_on(self, listeners: Sequence[Any], addresses: Sequence[Any]) -> list[tuple[int, str]]:
-        """What a successor that is to listen at `addresses` gets of our sockets."""
-        wanted = {stored_name(address) for address in addresses}
-        pairs = zip(self.names, listeners, strict=True)
-        return [(listener.fileno(), name) for name, listener in pairs if self.given or name in wanted]
+    def passed_on(self, listeners: Sequence[Any]) -> list[tuple[int, str]]:
+        """What a successor gets: all of our sockets, by name. It drops what its own settings do not want."""
+        return [(listener.fileno(), name) for name, listener in zip(self.names, listeners, strict=True)]
 
-    def left_behind(self, addresses: Sequence[Any]) -> list[str]:
-        """Names of our sockets that a successor at `addresses` does not get."""
-        wanted = {stored_name(address) for address in addresses}
-        return [name for name in self.names if not self.given and name not in wanted]
+    @property
+    def moved(self) -> bool:
+        """Whether we dropped an address that was served before."""
+        return bool(self._superfluous)
 
 
 def _bound(address: Any) -> int:

@@ -59,20 +59,21 @@ class Reloads:
             self._proceed()
 
     def _proceed(self) -> None:
-        """Read the settings, then begin a new generation, or a new master where workers are not enough."""
+        """Begin a new generation, or a new master where new workers are not enough."""
         master = self._master
+        # Before anything of the new release is read: its settings may speak to another version of this very package.
+        changed = fingerprint.differences(self._prints, fingerprint.of_master())
+        if changed:
+            master.succession.begin(", ".join(changed))
+            return
         before = master.cfg.address
         refusal = self._load_settings()
         if refusal:
             self.conclude(refusal)
             return
-        changed = fingerprint.differences(self._prints, fingerprint.of_master())
         if before != master.cfg.address and not master.listeners.given:
-            changed += ("listening address",)
-        if changed:
-            addresses = master.cfg.address
             self._restore_settings()
-            master.succession.begin(addresses, ", ".join(changed))
+            master.succession.begin("listening address")
             return
         master.cfg.on_reload(master)
         wanted = master.scaling.restored()
@@ -85,7 +86,7 @@ class Reloads:
             self._master.log.warning("USR2 ignored: a reload is under way")
             return
         self._begin()
-        self._master.succession.begin(self._master.cfg.address, "USR2")
+        self._master.succession.begin("USR2")
 
     def _busy(self) -> bool:
         return self._master.fleet.incoming is not None or self._master.succession.active or self.trial is not None

@@ -9,8 +9,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from handover import successor
 from handover.report import Outcome
@@ -43,7 +42,6 @@ class Succession:
         self._pid = 0
         self._deadline = 0.0
         self._leaving_at = 0.0
-        self._moving = False
         self.succeeded = False
         if self._predecessor:
             self._tell_predecessor(f"pid {os.getpid()}")
@@ -56,15 +54,14 @@ class Succession:
         """Whether a successor is on its way."""
         return self._successor is not None
 
-    def begin(self, addresses: Sequence[Any], why: str) -> None:
-        """Start a new master on those of our sockets that belong to `addresses`; it makes the others itself."""
+    def begin(self, why: str) -> None:
+        """Start a new master on our sockets."""
         master = self._master
         master.log.info("reload: replacing the master, since these changed: %s", why)
         command = [str(master.START_CTX[0]), *map(str, master.START_CTX["args"][1:])]
         environ = {**os.environ, **master.notifier.environment(), successor.GENERATION: str(master.fleet.newest)}
         environ.pop("SERVER_SOFTWARE", None)
-        passed = master.listeners.passed_on(master.LISTENERS, addresses)
-        self._moving = len(passed) < len(master.LISTENERS)
+        passed = master.listeners.passed_on(master.LISTENERS)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU))
         try:
             self._successor = successor.launch(command, environ, passed)
@@ -79,12 +76,12 @@ class Succession:
         word = self._successor.recv(4096).decode(errors="replace")
         if word.startswith("pid "):
             self._pid = int(word[4:])
-        elif word == "ready":
-            self._hand_over()
+        elif word in ("ready", "ready moved"):
+            self._hand_over(moved=word == "ready moved")
         else:
             self._give_up(word.removeprefix("failed ") or "the new master ended before it could serve, see the lines above")
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, moved: bool) -> None:
         assert self._successor
         master = self._master
         master.notifier.send(f"MAINPID={self._pid}", "READY=1", "WATCHDOG=1")
@@ -95,7 +92,7 @@ class Succession:
         word = Word(master.fleet.again, master.reloads.outcome)
         with contextlib.suppress(OSError):
             self._successor.send(json.dumps(word).encode())
-        self._leaving_at = time.monotonic() + (_MOVING if self._moving else 0.0)
+        self._leaving_at = time.monotonic() + (_MOVING if moved else 0.0)
 
     def _give_up(self, reason: str) -> None:
         self.abandon()
@@ -128,7 +125,7 @@ class Succession:
 
     def ready(self) -> None:
         """Our first generation is complete."""
-        self._tell_predecessor("ready")
+        self._tell_predecessor("ready moved" if self._master.listeners.moved else "ready")
 
     def failed(self, reason: str) -> None:
         """Our first generation cannot be had."""

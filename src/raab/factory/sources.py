@@ -77,7 +77,8 @@ def credentials(environ: Mapping[str, str], sections: tuple[str, ...], problems:
         problems.append(Problem(f"CREDENTIALS_DIRECTORY ({folder})", f"cannot be read ({error.strerror})"))
         return
     for path in paths:
-        keys = path.name.split(".")
+        # raab.service loads the whole folder /etc/raab/credentials, for which systemd puts the folder's name before each file's.
+        keys = path.name.removeprefix("raab_").split(".")
         if len(keys) > 1 and keys[0] in sections:
             yield from _secret(path, f"credential {path.name}", keys, problems)
 

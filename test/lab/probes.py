@@ -1,0 +1,130 @@
+"""Acts that the service must not be able to do, tried from inside: this file is put beside wsgi.py and runs in a worker.
+
+Each probe returns when the act was possible and raises OSError when it was denied. Standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# Numbers of system calls on x86_64 that the C library does not wrap (man 2 syscalls).
+_INIT_MODULE, _PERF_EVENT_OPEN, _KEYCTL, _BPF, _USERFAULTFD = 175, 298, 250, 321, 323
+
+
+def call(name: str, *arguments: object) -> None:
+    """A function of the C library; raises OSError when it returns -1."""
+    if getattr(_libc, name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def write(path: str) -> None:
+    with open(path, "a") as file:
+        file.write("x")
+
+
+def read(path: str) -> None:
+    with open(path, "rb") as file:
+        file.read(1)
+
+
+def see_other_processes() -> None:
+    """Processes of root's are invisible: PID 1 has no directory."""
+    if not os.path.isdir("/proc/1"):
+        raise PermissionError(errno.EACCES, "hidden")
+
+
+def gain_suid() -> None:
+    path = os.path.join(os.environ["STATE_DIRECTORY"], "suid")
+    with open(path, "w"):
+        pass
+    try:
+        os.chmod(path, 0o4755)
+    finally:
+        os.unlink(path)
+
+
+def executable_memory() -> None:
+    """Memory that can be written and executed: what an exploit wants."""
+    _libc.mmap.restype = ctypes.c_void_p
+    result = _libc.mmap(None, 4096, 7, 0x22, -1, 0)
+    if result == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def connect(host: str, port: int) -> None:
+    """An outbound connection, with the system's own sockets: allowed as shipped, denied when sealed."""
+    with socket.create_connection((host, port), timeout=3):
+        pass
+
+
+PROBES: dict[str, Callable[[], object]] = {
+    "write /etc": lambda: write("/etc/probe"),
+    "write the release": lambda: write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "wsgi.py")),
+    "write beside the releases": lambda: write("/opt/raab/probe"),
+    "write /usr": lambda: write("/usr/probe"),
+    "write /var/log": lambda: write("/var/log/probe"),
+    "read the shadow file": lambda: read("/etc/shadow"),
+    "read root's home": lambda: os.listdir("/root"),
+    "read the credentials": lambda: os.listdir("/etc/raab/credentials"),
+    "see other users' processes": see_other_processes,
+    "read the kernel's log": lambda: read("/dev/kmsg"),
+    "read the disk": lambda: read("/dev/vda"),
+    "change a kernel setting": lambda: write("/proc/sys/kernel/domainname"),
+    "write the control groups": lambda: os.mkdir("/sys/fs/cgroup/probe"),
+    "make a device": lambda: os.mknod("/tmp/probe-device", 0o20600, os.makedev(1, 3)),
+    "become root": lambda: os.setuid(0),
+    "change root directory": lambda: os.chroot("/tmp"),
+    "mount": lambda: call("mount", b"none", b"/tmp", b"tmpfs", 0, None),
+    "unmount": lambda: call("umount", b"/tmp"),
+    "trace a process": lambda: call("ptrace", 16, os.getppid(), None, None),
+    "make a user namespace": lambda: call("unshare", 0x10000000),
+    "load a kernel module": lambda: call("syscall", _INIT_MODULE, None, 0, b""),
+    "set the clock": lambda: __import__("time").clock_settime(0, 0.0),
+    "name the host": lambda: socket.sethostname("probe"),
+    "reboot": lambda: call("reboot", 0),
+    "swap": lambda: call("swapon", b"/tmp/probe", 0),
+    "real-time priority": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
+    "raise priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, -5),
+    "signal PID 1": lambda: os.kill(1, 0),
+    "netlink socket": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close(),
+    "packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close(),
+    "raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close(),
+    "bind a low port": lambda: socket.socket().bind(("0.0.0.0", 81)),
+    "set-user-id bit": gain_suid,
+    "executable memory": executable_memory,
+    "other personality": lambda: call("personality", 0x0008),
+    "kernel keyring": lambda: call("syscall", _KEYCTL, 0, -3, 1),
+    "bpf": lambda: call("syscall", _BPF, 0, None, 0),
+    "performance counters": lambda: call("syscall", _PERF_EVENT_OPEN, None, 0, -1, -1, 0),
+    "user-space page faults": lambda: call("syscall", _USERFAULTFD, 0),
+}
+
+
+def outcome(probe: Callable[[], object]) -> str:
+    """`allowed`, or the name of the error that denied it. In a thread of its own: some acts would change the worker for good."""
+    found: list[str] = []
+
+    def attempt() -> None:
+        try:
+            probe()
+            found.append("allowed")
+        except OSError as error:
+            found.append(errno.errorcode.get(error.errno or 0, str(error)))
+        except Exception as error:
+            found.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def outcomes() -> dict[str, str]:
+    """What became of every probe."""
+    return {name: outcome(probe) for name, probe in PROBES.items()}
