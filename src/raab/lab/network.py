@@ -39,12 +39,12 @@ def build(ground: Ground) -> None:
     """Makes the bridge with the machine's address, or completes what a killed command began."""
     hint = "the lab needs the kernel's bridge and veth drivers and the right to make interfaces (CAP_NET_ADMIN)"
     if not (LINKS / ground.bridge).exists():
-        # Without an address of its own a bridge takes one of its cables', and another one when that host ends: the others would then
-        # send to an address that is gone until their neighbour tables expire.
-        address = f"02:61:61:62:00:{ground.number:02x}"
-        run("lab network", "ip", "link", "add", ground.bridge, "address", address, "type", "bridge", hint=hint)
+        run("lab network", "ip", "link", "add", ground.bridge, "type", "bridge", hint=hint)
     run("lab network", "ip", "address", "replace", ground.gateway, "dev", ground.bridge, hint=hint)
-    run("lab network", "ip", "link", "set", ground.bridge, "up", hint=hint)
+    # Without an address of its own a bridge takes one of its cables', and another one when that host ends: the others would then
+    # send to an address that is gone until their neighbour tables expire.
+    address = f"02:61:61:62:00:{ground.number:02x}"
+    run("lab network", "ip", "link", "set", ground.bridge, "address", address, "up", hint=hint)
 
 
 def remove(ground: Ground) -> None:
