@@ -76,6 +76,7 @@ class Reloads:
             master.succession.begin("listening address")
             return
         master.cfg.on_reload(master)
+        master.incoming_release = master.resolved()
         wanted = master.scaling.restored()
         master.fleet = states.reload(master.fleet, wanted, one_by_one=master.options.one_by_one)
         master.manage_workers()
