@@ -73,13 +73,12 @@ setup(
         # Without the extra the gevent worker class refuses to start: it needs `packaging`.
         "gunicorn[gevent]>=25.1",
         "msgspec>=0.20",
-        "prometheus-client>=0.22",
         "python-json-logger>=3.3",
         "pyyaml>=6.0.2",
     ],
     extras_require={
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "rich>=14", "uv>=0.8"],
-        "test": ["hypothesis>=6.130", "mypy>=1.16", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
+        "test": ["hypothesis>=6.130", "mypy>=1.16", "prometheus-client>=0.22", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
     },
     entry_points={"console_scripts": ["raab = raab.host.cli:main"]},
     cmdclass={"sdist": SameSdist, "bdist_wheel": SameWheel},

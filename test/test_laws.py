@@ -50,7 +50,10 @@ def test_handover_knows_nothing_of_raab() -> None:
     assert not strangers
 
 
-@pytest.mark.parametrize("room", ["raab/__init__.py", "raab/errors.py", "raab/release.py", "raab/factory", "raab/modules", "raab/web"])
+APP = ("raab/__init__.py", "raab/errors.py", "raab/release.py", "raab/factory", "raab/modules", "raab/web", "raab/metrics")
+
+
+@pytest.mark.parametrize("room", APP)
 def test_the_app_knows_neither_its_deploy_nor_its_server(room: str) -> None:
     """It runs under any WSGI server, and from anywhere."""
     assert not offenders(room, ("raab.deploy", "raab.lab", "raab.host", "gunicorn", "handover", "fabric", "paramiko"))

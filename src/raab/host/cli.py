@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("check", help="validate the configuration without starting anything")
     verbs.add_parser("config", help="the effective settings and where each comes from")
     verbs.add_parser("server-settings", help="what gunicorn.py reads: the server's settings as JSON")
+    verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
+    verbs.add_parser("undrain", help="the end of it")
+    verbs.add_parser("metrics", help="what Prometheus wants to know, in its text format")
     activate = verbs.add_parser("activate", help="make a release the current one, proved by answers (root)")
     activate.add_argument("release", help="the release's id")
     return root

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from raab.factory.settings import Settings
+from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.web.access import AccessLog
 from raab.web.deadline import deadlines
@@ -32,6 +33,7 @@ class Edge:
         self.proxies = TrustedProxies(settings.server.forwarded_allow_ips)
         self.deadlines = deadlines(settings.limits.request)
         self.max_body = settings.limits.body
+        self.slot = LazySlot.of_service()
         # Unique over workers and restarts without asking for randomness at each request.
         self._prefix = os.urandom(6).hex()
         self._count = 0

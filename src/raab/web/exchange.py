@@ -26,7 +26,21 @@ class Exchange:
     `touched` is when something happened last, as far as the time limit is concerned; `sending` tells that the application is done.
     """
 
-    __slots__ = ("body", "edge", "environ", "id", "peer", "proof", "sending", "sent", "start_response", "started", "status", "touched")
+    __slots__ = (
+        "body",
+        "edge",
+        "environ",
+        "id",
+        "peer",
+        "proof",
+        "sending",
+        "sent",
+        "slot",
+        "start_response",
+        "started",
+        "status",
+        "touched",
+    )
 
     def __init__(self, edge: Edge, environ: WSGIEnvironment, start_response: StartResponse) -> None:
         self.started = self.touched = time.perf_counter()
@@ -43,6 +57,9 @@ class Exchange:
         request_id.set(self.id)
         if edge.deadlines is not None:
             edge.deadlines.enter(self)
+        self.slot = edge.slot.get() if edge.slot is not None and CHECK not in environ else None
+        if self.slot is not None:
+            self.slot.enter()
 
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """WSGI's start_response, on its way to the server."""
@@ -83,17 +100,11 @@ class Exchange:
             if close is not None:
                 close()
         finally:
+            seconds = time.perf_counter() - self.started
+            method, route, status = environ.get("REQUEST_METHOD", ""), environ.get("raab.route", ""), self.status or 500
+            if self.slot is not None:
+                self.slot.leave()
+                self.slot.observe(method, route, status, seconds, self.sent)
             if edge.access is not None and CHECK not in environ:
-                edge.access.write(
-                    Line(
-                        time.time(),
-                        self.id,
-                        environ.get("REQUEST_METHOD", ""),
-                        environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
-                        environ.get("raab.route", ""),
-                        self.status or 500,
-                        time.perf_counter() - self.started,
-                        self.sent,
-                        self.peer,
-                    )
-                )
+                path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+                edge.access.write(Line(time.time(), self.id, method, path, route, status, seconds, self.sent, self.peer))

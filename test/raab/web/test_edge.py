@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -200,3 +201,21 @@ def eventually(done: Callable[[], bool]) -> bool:
     while not done() and time.monotonic() < end:
         time.sleep(0.01)
     return done()
+
+
+def test_requests_are_counted_by_route(shop: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never by the raw path; the server's own check is not counted."""
+    from raab.metrics.reading import read
+
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    client = shop().test_client()
+    for path in ("/greeting/a", "/greeting/b", "/stream", "/nothing/1", "/nothing/2"):
+        client.get(path, buffered=True)
+    client.get("/readyz", environ_base={"handover.check": True}, buffered=True)
+    reading = read(tmp_path / "metrics")
+    counted = {(series.name.route, series.name.status): (series.count, series.bytes) for series in reading.series}
+    assert counted["/greeting/<name>", 200][0] == 2
+    assert counted["/stream", 200] == (1, 5)
+    assert counted["", 404][0] == 2
+    assert set(counted) == {("/greeting/<name>", 200), ("/stream", 200), ("", 404)}
+    assert reading.in_flight == 0

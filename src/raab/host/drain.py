@@ -1,0 +1,29 @@
+"""`raab drain` and `raab undrain`: /readyz says 503 and 200 again, and the load balancer goes and comes; requests are served all along."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from raab.errors import RaabError
+
+
+def run(args: argparse.Namespace) -> int:
+    """Leave the mark, or take it away; `args.verb` says which. Raises RaabError when the service is not there or not ours."""
+    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/raab"))
+    mark = folder / "drain"
+    try:
+        if args.verb == "undrain":
+            mark.unlink(missing_ok=True)
+        elif not mark.exists():
+            # The service's own user may write there too: nothing that it could have put in the place is followed or overwritten.
+            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
+    except PermissionError as error:
+        raise RaabError(f"{mark}: not yours to write", "use sudo, or become the user raab", 2) from error
+    except FileExistsError as error:
+        raise RaabError(f"{mark}: is there, but is no mark of raab's", f"see what ls -l {mark} says, and remove it") from error
+    except FileNotFoundError as error:
+        raise RaabError(f"{folder}: is not there, so the service is not running", "systemctl status raab", 3) from error
+    print("draining: /readyz says 503, requests are still served" if args.verb == "drain" else "serving: /readyz says what the modules say")
+    return 0

@@ -1,0 +1,56 @@
+"""`raab metrics`: what the workers have counted and the master knows, in Prometheus' text format.
+
+For node_exporter's textfile collector or anything else that runs a command; it needs neither a port nor a worker's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.host.control import ask
+from raab.metrics.exposition import Sample, render
+from raab.metrics.reading import read
+from raab.release import current_release
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print all metrics. A service that is not running is a metric too: raab_up 0."""
+    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/raab")) / "metrics"
+    try:
+        reading = read(folder)
+    except PermissionError as error:
+        raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
+    sys.stdout.write(render(reading, service()))
+    return 0
+
+
+def service() -> list[Sample]:
+    """What the master tells on its control socket."""
+    try:
+        status = ask(10.0, verb="status")
+    except RaabError as error:
+        if error.exit_code != 3:
+            raise
+        return [Sample("raab_up", "gauge", "Whether the service runs.", (({}, 0),))]
+    release = current_release()
+    phases = sorted({worker["phase"] for worker in status["workers"]} | {"serving"})
+    workers = tuple(({"phase": phase}, sum(worker["phase"] == phase for worker in status["workers"])) for phase in phases)
+    samples = [
+        Sample("raab_up", "gauge", "Whether the service runs.", (({}, 1),)),
+        Sample("raab_build_info", "gauge", "The release that serves.", (({"release": status["release"], "version": release.version}, 1),)),
+        Sample("raab_start_time_seconds", "gauge", "When the master started, since the epoch.", (({}, status["started"]),)),
+        Sample("raab_generation", "gauge", "Generation of workers that serves.", (({}, status["generation"]),)),
+        Sample("raab_workers", "gauge", "Workers by phase.", workers),
+        Sample("raab_workers_target", "gauge", "Workers wanted.", (({}, status["target"]),)),
+    ]
+    outcome = status["reload"]
+    if outcome:
+        samples += [
+            Sample("raab_last_reload_success", "gauge", "Whether the last reload was one.", (({}, int(outcome["good"])),)),
+            Sample("raab_last_reload_time_seconds", "gauge", "When it ended, since the epoch.", (({}, outcome["at"]),)),
+        ]
+    return samples

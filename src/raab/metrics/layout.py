@@ -1,0 +1,33 @@
+"""How a slot lies on disk: `<n>.slot`, an array of doubles, and `<n>.names`, a JSON line for each series in the array's order.
+
+The first block of the array is the worker's own; each further one is a series. A worker writes to its own slot only, one aligned
+double at a time, so that readers in other processes need no lock.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Upper bounds in seconds, as Prometheus' own libraries have them.
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# A block: count, seconds, bytes, then a count for each bound and one for what is above them all.
+COUNT, SECONDS, BYTES, BUCKETS = 0, 1, 2, 3
+BLOCK = BUCKETS + len(BOUNDS) + 1
+# The worker's own block.
+IN_FLIGHT = 0
+
+# Routes are few, but a foreign application may answer with any status: beyond so many series all go into the last.
+SERIES = 500
+SLOT_BYTES = (1 + SERIES) * BLOCK * 8
+
+
+class Name(NamedTuple):
+    """What a series counts: requests of one method to one route, as it was declared, that were answered with one status."""
+
+    method: str
+    route: str
+    status: int
+
+
+REST = Name("other", "other", 0)

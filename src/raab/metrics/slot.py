@@ -1,0 +1,104 @@
+"""The writing side: one worker's slot."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import mmap
+import os
+from bisect import bisect_left
+from pathlib import Path
+
+from raab.metrics.layout import BLOCK, BOUNDS, BUCKETS, BYTES, COUNT, IN_FLIGHT, REST, SECONDS, SERIES, SLOT_BYTES, Name
+
+_log = logging.getLogger(__name__)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Slot:
+    """A slot of `folder` that no living worker has. One that a dead worker left is gone on with: so counters never fall, and there
+    are never more slots than there were workers at the same time."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o750, exist_ok=True)
+        number = 0
+        while (descriptor := _take(folder / f"{number}.slot")) is None:
+            number += 1
+        # Kept open: the lock on it is what says that this worker lives.
+        self._descriptor = descriptor
+        os.ftruncate(descriptor, SLOT_BYTES)
+        self._values = memoryview(mmap.mmap(descriptor, SLOT_BYTES)).cast("d")
+        self._values[IN_FLIGHT] = 0.0
+        self._names = (folder / f"{number}.names").open("a+", encoding="ascii")
+        self._names.seek(0)
+        self._blocks: dict[tuple[str, str, int], int] = {
+            Name(*json.loads(line)): (index + 1) * BLOCK for index, line in enumerate(self._names)
+        }
+
+    def enter(self) -> None:
+        """A request has begun."""
+        self._values[IN_FLIGHT] += 1
+
+    def leave(self) -> None:
+        """It has ended."""
+        self._values[IN_FLIGHT] -= 1
+
+    def observe(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
+        """Counts a request that ended: its duration in seconds, the bytes of its answer's body."""
+        block = self._blocks.get((method, route, status)) or self._block(method, route, status)
+        values = self._values
+        values[block + COUNT] += 1
+        values[block + SECONDS] += seconds
+        values[block + BYTES] += sent
+        values[block + BUCKETS + bisect_left(BOUNDS, seconds)] += 1
+
+    def _block(self, method: str, route: str, status: int) -> int:
+        # A client can make up methods without end.
+        name = Name(method if method in _METHODS else "other", route, status)
+        if name not in self._blocks and len(self._blocks) >= SERIES - 1:
+            name = REST
+        return self._blocks.get(name) or self._new(name)
+
+    def _new(self, name: Name) -> int:
+        block = (len(self._blocks) + 1) * BLOCK
+        # The name first: a reader that comes in between sees a series of zeros.
+        self._names.write(json.dumps(name) + "\n")
+        self._names.flush()
+        self._blocks[name] = block
+        return block
+
+
+class LazySlot:
+    """A slot that is taken by the first request: a trial that loads the application has none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._slot: Slot | None = None
+        self._failed = False
+
+    @classmethod
+    def of_service(cls) -> LazySlot | None:
+        """The service's, in its runtime directory; None where nothing is set up for it."""
+        folder = os.environ.get("RUNTIME_DIRECTORY")
+        return cls(Path(folder) / "metrics") if folder else None
+
+    def get(self) -> Slot | None:
+        """None when it cannot be had, which is said once and is no reason to refuse a request."""
+        if self._slot is None and not self._failed:
+            try:
+                self._slot = Slot(self._folder)
+            except (OSError, ValueError) as error:
+                self._failed = True
+                _log.error("no metrics: %s: %s", self._folder, error)
+        return self._slot
+
+
+def _take(path: Path) -> int | None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
