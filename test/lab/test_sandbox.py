@@ -1,0 +1,122 @@
+"""The unit's sandbox, as shipped and sealed: what is denied from inside, and that the service serves, reloads and scales in it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raab.drill.service import Service
+from raab.drill.variants import Content
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = "/etc/systemd/system"
+# After the application is made, so that a probe's failure is one answer and not a worker that does not load.
+ASKED = """
+import json
+import probes
+
+inner = application
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/probes":
+        found = probes.outcomes()
+    elif environ["PATH_INFO"] == "/connect":
+        host, port = environ["QUERY_STRING"].split(":")
+        found = probes.outcome(lambda: probes.connect(host, int(port)))
+    else:
+        return inner(environ, start_response)
+    body = json.dumps(found).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+def ask(service: Service, path: str) -> Any:
+    connection = http.client.HTTPConnection(*service.address, timeout=30)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def probing(service: Service) -> Service:
+    """A release that carries out the probes in its workers."""
+    probes = Path(__file__).with_name("probes.py").read_text()
+    service.switch(service.variant(Content(after=ASKED, files=(("probes.py", probes),))))
+    service.systemctl("reload")
+    return service
+
+
+@pytest.fixture
+def sealed(probing: Service) -> Iterator[Service]:
+    """The same, under the sealed profile, as the readme installs it."""
+    source = "/opt/raab/current/systemd/sealed"
+    probing.run(f"cp -r {source}/raab.socket {source}/raab.service.d {UNITS}/ && systemctl daemon-reload && systemctl restart raab")
+    try:
+        yield probing
+    finally:
+        probing.run(f"systemctl stop raab; rm -r {UNITS}/raab.socket {UNITS}/raab.service.d; systemctl daemon-reload; systemctl start raab")
+
+
+def exposure(service: Service) -> float:
+    said = service.run("systemd-analyze security raab --no-pager | tail -1").out
+    return float(re.findall(r"([0-9.]+) [A-Z]+", said)[0])
+
+
+def operate(service: Service) -> None:
+    """What operators do all day."""
+    service.systemctl("reload")
+    service.run("raab scale 4")
+    service.systemctl("restart")
+    service.kill("HUP")
+    service.run("raab scale 2")
+    service.systemctl("reload")
+
+
+def test_the_units_are_written_without_a_mistake(service: Service) -> None:
+    """systemd-analyze verify exits 0 on a misspelt key, so it has to be silent."""
+    done = service.run(f"systemd-analyze verify {UNITS}/raab.service /opt/raab/current/systemd/sealed/raab.socket", check=False)
+    assert (done.status, done.out, done.err) == (0, "", "")
+
+
+def test_every_probe_is_denied_as_shipped(probing: Service) -> None:
+    """At least 20 acts that no web service needs, each tried in a worker; what it needs is allowed."""
+    found = ask(probing, "/probes")
+    assert len(found) >= 20
+    assert not {name: outcome for name, outcome in found.items() if not outcome.startswith("E")}
+    assert ask(probing, f"/connect?{probing.address[0]}:22") == "allowed"
+    assert exposure(probing) <= 1.1
+
+
+def test_it_operates_under_load_as_shipped(service: Service, traffic: Any) -> None:
+    """Reload, scale, restart and HUP inside the sandbox lose nothing; clients come from another machine's address."""
+    with traffic():
+        operate(service)
+
+
+def test_every_probe_is_denied_when_sealed(sealed: Service) -> None:
+    """Beyond what is denied as shipped, there is no network: not even the host's own sshd can be reached."""
+    found = ask(sealed, "/probes")
+    assert not {name: outcome for name, outcome in found.items() if not outcome.startswith("E")}
+    assert ask(sealed, f"/connect?{sealed.address[0]}:22") == "EAFNOSUPPORT"
+    assert exposure(sealed) <= 0.3
+
+
+def test_it_operates_under_load_when_sealed(sealed: Service, traffic: Any) -> None:
+    """Reload, scale, restart and HUP lose nothing behind systemd's own socket either; stop closes it, and start opens it."""
+    with traffic():
+        operate(sealed)
+    sealed.systemctl("stop")
+    with pytest.raises(ConnectionRefusedError):
+        ask(sealed, "/probes")
+    assert sealed.show("ActiveState") == "inactive"
+    sealed.systemctl("start")
+    assert ask(sealed, "/probes")
