@@ -29,6 +29,7 @@ pythonpath = _root
 bind = _server["bind"]
 workers = _server["workers"]
 worker_class = handover.HandoverWorker
+logger_class = handover.JournalLogger
 worker_connections = _server["worker_connections"]
 backlog = _server["backlog"]
 timeout = _server["timeout"]
