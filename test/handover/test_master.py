@@ -1,0 +1,199 @@
+"""A real master with real workers on this machine, without systemd: what tests on hosts show under load holds here too."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raab.drill.load import Load
+from raab.drill.values import Mix
+
+CONFIG = """
+import os, handover
+_root = os.path.dirname(os.path.abspath(__file__))
+wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, "127.0.0.1:{port}", {workers}
+worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
+graceful_timeout, keepalive, control_socket_disable = 10, 75, True
+pre_fork, post_fork = handover.pre_fork, handover.post_fork
+on_starting = handover.Options(
+    root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
+    one_by_one={one_by_one},
+)
+"""
+WSGI = """
+import time
+from raab.drill.target import with_drill_routes
+from raab.drill.target import card
+time.sleep(0.2)
+application = with_drill_routes(card, release="{release}")
+"""
+MIX = Mix(fresh=30, reused=30, slow=1, slow_seconds=1, uploads=1, upload_seconds=0.5, streamed=1, stream_seconds=0.5, timeout=10)
+
+
+class Master:
+    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.release("1")
+        self.switch("1")
+        bin_ = Path(sys.executable).parent
+        command = [
+            "/usr/bin/env",
+            "--block-signal=HUP,USR2",
+            str(bin_ / "python"),
+            str(bin_ / "gunicorn"),
+            "-c",
+            f"{home}/current/gunicorn.py",
+        ]
+        self.log = (home / "log").open("w")
+        self.process = subprocess.Popen(command, cwd="/", stdout=self.log, stderr=self.log)
+        self.wait(lambda: self.status()["generation"] == 1)
+
+    def release(self, name: str, wsgi: str = WSGI, config: str = CONFIG, **options: Any) -> None:
+        """Makes a release; what is not said is as in the first one."""
+        folder = self.home / "releases" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "wsgi.py").write_text(wsgi.replace("{release}", name))
+        filled = {"port": self.port, "home": self.home, "workers": 2, "one_by_one": False, **options}
+        (folder / "gunicorn.py").write_text(config.format(**filled) if config is CONFIG else config)
+
+    def switch(self, name: str) -> None:
+        (self.home / "next").symlink_to(f"releases/{name}")
+        (self.home / "next").rename(self.home / "current")
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
+            channel.settimeout(20)
+            channel.connect(f"{self.home}/control")
+            channel.send(json.dumps(request).encode())
+            answer: dict[str, Any] = json.loads(channel.recv(1 << 20))
+            return answer
+
+    def status(self) -> dict[str, Any]:
+        return self.ask(verb="status")
+
+    def wait(self, reached: Any, seconds: float = 15) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if reached():
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"not reached\n{(self.home / 'log').read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        try:
+            pid = self.status()["pid"]
+            os.kill(pid, signal.SIGTERM)
+            self.wait(lambda: not Path(f"/proc/{pid}/exe").exists())
+        except OSError:
+            pass
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Iterator[Master]:
+    """A running master with two workers of release 1."""
+    running = Master(tmp_path)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def test_operations_lose_nothing(master: Master) -> None:
+    """Reload onto a new release, HUP in a burst, scaling, a new master: every request of every kind gets its answer."""
+    master.release("2")
+    with Load([("127.0.0.1", master.port)], MIX) as load:
+        master.switch("2")
+        assert master.ask(verb="reload")["good"]
+        for _ in range(10):
+            os.kill(master.status()["pid"], signal.SIGHUP)
+            time.sleep(0.01)
+        master.wait(lambda: master.status()["incoming"] is None and not master.ask(verb="reload")["replaced"])
+        assert master.ask(verb="scale", to=5) == {"before": 2, "after": 5}
+        assert master.ask(verb="scale", by=-4) == {"before": 5, "after": 1}
+        old = master.status()["pid"]
+        os.kill(old, signal.SIGUSR2)
+        master.wait(lambda: master.status()["pid"] != old)
+        assert master.status()["target"] == 1 and master.status()["reload"]["replaced"]
+        time.sleep(0.5)
+    assert load.account.failures == (), load.account.line()
+    assert [release for release, _ in load.account.labels] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wsgi", "config", "reason"),
+    [
+        ("raises", "raise RuntimeError('no luck')", CONFIG, "no luck"),
+        ("syntax", "def (", CONFIG, "SyntaxError"),
+        ("exits", "import sys; sys.exit(3)", CONFIG, "SystemExit"),
+        ("ends", "import os; os._exit(4)", CONFIG, "status 4"),
+        ("hangs", "import time; time.sleep(60)", CONFIG, "did not finish loading within 3 s"),
+        ("unready", "def application(e, s):\n    s('503 Busy', [])\n    return [b'not yet']", CONFIG, "503 Busy: not yet"),
+        ("config", WSGI, "raise ValueError('bad settings')", "bad settings"),
+        ("foreign", WSGI, "wsgi_app = 'wsgi:application'", "on_starting"),
+    ],
+)
+def test_a_broken_release_is_refused_with_its_reason(master: Master, name: str, wsgi: str, config: str, reason: str) -> None:
+    """The old generation serves on, by HUP as by request; and the repaired release is taken at once."""
+    master.release(name, wsgi, config)
+    with Load([("127.0.0.1", master.port)], Mix(fresh=20, reused=20, path="/slow?seconds=0", timeout=10)) as load:
+        master.switch(name)
+        os.kill(master.process.pid, signal.SIGHUP)
+        refused = master.ask(verb="reload")
+        assert not refused["good"] and reason in refused["reason"]
+        assert master.status()["generation"] == 1 and master.status()["target"] == 2
+        master.release(name)
+        assert master.ask(verb="reload")["good"]
+        time.sleep(0.5)
+    assert load.account.failures == (), load.account.line()
+    assert [release for release, _ in load.account.labels] == ["1", name]
+
+
+def test_one_by_one_hands_over_too(master: Master) -> None:
+    """With one worker more than the target at most."""
+    master.release("1", one_by_one=True)
+    assert master.ask(verb="reload")["good"]
+    with Load([("127.0.0.1", master.port)], MIX) as load:
+        assert master.ask(verb="reload")["good"]
+    assert load.account.failures == (), load.account.line()
+
+
+def test_scaling_is_bounded_and_told(master: Master) -> None:
+    """Beyond a bound nothing changes, and who asked is told why."""
+    assert "bounds are 1 to 6" in master.ask(verb="scale", to=7)["error"]
+    for _ in range(2):
+        os.kill(master.process.pid, signal.SIGTTOU)
+        time.sleep(0.2)
+    master.wait(lambda: len(master.status()["workers"]) == 1)
+    assert master.status()["target"] == 1
+
+
+def test_a_start_that_fails_ends_with_the_reason(tmp_path: Path) -> None:
+    """The first generation has nothing to fall back to: the master ends, and its last lines say why."""
+    running = Master(tmp_path)
+    running.stop()
+    running.release("1", "raise RuntimeError('no luck')")
+    bin_ = Path(sys.executable).parent
+    command = [str(bin_ / "python"), str(bin_ / "gunicorn"), "-c", f"{tmp_path}/current/gunicorn.py"]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3
+    assert "no luck" in done.stderr.splitlines()[-1]

@@ -1,0 +1,172 @@
+"""The small decisions of the hand-over, each by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handover import fingerprint, target
+from handover.board import Board, Tally
+from handover.control import Request, parse
+from handover.listeners import stored_name
+from handover.pin import pinned
+from handover.trial import Trial
+from handover.worker import exit_status
+
+
+def test_a_saved_target_is_kept() -> None:
+    """Whatever ended the master, the number that somebody scaled to is wanted again."""
+    assert target.restore('{"configured": 2, "workers": 5}', 2, 1, 8) == 5
+
+
+def test_a_changed_setting_wins_over_an_older_target() -> None:
+    """Somebody edited `workers` after the scaling."""
+    assert target.restore('{"configured": 2, "workers": 5}', 3, 1, 8) == 3
+
+
+def test_a_target_is_held_to_the_bounds() -> None:
+    """The bounds may have been changed meanwhile."""
+    assert target.restore('{"configured": 2, "workers": 50}', 2, 1, 8) == 8
+
+
+@given(st.one_of(st.none(), st.text(), st.from_regex(r"[\[\]{}\":,0-9a-z]*")))
+def test_a_file_that_is_not_ours_counts_as_none(saved: str | None) -> None:
+    """Nothing that may stand in the file keeps the master from starting."""
+    assert 1 <= target.restore(saved, 2, 1, 8) <= 8
+
+
+def test_a_target_survives_being_written(tmp_path: Path) -> None:
+    """What was saved is what is loaded; nothing but the file itself is left."""
+    path = str(tmp_path / "workers.json")
+    target.save(path, 2, 7)
+    assert target.restore(target.load(path), 2, 1, 8) == 7
+    assert [file.name for file in tmp_path.iterdir()] == ["workers.json"]
+    assert target.load(None) is None and target.load(path + ".not") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/opt/raab/current", "/r/1"),
+        ("/opt/raab/current/venv/lib", "/r/1/venv/lib"),
+        ("/opt/raab/currently", "/opt/raab/currently"),
+        ("/usr/lib/python3", "/usr/lib/python3"),
+    ],
+)
+def test_only_paths_through_the_link_are_pinned(path: str, expected: str) -> None:
+    """A path that merely begins with the same letters is another one."""
+    assert pinned(path, "/opt/raab/current", "/r/1") == expected
+
+
+def test_differences_are_told_by_package() -> None:
+    """What changed is named for people; what the master has loaded since does not count."""
+    site = "/v/lib/python3.11/site-packages"
+    before = {f"{site}/gevent/hub.py": "1", f"{site}/gevent/core.py": "1", f"{site}/six.py": "1", "python": "/usr/bin/python3 1"}
+    now = {f"{site}/gevent/hub.py": "2", f"{site}/gevent/core.py": "2", f"{site}/six.py": "1", "python": "/usr/bin/python3 2"}
+    assert fingerprint.differences(before, now) == ("gevent", "python")
+    assert fingerprint.differences(before, {**before, f"{site}/new.py": "1"}) == ()
+    assert fingerprint.differences(before, {}) == ("gevent", "python", "six.py")
+
+
+def test_the_master_is_its_own_fingerprint() -> None:
+    """Asked twice, nothing differs; the interpreter is in it."""
+    once = fingerprint.of_master()
+    assert fingerprint.differences(once, fingerprint.of_master()) == () and "python" in once
+
+
+@given(st.binary(max_size=200))
+def test_no_packet_upsets_the_control_socket(packet: bytes) -> None:
+    """Anything is a request or a sentence for who sent it."""
+    try:
+        assert parse(packet).verb in ("status", "reload", "scale")
+    except ValueError as error:
+        assert str(error).startswith("control socket: ")
+
+
+@pytest.mark.parametrize(
+    "packet", [b'{"verb": "scale", "to": true}', b'{"verb": "stop"}', b'{"verb": "reload", "trial": 1}', b'{"x": 1}', b"[]"]
+)
+def test_a_request_is_checked(packet: bytes) -> None:
+    """Types count, and unknown verbs and keys are refused."""
+    with pytest.raises(ValueError, match="control socket"):
+        parse(packet)
+
+
+def test_a_request_is_read() -> None:
+    """What is left out has its default."""
+    assert parse(b'{"verb": "scale", "by": -1}') == Request("scale", by=-1)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [(("0.0.0.0", 8000), "handover-0.0.0.0-8000"), (("::1", 80), "handover--1-80"), ("/run/raab/http", "handover--run-raab-http")],
+)
+def test_a_stored_socket_has_a_name_that_systemd_takes(address: object, name: str) -> None:
+    """No colon: systemd separates names by it."""
+    assert stored_name(address) == name
+
+
+def test_an_exit_is_told_in_words() -> None:
+    """By whom and how, and whether it was a signal."""
+    assert exit_status(3 << 8) == ("exited with status 3", False)
+    assert exit_status(signal.SIGKILL) == ("was ended by SIGKILL", True)
+
+
+def test_the_board_is_seen_by_children() -> None:
+    """What a worker writes, the master reads; a slot given back is used again."""
+    board = Board(slots=2)
+    slot = board.take()
+    child = os.fork()
+    if child == 0:
+        board.write(slot, Tally(7, 2, 1))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert board.read(slot) == Tally(7, 2, 1) and not board.stopping
+    board.give_back(slot)
+    assert board.take() == slot and board.read(slot) == Tally(0, 0, 0)
+
+
+def finish(trial: Trial, seconds: float = 10) -> str:
+    """What the master does with a trial: check, reap."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        trial.check(time.monotonic())
+        pid, status = os.waitpid(trial.pid, os.WNOHANG)
+        if pid:
+            return trial.ended(status)
+        time.sleep(0.01)
+    raise AssertionError("the trial does not end")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("pass", ""),
+        ("import sys; sys.exit('this is why')", "this is why"),
+        ("import os; os._exit(9)", "trial: ended with status 9"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "trial: ended with status -9"),
+    ],
+)
+def test_a_trial_tells_why(code: str, reason: str) -> None:
+    """The code's own last words where it has any."""
+    assert finish(Trial((sys.executable, "-c", code), 10)) == reason
+
+
+def test_a_trial_that_hangs_is_ended_with_what_it_started() -> None:
+    """The limit holds, and no child of the code survives it."""
+    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '100']); print(p.pid, file=sys.stderr, flush=True); p.wait()"
+    trial = Trial((sys.executable, "-c", code), 0.5)
+    said = os.dup(trial._said)
+    assert finish(trial) == "trial: the code did not load within 0.5 s"
+    child = int(os.pread(said, 100, 0))
+    os.close(said)
+    time.sleep(0.1)
+    # Gone, or dead and not yet reaped by whoever inherited it.
+    assert not Path(f"/proc/{child}/exe").exists()
