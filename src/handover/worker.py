@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
 STOP_LINGER = 1.0
+# Seconds for which requests in flight outlive a master that was killed: systemd starts no new one before they have ended,
+# and all other clients wait meanwhile.
+ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
 
@@ -199,7 +202,7 @@ class HandoverWorker(GeventWorker):
         """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
         begun = time.monotonic()
         # The pool knows of connections that were accepted a moment ago and have not had their first turn yet.
-        while self.pool and time.monotonic() - begun < self.cfg.graceful_timeout:
+        while self.pool and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else self.cfg.graceful_timeout):
             self.notify()
             self.tally()
             stopping = self.board.stopping or self.orphaned
@@ -207,7 +210,7 @@ class HandoverWorker(GeventWorker):
                 self._end_idle()
             gevent.sleep(_DRAIN_STEP)
         if self.pool:
-            self.log.warning("Worker graceful timeout (pid:%s), %s connections cut", self.pid, len(self.pool))
+            self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, len(self.pool))
 
     def _end_idle(self) -> None:
         """Close idle connections for reading only: a request that has arrived already is still read and answered."""
