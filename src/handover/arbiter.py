@@ -40,6 +40,7 @@ class HandoverArbiter(Arbiter):
 
     # gunicorn's logger, which it has made by the time that its hooks run.
     log: Any
+    WORKERS: dict[int, Any]
 
     @classmethod
     def take_charge(cls, server: Arbiter) -> None:
@@ -175,7 +176,8 @@ class HandoverArbiter(Arbiter):
 
     def prepare(self, worker: HandoverWorker) -> None:
         """Before the fork (`pre_fork`): what the worker has to know."""
-        worker.options, worker.board, worker.slot = self.options, self.board, self.board.take()
+        worker.options, worker.board = self.options, self.board
+        worker.slot = self.board.take({other.slot for other in self.WORKERS.values()})
         worker.reports, worker.born = self._reporting, time.monotonic()
         # Of its generation's release, whatever the link leads to by now: a worker that died is replaced by its like.
         worker.release = self.release if self.fleet.incoming is None else self.incoming_release
@@ -203,11 +205,24 @@ class HandoverArbiter(Arbiter):
                 self.deadlines.pop(pid, None)
                 self.kill_worker(pid, signal.SIGTERM)
             self.fleet = states.retired(self.fleet, orders.retire)
-            for _ in range(spawn):
-                pid = self.spawn_worker()
-                self.fleet = states.spawned(self.fleet, pid, orders.generation, self.worker_age)
-                self.deadlines[pid] = time.monotonic() + self.options.load_timeout
+            try:
+                for _ in range(spawn):
+                    self._spawn(orders.generation)
+            except OSError as error:
+                self._cannot_fork(error)
         self.scaling.answer()
+
+    def _spawn(self, generation: int) -> None:
+        pid = self.spawn_worker()
+        self.fleet = states.spawned(self.fleet, pid, generation, self.worker_age)
+        self.deadlines[pid] = time.monotonic() + self.options.load_timeout
+
+    def _cannot_fork(self, error: OSError) -> None:
+        """No process or no room for its heartbeat file: gunicorn's master would end here; this one waits, or gives the generation up."""
+        self.why = f"no worker could be forked: {error}"
+        self.log.error(self.why)
+        self.spawn_after = time.monotonic() + _LONGEST_PAUSE / 10
+        self.fleet = states.unspawnable(self.fleet)
 
     def _conclude_generation(self) -> None:
         first = self.fleet.generation == 0
@@ -248,7 +263,6 @@ class HandoverArbiter(Arbiter):
             pause = min(_CRASH_PAUSE * 2**self.fleet.crashes, _LONGEST_PAUSE)
             self.spawn_after = time.monotonic() + pause
         self.deadlines.pop(pid, None)
-        self.board.give_back(worker.slot)
         worker.tmp.close()
         self.cfg.child_exit(self, worker)
 

@@ -2,6 +2,7 @@
 
 import mmap
 import struct
+from collections.abc import Container
 from typing import NamedTuple
 
 _SLOT = struct.Struct("=QII")
@@ -21,7 +22,7 @@ class Board:
 
     def __init__(self, slots: int = 1024) -> None:
         self._memory = mmap.mmap(-1, _HEADER + slots * _SLOT.size)
-        self._free = list(range(slots - 1, -1, -1))
+        self._slots = slots
 
     @property
     def stopping(self) -> bool:
@@ -32,15 +33,11 @@ class Board:
     def stopping(self, value: bool) -> None:
         self._memory[0] = int(value)
 
-    def take(self) -> int:
-        """A slot for a worker about to be forked."""
-        slot = self._free.pop()
+    def take(self, used: Container[int]) -> int:
+        """An empty slot for a worker about to be forked; `used` are those of the workers that there are."""
+        slot = next(number for number in range(self._slots) if number not in used)
         self.write(slot, Tally(0, 0, 0))
         return slot
-
-    def give_back(self, slot: int) -> None:
-        """The worker that had this slot is gone."""
-        self._free.append(slot)
 
     def write(self, slot: int, tally: Tally) -> None:
         """The worker's own view of itself."""

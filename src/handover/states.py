@@ -109,6 +109,11 @@ def left(fleet: Fleet, pid: int, *, by_signal: bool = False) -> Fleet:
     return fleet
 
 
+def unspawnable(fleet: Fleet) -> Fleet:
+    """No worker can be forked now: a generation on its way is given up, since the old one may have to serve for long."""
+    return replace(fleet, crashes=fleet.target + 1) if fleet.incoming is not None else fleet
+
+
 def complete(fleet: Fleet) -> bool:
     """Whether the incoming generation can take over."""
     serving = fleet.of(Phase.SERVING, generation=fleet.incoming)

@@ -175,6 +175,12 @@ def test_a_worker_ended_from_outside_does_not_condemn_its_generation_at_once() -
     assert states.failed(fleet)
 
 
+def test_a_host_that_cannot_fork_keeps_the_old_generation() -> None:
+    """The generation on its way is given up; in steady state the fleet stays as it is, and the arbiter tries again."""
+    assert states.failed(states.unspawnable(states.reload(fleet_of(2), 2)))
+    assert states.unspawnable(fleet_of(2)) == fleet_of(2)
+
+
 def test_fewer_wanted_takes_those_that_do_not_serve_first() -> None:
     """TTOU while a worker boots ends that one; otherwise the oldest, as gunicorn does."""
     fleet = states.spawned(fleet_of(2, target=2), 3, 1, 3)
