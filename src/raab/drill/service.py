@@ -124,12 +124,12 @@ class Service:
 
     def restore(self, release: str, workers: int = 2) -> Status:
         """Has the release serve with as many workers and the bundle's settings, whatever was done to the host before."""
-        self.settings("")
+        foreign = self.run(f"rm {SETTINGS}", check=False).status == 0
         self.switch(release)
         if self.show("ActiveState") != "active":
-            self.shell.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}; rm -f {TARGET}; systemctl start {UNIT}", check=False)
+            self.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}; rm -f {TARGET}; systemctl start {UNIT}", check=False)
         status = self.wait("up", lambda now: now.incoming is None)
-        if status.release != release or not status.settled:
+        if foreign or status.release != release or not status.settled:
             self.systemctl("reload")
         if status.target != workers:
             self.run(f"raab scale {workers}")

@@ -32,7 +32,7 @@ for name, text in order["files"].items():
     put(name, text)
 for name, text in order["appended"].items():
     put(name, open(name).read() + text)
-put("manifest.json", json.dumps({**json.load(open("manifest.json")), "id": order["id"]}))
+put("manifest.json", json.dumps({**json.load(open("manifest.json")), "id": order["id"], "content": order["id"]}))
 """
 
 
@@ -41,7 +41,7 @@ class Content:
     """What makes a variant differ. Each of `files` and `appended` is a path inside the release with its text, `without` are paths it lacks.
 
     `before` and `after` are lines of its wsgi.py; without them it serves as its base does, with the routes of `raab.drill.target` and its
-    id in each of their answers.
+    id in each of their answers. `drilled` says whether wsgi.py is replaced at all: a release with its own one passes for one of a deploy.
     """
 
     before: str = ""
@@ -49,12 +49,13 @@ class Content:
     files: tuple[tuple[str, str], ...] = ()
     appended: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()
+    drilled: bool = True
 
     def order(self, releases: str, base: str, release: str) -> str:
         """What MAKE reads."""
-        wsgi = WSGI.format(before=self.before, after=self.after, release=release)
+        wsgi = {"wsgi.py": WSGI.format(before=self.before, after=self.after, release=release)} if self.drilled else {}
         return json.dumps({
-            "releases": releases, "base": base, "id": release, "files": {"wsgi.py": wsgi, **dict(self.files)},
+            "releases": releases, "base": base, "id": release, "files": {**wsgi, **dict(self.files)},
             "appended": dict(self.appended), "without": self.without,
         })  # fmt: skip
 
