@@ -40,7 +40,6 @@ class HandoverArbiter(Arbiter):
 
     # gunicorn's logger, which it has made by the time that its hooks run.
     log: Any
-    WORKERS: dict[int, Any]
 
     @classmethod
     def take_charge(cls, server: Arbiter) -> None:
@@ -177,7 +176,8 @@ class HandoverArbiter(Arbiter):
     def prepare(self, worker: HandoverWorker) -> None:
         """Before the fork (`pre_fork`): what the worker has to know."""
         worker.options, worker.board = self.options, self.board
-        worker.slot = self.board.take({other.slot for other in self.WORKERS.values()})
+        others: Any = self.WORKERS.values()
+        worker.slot = self.board.take({other.slot for other in others})
         worker.reports, worker.born = self._reporting, time.monotonic()
         # Of its generation's release, whatever the link leads to by now: a worker that died is replaced by its like.
         worker.release = self.release if self.fleet.incoming is None else self.incoming_release
