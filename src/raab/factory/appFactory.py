@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from raab.factory.moduleFactory import find_modules, register
@@ -25,8 +25,6 @@ def build_app(settings: Settings) -> Flask:
         MAX_FORM_MEMORY_SIZE=settings.limits.form_memory,
         MAX_FORM_PARTS=settings.limits.form_parts,
     )
-    # The access line and the metrics name a request by its route's template, which only Flask knows.
-    app.before_request(_name_route)
     app.register_error_handler(HTTPException, problem.answer)
     # /livez and /readyz come first, so that a module that takes their place is told so.
     app.register_blueprint(health.blueprint)
@@ -35,8 +33,3 @@ def build_app(settings: Settings) -> Flask:
     app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts)  # type: ignore[method-assign, assignment]
     app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access_log())  # type: ignore[method-assign]
     return app
-
-
-def _name_route() -> None:
-    if request.url_rule is not None:
-        request.environ["raab.route"] = request.url_rule.rule

@@ -4,7 +4,6 @@ by each request."""
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 
 from raab.factory.settings import Settings
@@ -18,8 +17,6 @@ from raab.web.proxies import TrustedProxies
 from raab.web.refusal import Refusal, too_large
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
 
 class Edge:
     """Wraps `app`: request id in and out, trusted proxies, limits, security headers, the proof of the release, the access line."""
@@ -30,7 +27,8 @@ class Edge:
         self.release = release
         self.headers = tuple((name, value) for name, value in settings.security.headers.items() if value)
         self.header_names = frozenset(name.lower() for name, _ in self.headers)
-        self.proxies = TrustedProxies(settings.server.forwarded_allow_ips)
+        networks = settings.server.forwarded_allow_ips
+        self.proxies = TrustedProxies(networks) if networks else None
         self.deadlines = deadlines(settings.limits.request)
         self.max_body = settings.limits.body
         self.slot = LazySlot.of_service()
@@ -41,7 +39,8 @@ class Edge:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = Exchange(self, environ, start_response)
         try:
-            self.limit(environ)
+            if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+                self.limit(environ)
             exchange.body = self.app(environ, exchange.start)
             exchange.sending = True
         except Refusal as refusal:
@@ -58,17 +57,13 @@ class Edge:
         For mounted applications above all: Flask has the same limit, but only for views that look at the body.
         """
         length = environ.get("CONTENT_LENGTH")
-        if length:
-            # Python refuses to read a number of thousands of digits, which is too large in any case.
-            if length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
-                raise too_large(self.max_body)
-        elif "HTTP_TRANSFER_ENCODING" in environ:
+        if not length:
             environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], self.max_body)
+        # Python refuses to read a number of thousands of digits, which is too large in any case.
+        elif length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
+            raise too_large(self.max_body)
 
-    def identify(self, environ: WSGIEnvironment, trusted: bool) -> str:
-        """The request's id: a trusted proxy's, where it has sent a sound one, or our own."""
-        given = environ.get("HTTP_X_REQUEST_ID") if trusted else None
-        if given and _REQUEST_ID.fullmatch(given):
-            return str(given)
+    def new_id(self) -> str:
+        """An id for a request that brings none."""
         self._count += 1
         return f"{self._prefix}{self._count:08x}"

@@ -31,7 +31,7 @@ def _behind(front: WSGIApplication, app: WSGIApplication) -> WSGIApplication:
 
 
 def _named(app: WSGIApplication, prefix: str) -> WSGIApplication:
-    """A mounted application's routes are its own business: its requests go by its prefix."""
+    """The requests of a mounted application go by its prefix, unless it is a Flask application and tells more."""
     route = "/*" if prefix == "/" else f"{prefix}/*"
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
