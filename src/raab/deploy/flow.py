@@ -5,73 +5,92 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
-from raab.deploy import exitcodes, plan, wheels
-from raab.deploy.bundle import Bundle, build
-from raab.deploy.environment import Environment
+from raab.deploy import exitcodes, plan
+from raab.deploy.bundle import build
+from raab.deploy.environment import Environment, Host
 from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts
-from raab.deploy.plan import HostPlan, Plan, Supplies
-from raab.deploy.report import HostReport, Report
+from raab.deploy.plan import HostPlan, Plan
+from raab.deploy.report import HostReport, Report, Result
 from raab.deploy.run import Progress, Runner
+from raab.deploy.supplies import supply
 from raab.deploy.waves import Waves
 from raab.errors import RaabError
 
+Planner = Callable[[Mapping[str, HostFacts]], Plan]
+ShowPlan = Callable[[Plan], None]
 
+
+@dataclass(frozen=True)
 class Operation:
-    """One deploy or rollback. `carry_out` is the table of contents."""
+    """One deploy or rollback of an environment; `wait` is how many seconds it may wait for another one to end."""
 
-    def __init__(self, root: Path, environment: Environment, progress: Progress, wait: float = 0.0) -> None:
-        self.root = root
-        self.environment = environment
-        self.progress = progress
-        self.wait = wait
-        self.began = time.monotonic()
+    root: Path
+    environment: Environment
+    progress: Progress
+    wait: float = 0.0
+    began: float = field(default_factory=time.monotonic)
 
-    def deploy(self, only_plan: Callable[[Plan], None] | None = None) -> Report:
+    def deploy(self, only_plan: ShowPlan | None = None) -> Report:
         """Bring the working tree's release to every host. With `only_plan` the plan is handed over instead, and nothing is changed."""
         with Runner(self.environment, self.progress) as runner, ThreadPoolExecutor(1) as pool:
             # The hosts are asked while the bundle is built; neither needs the other yet.
             asking = pool.submit(runner.facts)
             bundle = build(self.root)
-            facts = asking.result()
-            supplies = supply(self.root, bundle, facts.done)
-            planned = plan.deploy(self.environment, bundle, facts.done, supplies)
-            if only_plan:
-                only_plan(planned)
-                return self.report("plan", bundle.id, facts, planned, {})
-            return self.carry_out(runner, "deploy", bundle.id, bundle.manifest, facts, planned)
 
-    def rollback(self, to: str, only_plan: Callable[[Plan], None] | None = None) -> Report:
+            def planner(facts: Mapping[str, HostFacts]) -> Plan:
+                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts))
+
+            return self.carry_out(runner, "deploy", bundle.id, bundle.manifest, asking.result(), planner, only_plan)
+
+    def rollback(self, to: str, only_plan: ShowPlan | None = None) -> Report:
         """Take every host back to a release that it has kept."""
         with Runner(self.environment, self.progress) as runner:
-            facts = runner.facts()
-            planned = plan.rollback(self.environment, facts.done, to)
-            if only_plan:
-                only_plan(planned)
-                return self.report("plan", to, facts, planned, {})
-            return self.carry_out(runner, "rollback", to, "", facts, planned)
 
-    def carry_out(self, runner: Runner, action: str, release: str, manifest: str, facts: Outcome[HostFacts], planned: Plan) -> Report:
-        """Lock, stage everywhere, then switch in waves. Nothing is switched unless every host could be staged."""
-        too_many = len(facts.failed) > self.environment.settings.max_unreachable
-        if planned.refused or too_many or not planned.active:
+            def planner(facts: Mapping[str, HostFacts]) -> Plan:
+                return plan.rollback(self.environment, facts, to)
+
+            return self.carry_out(runner, "rollback", to, "", runner.facts(), planner, only_plan)
+
+    def carry_out(
+        self,
+        runner: Runner,
+        action: str,
+        release: str,
+        manifest: str,
+        facts: Outcome[HostFacts],
+        planner: Planner,
+        only_plan: ShowPlan | None,
+    ) -> Report:
+        """Plan, lock, plan again by what is there under the lock, stage everywhere, then switch in waves.
+
+        Nothing is switched unless every host could be staged.
+        """
+        planned = planner(facts.done)
+        if only_plan:
+            only_plan(planned)
+            return self.report("plan", release, facts, planned, {})
+        if not self.worth_it(facts, planned):
             return self.report(action, release, facts, planned, {})
-        runner.lock(tuple(host.host.name for host in planned.active), f"{action} of {release or 'the previous release'}", self.wait)
+        names = tuple(host.host.name for host in planned.active)
+        locked = runner.lock(names, f"{action} of {release or 'the previous release'}", self.wait)
+        planned = planner({**facts.done, **locked})
+        if not self.worth_it(facts, planned):
+            return self.report(action, release, facts, planned, {})
         staged = runner.stage(planned, manifest)
         if staged.failed:
-            return self.report(
-                action, release, facts, planned, {name: failed(planned, name, error) for name, error in staged.failed.items()}
-            )
-        reports = Waves(runner, self.environment, planned, action, self.progress).carry_out()
-        timed = {
-            name: replace(report, stage_seconds=staged.done[name]["seconds"]) if name in staged.done else report
-            for name, report in reports.items()
-        }
-        return self.report(action, release, facts, planned, timed)
+            plans = {host.host.name: host for host in planned.hosts}
+            reports = {name: told(plans[name], result_of(error), error) for name, error in staged.failed.items()}
+        else:
+            reports = Waves(runner, self.environment, planned, action, self.progress).carry_out()
+        return self.report(action, release, facts, planned, timed(reports, {name: done["seconds"] for name, done in staged.done.items()}))
+
+    def worth_it(self, facts: Outcome[HostFacts], planned: Plan) -> bool:
+        """Whether anything is to be done, and all that it needs is given."""
+        return bool(planned.active) and not planned.refused and len(facts.failed) <= self.environment.settings.max_unreachable
 
     def report(self, action: str, release: str, facts: Outcome[HostFacts], planned: Plan, reports: Mapping[str, HostReport]) -> Report:
         """One line a host, in the environment's order, and the exit code that fits the worst of them."""
@@ -81,25 +100,17 @@ class Operation:
             if host.name in reports:
                 rows.append(reports[host.name])
             elif host.name in facts.failed:
-                error = facts.failed[host.name]
-                unreachable = error.exit_code == exitcodes.UNREACHABLE
-                rows.append(
-                    HostReport(host.name, host.address, "unreachable" if unreachable else "refused", reason=error.message, hint=error.hint)
-                )
+                rows.append(not_asked(host, facts.failed[host.name]))
             else:
                 rows.append(untouched(plans[host.name]))
-        return Report(
-            self.environment.name, action, release, self.exit_code(facts, planned, reports), tuple(rows), time.monotonic() - self.began
-        )
+        seconds = time.monotonic() - self.began
+        return Report(self.environment.name, action, release, self.exit_code(facts, planned, reports), tuple(rows), seconds)
 
     def exit_code(self, facts: Outcome[HostFacts], planned: Plan, reports: Mapping[str, HostReport]) -> int:
         results = {report.result for report in reports.values()}
-        if "stranded" in results:
-            return exitcodes.STRANDED
-        if results & {"failed", "reverted"}:
-            return exitcodes.FAILED
-        if "refused" in results:
-            return exitcodes.REFUSED
+        for result, code in WORST_FIRST:
+            if result in results:
+                return code
         refusals = [host.refusal.exit_code for host in planned.refused if host.refusal]
         refusals += [error.exit_code for error in facts.failed.values() if error.exit_code != exitcodes.UNREACHABLE]
         if refusals:
@@ -107,37 +118,36 @@ class Operation:
         return exitcodes.UNREACHABLE if len(facts.failed) > self.environment.settings.max_unreachable else exitcodes.DONE
 
 
-def supply(root: Path, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[str, Supplies]:
-    """The wheels for each host's platform; each platform is looked at once. Only for hosts that will need them."""
-    known: dict[wheels.Platform, Supplies] = {}
-    found = {}
-    for name, host in facts.items():
-        if host.with_content(bundle.content):
-            continue
-        if host.platform not in known:
-            known[host.platform] = supply_platform(root, host.platform)
-        found[name] = known[host.platform]
-    return found
+WORST_FIRST: tuple[tuple[Result, int], ...] = (
+    ("stranded", exitcodes.STRANDED),
+    ("failed", exitcodes.FAILED),
+    ("reverted", exitcodes.FAILED),
+    ("unreachable", exitcodes.UNREACHABLE),
+    ("refused", exitcodes.REFUSED),
+)
 
 
-def supply_platform(root: Path, platform: wheels.Platform) -> Supplies:
-    try:
-        dependencies = wheels.fetch(root, root / "requirements.lock", platform)
-        (uv,) = wheels.fetch(root, root / "requirements-dev.lock", platform, only="uv")
-    except RaabError as error:
-        return Supplies(problem=error)
-    return Supplies(dependencies, uv)
+def timed(reports: Mapping[str, HostReport], stage_seconds: Mapping[str, float]) -> dict[str, HostReport]:
+    return {name: replace(report, stage_seconds=stage_seconds.get(name, 0.0)) for name, report in reports.items()}
 
 
-def untouched(host: HostPlan) -> HostReport:
-    if host.refusal:
-        error = host.refusal
-        return HostReport(host.host.name, host.host.address, "refused", host.previous, host.previous, error.message, error.hint)
-    result: Literal["unchanged", "untouched"] = "unchanged" if host.verdict == "nothing" else "untouched"
-    return HostReport(host.host.name, host.host.address, result, host.previous, host.previous, host.reason)
+def result_of(error: RaabError) -> Result:
+    return "unreachable" if error.exit_code == exitcodes.UNREACHABLE else "refused"
 
 
-def failed(planned: Plan, name: str, error: RaabError) -> HostReport:
-    """A host that could not be staged: it serves what it served."""
-    host = next(host for host in planned.hosts if host.host.name == name)
-    return HostReport(name, host.host.address, "refused", host.previous, host.previous, error.message, error.hint)
+def not_asked(host: Host, error: RaabError) -> HostReport:
+    """A host that could not tell its facts."""
+    return HostReport(host.name, host.address, result_of(error), reason=error.message, hint=error.hint)
+
+
+def untouched(plan: HostPlan) -> HostReport:
+    """A host on which nothing was done, by plan or because of another one."""
+    if plan.refusal:
+        return told(plan, "refused", plan.refusal)
+    result: Result = "unchanged" if plan.verdict == "nothing" else "untouched"
+    return HostReport(plan.host.name, plan.host.address, result, plan.previous, plan.previous, plan.reason)
+
+
+def told(plan: HostPlan, result: Result, error: RaabError) -> HostReport:
+    """A host that serves what it served, and why."""
+    return HostReport(plan.host.name, plan.host.address, result, plan.previous, plan.previous, error.message, error.hint)

@@ -153,9 +153,6 @@ def unfit(host: Host, facts: HostFacts) -> RaabError | None:
         return at(
             host, RaabError(f"systemd: version {OLDEST_SYSTEMD} or newer is needed, got {got}", "upgrade the host", exitcodes.REFUSED)
         )
-    if facts.activating:
-        problem = RaabError("lock: an activation is at work, got one without its deployer", "wait until it has ended", exitcodes.LOCKED)
-        return at(host, problem)
     return None
 
 
@@ -177,6 +174,8 @@ def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
     if facts.lock:
         since = datetime.fromtimestamp(facts.lock.since, timezone.utc)
         told.append(f"locked: by {facts.lock.who} from {facts.lock.machine} since {since:%H:%M:%SZ}, for {facts.lock.what}")
+    elif facts.activating:
+        told.append("locked: an activation is at work whose deployer has gone")
     broken = [release.id for release in facts.releases if not release.complete]
     if broken:
         told.append(f"interrupted before: {', '.join(broken)}")

@@ -54,13 +54,16 @@ class Runner:
     def facts(self) -> Outcome[HostFacts]:
         return everywhere(self.hosts, lambda name: parse(self.connect(name).request("facts")["facts"]), self.parallel)
 
-    def lock(self, names: tuple[str, ...], what: str, wait: float) -> None:
-        """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder."""
+    def lock(self, names: tuple[str, ...], what: str, wait: float) -> dict[str, HostFacts]:
+        """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder.
+
+        The facts come anew with the lock: those from before it may be another deploy's past.
+        """
         end = time.monotonic() + wait
         while True:
             outcome = everywhere(names, lambda name: self.remotes[name].request("lock", what=what, **myself()), self.parallel)
             if not outcome.failed:
-                return
+                return {name: parse(answer["facts"]) for name, answer in outcome.done.items()}
             error = next(iter(outcome.failed.values()))
             if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
                 raise error
@@ -132,7 +135,10 @@ class Runner:
         probe = Probe(**verdict.get("probe", {}))
         if verdict["ok"]:
             return replace(base, result=good, release=plan.release, probe=probe, seconds=verdict["seconds"])
-        reverted = bool(verdict.get("reverted")) or not verdict.get("started", True)
+        if not verdict.get("started", True):
+            hint = "deploy again"
+            return replace(base, result="unreachable", reason="the connection was lost before the activation began", hint=hint)
+        reverted = bool(verdict.get("reverted"))
         return replace(
             base,
             result="failed" if reverted else "stranded",

@@ -64,10 +64,9 @@ class Verbs:
             ):
                 print(f"\n{host.name}: {host.result}: {host.reason}" + (f"\nhint: {host.hint}" if host.hint else ""))
         for host in done.hosts:
-            if host.probe.failed:
-                print(
-                    f"\n{host.name}: {host.probe.failed} of {host.probe.sent} requests across the switch failed, the first: {host.probe.reason}"
-                )
+            probe = host.probe
+            if probe.failed:
+                print(f"\n{host.name}: {probe.failed} of {probe.sent} requests across the switch failed, the first: {probe.reason}")
         if not dry_run:
             print(report.summary(done))
         return done.exit_code

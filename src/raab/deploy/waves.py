@@ -44,7 +44,7 @@ class Waves:
         return self.reports
 
     def any_failed(self) -> bool:
-        return any(report.result in ("failed", "stranded") for report in self.reports.values())
+        return any(report.result in ("failed", "stranded", "unreachable") for report in self.reports.values())
 
     def switch(self, wave: tuple[str, ...]) -> None:
         outcome = everywhere(wave, lambda name: self.runner.activate(self.plans[name], self.action), self.settings.parallel)

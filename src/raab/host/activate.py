@@ -118,7 +118,7 @@ class Activation:
     def reload(self) -> None:
         """What `systemctl reload raab` does, without its trial: this release has just had one."""
         began = time.time()
-        verdict = ask(5 * self.waits + 10, verb="reload")
+        verdict = ask(5 * self.waits + 10, verb="reload", trial=False)
         if not verdict["good"]:
             raise RaabError(f"reload: the new workers do not serve, got {verdict['reason']}\n{systemd.last_words(began)}".rstrip())
 

@@ -66,9 +66,16 @@ class Session:
         self.sink.flush()
 
     def lock(self, request: Request) -> Request:
+        """Take the lock, and answer with what is there now that nobody else can change it."""
         # The descriptor stays open, and so the lock held, until this process ends.
         self.held = lock.acquire(self.paths.lock, {key: str(request[key])[:200] for key in ("who", "machine", "what")})
-        return {}
+        found = facts.gather(self.paths)
+        if found["activating"]:
+            os.close(self.held)
+            raise RaabError(
+                "lock: an activation is at work, got one whose deployer has gone", "wait for it with --wait SECONDS", exit_code=6
+            )
+        return {"facts": found}
 
     def release(self, request: Request) -> Request:
         os.close(self.held)

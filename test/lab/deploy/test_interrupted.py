@@ -1,0 +1,242 @@
+"""The deployer dies, the network is cut, the power fails: each host ends on one complete release, and the next deploy converges.
+
+Where the host lives on, traffic from outside flows all the while, and none of it may be lost.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from raab.drill.load import Load
+from raab.drill.values import Mix
+from raab.lab import lab as lifecycle
+from raab.lab.state import LabHost
+
+SETTLED = "while systemctl -q is-active raab-activate; do sleep 0.02; done; readlink /opt/raab/current"
+COMPLETE = "test -e /opt/raab/current/manifest.json && /opt/raab/current/venv/bin/raab status --json"
+
+
+def wait_until_it_answers(ask: Any, host: LabHost) -> dict[str, Any]:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            told: dict[str, Any] = ask(host)
+            return told
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+@contextmanager
+def no_request_lost(host: LabHost) -> Iterator[None]:
+    with Load([(host.address, 8000)], Mix(fresh=25, reused=25)) as load:
+        yield
+    print(load.account.line())
+    assert load.account.failures == ()
+    assert load.account.total > 0
+
+
+def steps_of(project: Any, host: LabHost) -> list[str]:
+    """The steps that a code-only deploy names, without what differs from one to the next."""
+    project.mark("steps")
+    lines = project.fab("deploy", "--hosts", host.name).err.splitlines()
+    return [re.sub(r"[0-9].*", "", line[22:]).strip() for line in lines]
+
+
+def test_the_deployer_is_killed_at_each_step(project: Any, lab: Any, ask: Any) -> None:
+    """Whatever the plan's step at which it dies: the host serves one complete release, and the same deploy, typed again, ends well."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    shell = lab.shell(host)
+    steps = steps_of(project, host)
+    assert len(steps) >= 6
+    with no_request_lost(host):
+        for number, step in enumerate(steps):
+            before = ask(host)["release"]
+            project.mark(f"killed {number}")
+            wanted = project.release()
+            with subprocess.Popen(
+                project.command("deploy", "--hosts", host.name), cwd=project.root, env=project.environ, stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL, text=True,
+            ) as process:  # fmt: skip
+                assert process.stderr is not None
+                assert any(step in line for line in process.stderr), step
+                process.kill()
+            current = shell.run(SETTLED).out.strip().removeprefix("releases/")
+            assert current in (before, wanted), step
+            assert ask(host)["release"] == current, step
+            assert shell.run(COMPLETE).status == 0
+            project.fab("deploy", "--hosts", host.name)
+            assert ask(host)["release"] == wanted, step
+
+
+class Proxy:
+    """Passes on connections to a host, the first one only until `cut` bytes have gone there; those after it whole."""
+
+    def __init__(self, host: LabHost, cut: int) -> None:
+        self.host, self.cut, self.sent = host, cut, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        first = True
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection((self.host.address, 22))
+            threading.Thread(target=self.pump, args=(near, far, first), daemon=True).start()
+            threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
+            first = False
+
+    def pump(self, source: socket.socket, target: socket.socket, limited: bool) -> None:
+        try:
+            while block := source.recv(4096):
+                if limited:
+                    block = block[: self.cut - self.sent]
+                    self.sent += len(block)
+                target.sendall(block)
+                if limited and self.sent >= self.cut:
+                    break
+        except OSError:
+            pass
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+def through(project: Any, host: LabHost, proxy: Proxy) -> None:
+    """An environment `cut` that reaches the host by the proxy, with the host's key known for it."""
+    known = project.root / "known_hosts"
+    keys = [line.split(maxsplit=1)[1] for line in host.known_hosts.read_text().splitlines() if line.split()[0] == host.address]
+    known.write_text("".join(f"[127.0.0.1]:{proxy.port} {key}\n" for key in keys))
+    project.environment("cut", f"hosts: {{h1: {{address: 127.0.0.1, port: {proxy.port}}}}}\nidentity: {host.key}\nknown_hosts: {known}\n")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.01])
+def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float) -> None:
+    """After any share of the bytes that a deploy sends. A cut during the activation is survived by connecting again."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    before = ask(host)["release"]
+    project.mark(f"cut {share}")
+    wanted = project.release()
+    wheel = next((project.root / "build/raab/bundles").glob("*/parts/*.whl"))
+    # The handshake, the program and the conversation are about 20 kB more.
+    proxy = Proxy(host, int(share * (wheel.stat().st_size + 20_000)))
+    through(project, host, proxy)
+    with no_request_lost(host):
+        done = project.fab("deploy", "--env", "cut", expect=None)
+        print(f"cut after {proxy.sent} of {proxy.cut} bytes: exit code {done.code}")
+        assert done.code in (0, 3), done.out + done.err
+        current = lab.shell(host).run(SETTLED).out.strip().removeprefix("releases/")
+        assert current == (wanted if done.code == 0 else before)
+        assert ask(host)["release"] == current
+        project.fab("deploy", "--hosts", host.name)
+    assert ask(host)["release"] == wanted
+    proxy.close()
+
+
+def test_power_fails_during_the_activation(project: Any, lab: Any, ask: Any) -> None:
+    """At ten random moments: after the boot the host serves one complete release, old or new, and the next deploy converges."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    moments = random.Random(7)
+    for number in range(10):
+        before = ask(host)["release"]
+        project.mark(f"power {number}")
+        wanted = project.release()
+        with subprocess.Popen(
+            project.command("deploy", "--hosts", host.name), cwd=project.root, env=project.environ, stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            assert any("verifying" in line for line in process.stderr)
+            time.sleep(moments.uniform(0, 1.5))
+            lifecycle.kill(lab.lab, host.name)
+            process.kill()
+        lifecycle.start(lab.lab, host.name)
+        served = wait_until_it_answers(ask, host)["release"]
+        assert served in (before, wanted)
+        assert lab.shell(host).run(SETTLED).out.strip() == f"releases/{served}"
+        project.fab("deploy", "--hosts", host.name)
+        assert ask(host)["release"] == wanted
+
+
+def test_two_deploys_at_once(project: Any, lab: Any, ask: Any) -> None:
+    """One goes ahead, the other says who is at work and since when; with --wait it follows."""
+    hosts = lab.hosts(2)
+    project.fab("deploy")
+    project.mark("at once")
+    project.release()
+    shell = lab.shell(hosts[0])
+    # A session that has the lock and is held up: its deployer is stopped while it sends.
+    with subprocess.Popen(project.command("deploy"), cwd=project.root, env=project.environ, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        assert any("sending" in line for line in first.stderr)
+        first.send_signal(19)
+        refused = project.fab("deploy", expect=6)
+        assert re.search(
+            r"lock: held for deploy of \S+, got \S+ from \S+ since \d\d:\d\d:\d\dZ\nhint: wait for it with --wait", refused.err
+        )
+        assert "locked: by" in project.fab("plan").out
+        waiting = subprocess.Popen(
+            project.command("deploy", "--wait", "60"), cwd=project.root, env=project.environ, stderr=subprocess.DEVNULL
+        )
+        first.send_signal(18)
+        first.stderr.read()
+        assert first.wait() == 0
+        assert waiting.wait() == 0
+    assert shell.run("ls /opt/raab/releases").status == 0
+
+
+def test_a_stuck_deployer_is_unlocked(project: Any, lab: Any) -> None:
+    """`fab unlock` ends its session; the deploy that it was in the middle of ends with a message and the next one works."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    project.mark("stuck")
+    project.release()
+    command = project.command("deploy", "--hosts", host.name)
+    with subprocess.Popen(
+        command, cwd=project.root, env=project.environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as stuck:
+        assert stuck.stderr is not None
+        assert any("sending" in line for line in stuck.stderr)
+        stuck.send_signal(19)
+        assert "freed from" in project.fab("unlock", "--hosts", host.name).out
+        project.fab("deploy", "--hosts", host.name)
+        stuck.send_signal(18)
+        out, err = stuck.communicate(timeout=60)
+        assert "Traceback" not in out + err
+        assert stuck.returncode in (0, 3), out + err
+
+
+def test_a_bundle_with_one_byte_changed(project: Any, lab: Any, ask: Any) -> None:
+    """Changed after it was built: the host refuses it by its SHA-256 and stays as it is."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    before = ask(host)["release"]
+    project.mark("byte")
+    project.release()
+    wheel = max((project.root / "build/raab/bundles").glob("*/parts/*.whl"), key=lambda path: path.stat().st_mtime)
+    content = bytearray(wheel.read_bytes())
+    content[len(content) // 2] ^= 1
+    wheel.write_bytes(content)
+    said = project.fab("deploy", "--hosts", host.name, expect=5).out
+    assert "does not have the SHA-256 that was announced" in said
+    assert ask(host)["release"] == before
