@@ -73,6 +73,26 @@ def test_run_py_serves_from_anywhere(directory: Path) -> None:
         process.wait(10)
 
 
+def test_run_py_shows_what_cannot_be_loaded(tmp_path: Path) -> None:
+    """And goes on watching: the next saved file may repair it."""
+    environment = {**os.environ, "RAAB_SERVER__BIND": "127.0.0.1:5988", "RAAB_PROJECT__MODULES": "[shop]", "PYTHONPATH": str(tmp_path)}
+    module = tmp_path / "shop/cart.py"
+    module.parent.mkdir()
+    (module.parent / "__init__.py").touch()
+    module.write_text("1 +\n")
+    command = [sys.executable, str(ROOT / "run.py")]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            wait_for("http://127.0.0.1:5988/livez")
+        assert "shop.cart cannot be imported, got SyntaxError" in caught.value.read().decode()
+        module.write_text("from flask import Blueprint\nblueprint = Blueprint('cart', __name__)\n")
+        assert eventually_ok("http://127.0.0.1:5988/livez")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
 def test_run_py_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
     """Wrong settings end it with 2 and the usual message."""
     environment = {**os.environ, "RAAB_SERVER__WORKERS": "many"}
@@ -82,13 +102,25 @@ def test_run_py_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
     assert done.stderr == "RAAB_SERVER__WORKERS: server.workers: expected int, got 'many'\n"
 
 
+def eventually_ok(url: str) -> bool:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            return wait_for(url) == b"ok\n"
+        except urllib.error.HTTPError:
+            time.sleep(0.2)
+    return False
+
+
 def wait_for(url: str, seconds: float = 15) -> bytes:
     end = time.monotonic() + seconds
     while True:
         try:
             with urllib.request.urlopen(url, timeout=2) as response:
                 return bytes(response.read())
-        except urllib.error.URLError:
+        except urllib.error.HTTPError:
+            raise
+        except (urllib.error.URLError, ConnectionError):
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)

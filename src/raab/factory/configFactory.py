@@ -11,10 +11,8 @@ import msgspec
 from raab.factory.node import ConfigError, Node, Problem, plain
 from raab.factory.secret import MASK, Secret
 from raab.factory.settings import Settings
-from raab.factory.sources import ENVIRONMENTS, PACKAGED, credentials, files, layered, variables
+from raab.factory.sources import ENVIRONMENTS, ETC, PACKAGED, credentials, files, layered, variables
 from raab.factory.validation import build
-
-ETC = Path("/etc/raab")
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> Settings:

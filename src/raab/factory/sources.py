@@ -10,6 +10,7 @@ from raab.factory.node import ConfigError, Node, Problem, merge
 from raab.factory.secret import Secret
 from raab.factory.yamlfile import read_yaml
 
+ETC = Path("/etc/raab")
 PACKAGED = Path(__file__).parent.parent / "config"
 ENVIRONMENTS = ("development", "production")
 # Variables with our prefix that are no settings: the first chooses the sections, the others belong to the lab.

@@ -42,8 +42,8 @@ def test_drain_follows_no_link(runtime: Path, capsys: pytest.CaptureFixture[str]
     assert not (runtime / "elsewhere").exists()
 
 
-def test_drain_without_the_service_is_one_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_drain_without_the_service_is_one_error(runtime: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 3, as for every command that needs it."""
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "none"))
+    runtime.rmdir()
     assert main(["drain"]) == 3
     assert "so the service is not running" in capsys.readouterr().err
