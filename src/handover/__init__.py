@@ -24,7 +24,7 @@ __all__ = ["HandoverWorker", "JournalLogger", "Options", "post_fork", "pre_fork"
 
 def pre_fork(server: Any, worker: HandoverWorker) -> None:
     """gunicorn's hook in the master, before each fork."""
-    server.prepare(worker)
+    server.crew.prepare(worker)
 
 
 def post_fork(server: Any, worker: HandoverWorker) -> None:

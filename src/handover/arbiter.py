@@ -21,18 +21,16 @@ from gunicorn.errors import HaltServer
 from handover import states
 from handover.board import Board
 from handover.control import Client, Control, Request
+from handover.crew import Crew
 from handover.listeners import Listeners
 from handover.options import Options
 from handover.reloads import Reloads
 from handover.report import status_of
 from handover.scaling import Scaling
-from handover.states import Fleet, Phase
+from handover.states import Fleet
 from handover.succession import Succession
 from handover.systemd import Notifier
-from handover.worker import HandoverWorker, exit_status, name_process
-
-_CRASH_PAUSE = 0.25
-_LONGEST_PAUSE = 10.0
+from handover.worker import HandoverWorker, name_process
 
 
 class HandoverArbiter(Arbiter):
@@ -63,17 +61,11 @@ class HandoverArbiter(Arbiter):
         self.release = self.incoming_release = self.resolved()
         self.fleet = states.reload(Fleet(wanted, newest=self.succession.generation), wanted)
         self.started = time.time()
-        self.deadlines: dict[int, float] = {}
-        self.reasons: dict[int, str] = {}
-        self.spawn_after = 0.0
-        self.why = ""
-        self._wake, wakeup = os.pipe()
-        self._reports, self._reporting = os.pipe()
-        for fd in (self._wake, wakeup, self._reports, self._reporting):
+        self.crew = Crew(self)
+        self._wake, self._wakeup = os.pipe()
+        for fd in (self._wake, self._wakeup):
             os.set_blocking(fd, False)
-        self._wakeup = wakeup
         self.selector.register(self._wake, selectors.EVENT_READ, lambda: os.read(self._wake, 4096))
-        self.selector.register(self._reports, selectors.EVENT_READ, self._read_reports)
         self.notifier.extend(self.options.load_timeout)
 
     @property
@@ -130,38 +122,17 @@ class HandoverArbiter(Arbiter):
     def _start_control_server(self) -> None:
         """Not gunicorn's control server, a thread beside forks: ours is served in the loop, once workers serve."""
 
-    def _read_reports(self) -> None:
-        for line in os.read(self._reports, 65536).decode(errors="replace").splitlines():
-            pid, _, word = line.partition(" ")
-            if word == "ready":
-                self.fleet = states.ready(self.fleet, int(pid))
-                self.deadlines.pop(int(pid), None)
-            else:
-                self.reasons[int(pid)] = word.removeprefix("failed ")
-
     def murder_workers(self) -> None:
-        """gunicorn's check of heartbeats, which does not see workers that are still booting, and the check of those."""
+        """gunicorn's check of heartbeats, once a second, and whatever else has a time limit."""
         super().murder_workers()
         now = time.monotonic()
-        for pid, deadline in list(self.deadlines.items()):
-            if now > deadline:
-                self.reasons[pid] = f"did not finish loading within {self.options.load_timeout:g} s"
-                self.log.error("Worker (pid:%s) %s", pid, self.reasons[pid])
-                self.deadlines.pop(pid)
-                self.kill_worker(pid, signal.SIGKILL)
+        self.crew.end_overdue(now)
         self.succession.check(now)
         if self.reloads.trial:
             self.reloads.trial.check(now)
-        if self.notifier.watchdog and self._alive(now):
+        # Workers beat every second, so a third of systemd's patience is plenty.
+        if self.notifier.watchdog and self.crew.beats(now, self.notifier.watchdog / 3 + 1):
             self.notifier.send("WATCHDOG=1")
-
-    def _alive(self, now: float) -> bool:
-        """Whether any worker's loop still turns: it beats every second, so a third of systemd's patience is plenty."""
-        for worker in self.WORKERS.values():
-            with contextlib.suppress(OSError, ValueError):
-                if -1 <= now - worker.tmp.last_update() < self.notifier.watchdog / 3 + 1:
-                    return True
-        return False
 
     # Workers
 
@@ -173,24 +144,15 @@ class HandoverArbiter(Arbiter):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
-    def prepare(self, worker: HandoverWorker) -> None:
-        """Before the fork (`pre_fork`): what the worker has to know."""
-        worker.options, worker.board = self.options, self.board
-        others: Any = self.WORKERS.values()
-        worker.slot = self.board.take({other.slot for other in others})
-        worker.reports, worker.born = self._reporting, time.monotonic()
-        # Of its generation's release, whatever the link leads to by now: a worker that died is replaced by its like.
-        worker.release = self.release if self.fleet.incoming is None else self.incoming_release
-        worker.must_answer = self.fleet.incoming is not None and self.fleet.generation > 0
-
     def separate(self, worker: HandoverWorker) -> None:
         """In the child (`post_fork`): nothing of the master's conversations stays open here."""
         if self.control:
             self.control.close()
         self.succession.close()
         self.selector.close()
-        for fd in (self._wake, self._wakeup, self._reports):
-            os.close(fd)
+        self.crew.close()
+        os.close(self._wake)
+        os.close(self._wakeup)
         worker.begin()
 
     def manage_workers(self) -> None:
@@ -198,31 +160,24 @@ class HandoverArbiter(Arbiter):
         while True:
             self._conclude_generation()
             orders = states.settle(self.fleet)
-            spawn = orders.spawn if time.monotonic() >= self.spawn_after else 0
+            spawn = 0 if self.crew.pausing else orders.spawn
             if not spawn and not orders.retire:
                 break
             for pid in orders.retire:
-                self.deadlines.pop(pid, None)
+                self.crew.dismissed(pid)
                 self.kill_worker(pid, signal.SIGTERM)
             self.fleet = states.retired(self.fleet, orders.retire)
             try:
                 for _ in range(spawn):
-                    self._spawn(orders.generation)
+                    self.crew.forked(self.spawn_worker(), orders.generation)
             except OSError as error:
-                self._cannot_fork(error)
+                self.crew.not_forked(error)
         self.scaling.answer()
 
-    def _spawn(self, generation: int) -> None:
-        pid = self.spawn_worker()
-        self.fleet = states.spawned(self.fleet, pid, generation, self.worker_age)
-        self.deadlines[pid] = time.monotonic() + self.options.load_timeout
-
-    def _cannot_fork(self, error: OSError) -> None:
-        """No process or no room for its heartbeat file: gunicorn's master would end here; this one waits, or gives the generation up."""
-        self.why = f"no worker could be forked: {error}"
-        self.log.error(self.why)
-        self.spawn_after = time.monotonic() + _LONGEST_PAUSE / 10
-        self.fleet = states.unspawnable(self.fleet)
+    def kill_worker(self, pid: int, sig: int) -> None:
+        """Send a signal. One that has just ended is found by `reap_workers`, and by nobody else, unlike in gunicorn."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sig)
 
     def _conclude_generation(self) -> None:
         first = self.fleet.generation == 0
@@ -230,14 +185,13 @@ class HandoverArbiter(Arbiter):
             self._serve() if first else self.reloads.taken_over()
         elif states.failed(self.fleet):
             if first:
-                self.succession.failed(self.why)
-                raise HaltServer(f"not started: {self.why}", self.WORKER_BOOT_ERROR)
-            self.reloads.given_up(self.why)
+                self.succession.failed(self.crew.why)
+                raise HaltServer(f"not started: {self.crew.why}", self.WORKER_BOOT_ERROR)
+            self.reloads.given_up(self.crew.why)
 
     def reap_workers(self) -> None:
         """Take note of ended workers. No exit status of a worker ends the master, unlike gunicorn's 3 and 4."""
-        with contextlib.suppress(BlockingIOError):
-            self._read_reports()
+        self.crew.listen()
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -248,23 +202,8 @@ class HandoverArbiter(Arbiter):
             if self.reloads.trial and pid == self.reloads.trial.pid:
                 self.reloads.tried(status)
             elif worker := self.WORKERS.pop(pid, None):
-                self._left(pid, worker, status)
-
-    def _left(self, pid: int, worker: Any, status: int) -> None:
-        how, by_signal = exit_status(status)
-        reason = self.reasons.pop(pid, "")
-        if status:
-            self.log.error("Worker (pid:%s) %s%s", pid, how, f": {reason}" if reason else "")
-        member = next((m for m in self.fleet.members if m.pid == pid), None)
-        if member and member.phase is Phase.BOOTING:
-            self.why = f"worker {pid} {reason or how}"
-        self.fleet = states.left(self.fleet, pid, by_signal=by_signal and not reason)
-        if self.fleet.incoming is None and self.fleet.crashes:
-            pause = min(_CRASH_PAUSE * 2**self.fleet.crashes, _LONGEST_PAUSE)
-            self.spawn_after = time.monotonic() + pause
-        self.deadlines.pop(pid, None)
-        worker.tmp.close()
-        self.cfg.child_exit(self, worker)
+                self.crew.ended(pid, worker, status)
+                self.cfg.child_exit(self, worker)
 
     # Signals of operators
 
@@ -327,6 +266,5 @@ class HandoverArbiter(Arbiter):
             self.notifier.send("STOPPING=1")
             self.notifier.extend(self.cfg.graceful_timeout)
             self.succession.abandon()
-            if self.reloads.trial:
-                self.reloads.trial.kill()
+            self.reloads.abandon()
         super().stop(graceful)

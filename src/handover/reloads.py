@@ -58,6 +58,12 @@ class Reloads:
         else:
             self._proceed()
 
+    def abandon(self) -> None:
+        """The service stops: a trial under way is of no interest any more."""
+        if self.trial:
+            self.trial.kill()
+            self.trial = None
+
     def _proceed(self) -> None:
         """Begin a new generation, or a new master where new workers are not enough."""
         master = self._master
@@ -96,7 +102,7 @@ class Reloads:
         master = self._master
         self._began = time.monotonic()
         self._settings = master.cfg
-        master.why = ""
+        master.crew.why = ""
         master.notifier.reloading()
         # The trial, a new master and its workers may each need that time.
         master.notifier.extend(3 * master.options.load_timeout)
