@@ -151,5 +151,30 @@ def unlock(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -
     return verbs(env, hosts).unlock()
 
 
-namespace = Collection(deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, unlock)
+@verb(
+    only="these drills only, separated by commas",
+    list="show the drills and carry out none",
+    quick="a smaller choice with fewer rounds, in under 3 minutes",
+    rate="requests per second to all hosts together (default 700, with --quick 100)",
+    report="write a report to this file (HTML)",
+)
+def drill(
+    _: Context,
+    env: str = "lab",
+    hosts: str = "",
+    only: str = "",
+    list: bool = False,
+    quick: bool = False,
+    rate: float = 0.0,
+    report: str = "",
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Operate and break an environment under load, and account for every request."""
+    from raab.drill import command
+
+    return command.table(json) if list else command.drill(ROOT, env, hosts, only, quick, rate, report, json)
+
+
+namespace = Collection(deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, unlock, drill)
 namespace.add_collection(lab)

@@ -1,0 +1,87 @@
+"""All drills. Each is a promise, the operation that puts it to the test, and what has to be seen then."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from raab.deploy import exitcodes
+from raab.drill import broken, deploys, faults, lifecycle
+from raab.drill.scene import Scene
+from raab.drill.verdict import Invariant
+from raab.errors import RaabError
+
+SEAMLESS = Invariant()
+# Where the promise is that requests wait and are not refused.
+WAITS = Invariant(added=None, longest=25)
+# A host that boots is the slowest of all; the excused requests to it are not measured, those to the other host are.
+OTHERS = Invariant(added=1.5)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """`quick` drills make up `--quick`; those `in_lab` need what only throwaway hosts allow.
+
+    `long` is whether requests that take seconds are among the traffic; not where a fault would interrupt, and so excuse, most of them.
+    """
+
+    name: str
+    promise: str
+    operation: Callable[[Scene], None]
+    invariant: Invariant = SEAMLESS
+    quick: bool = False
+    in_lab: bool = False
+    long: bool = True
+
+
+DRILLS = (
+    Drill("reload", "systemctl reload: new code serves, nobody is lost, nobody waits for its import", lifecycle.reload, quick=True),
+    Drill("hup", "kill -HUP hands over as seamlessly as a reload", lifecycle.hup, quick=True),
+    Drill("hup-storm", "twenty HUPs within a second end in one hand-over after the other, and nobody notices", lifecycle.hup_storm),
+    Drill("settings", "a reload takes up good settings and refuses bad ones with file, line and key", lifecycle.settings),
+    Drill("master", "kill -USR2 replaces the master, systemd follows, and nobody notices", lifecycle.replace_master, quick=True),
+    Drill("scale", "raab scale 1, 8, 2 is done when it returns, and loses nothing", lifecycle.scale, quick=True),
+    Drill("signals", "kill -TTIN and -TTOU add and remove one worker and leave the others", lifecycle.signals, quick=True),
+    Drill("target", "the number of workers that was scaled to survives reload, restart and a killed master", lifecycle.keep_target, WAITS),
+    Drill("restart", "systemctl restart: connections wait, none is refused", lifecycle.restart, WAITS, quick=True),
+    *(
+        Drill(f"broken-{one.name}", f"a release that {one.what} is refused by reload and HUP; the old one serves on, untouched",
+              partial(broken.by_reload, breakage=one), quick=one.name in ("raises", "config"))
+        for one in broken.BREAKAGES
+    ),
+    Drill("deploy", "fab deploy switches every host to the new release, and nobody notices", deploys.deploy, quick=True),
+    Drill("rollback", "fab rollback is as seamless as a deploy", deploys.rollback),
+    Drill("deploy-broken", "a release that cannot be imported reaches no host", deploys.broken_deploy, quick=True),
+    Drill("deploy-reverted", "a release that fails in its workers is taken back by the first host itself", deploys.reverted_deploy),
+    Drill("deployer-killed", "a deployer killed at any step leaves whole releases, and the next deploy converges", deploys.deployer_killed),
+    Drill("ssh-cut", "an SSH connection cut anywhere leaves whole releases, and the next deploy converges", deploys.ssh_cut, in_lab=True),
+    Drill("two-deployers", "of two deployers one is told who the other is, and changes nothing", deploys.two_deployers),
+    Drill("disk-full", "a deploy to a full disk is refused before anything is switched", deploys.disk_full),
+    Drill("worker-killed", "of a killed worker only what it was serving is lost; it is replaced", faults.worker_killed, quick=True),
+    Drill("worker-stopped", "a hung worker is replaced within its time limit; new connections are served meanwhile", faults.worker_stopped,
+          Invariant(added=1.5), long=False),
+    Drill("workers-hung", "when all workers hang they are replaced, and connections wait for that", faults.workers_hung, WAITS, long=False),
+    Drill("master-killed", "a killed master is started again; connections wait, none is refused", faults.master_killed, WAITS, quick=True),
+    Drill("slow-clients", "slow and abusive clients delay neither a reload nor anybody else", faults.slow_clients),
+    Drill("clock-back", "a clock set back by a year changes nothing", faults.clock_set_back, WAITS, in_lab=True),
+    Drill("reboot", "a rebooted host comes back with its release and its workers; the others serve on", faults.reboot, OTHERS),
+    Drill("power-loss", "a host that loses its power in a reload comes back with a whole release", faults.power_loss, OTHERS, in_lab=True),
+)  # fmt: skip
+
+
+def choose(only: str, quick: bool, lab: bool) -> tuple[Drill, ...]:
+    """The drills of a comma-separated list, or all (of the quick ones, if so wanted). Raises RaabError for a name that is none."""
+    if not only:
+        return tuple(drill for drill in DRILLS if (drill.quick or not quick) and (lab or not drill.in_lab))
+    known = {drill.name: drill for drill in DRILLS}
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "`fab drill --list` shows all"
+            raise RaabError(f"--only: no such drill, got {name!r}", hint, exitcodes.BAD_INPUT)
+        if known[name].in_lab and not lab:
+            raise RaabError(f"--only: {name} is done in the lab only, got an environment of other hosts", "", exitcodes.BAD_INPUT)
+    return tuple(known[name] for name in names)

@@ -1,0 +1,89 @@
+"""What a drill's operation acts on, and the notebook in which it leaves what it saw."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from raab.drill.load import Load
+from raab.drill.project import Project
+from raab.drill.service import Service
+from raab.drill.standing import Status
+from raab.drill.values import Client, Kind
+from raab.drill.verdict import ANY_CLIENT, ANY_KIND, Excuse, Fact
+from raab.lab.state import Lab
+
+# Open that short before or after a process was killed, a request may have been in its hands: accepted, or on its way there.
+AROUND = 0.1
+
+
+@dataclass
+class Scene:
+    """One drill on its way. `release` is what all hosts serve with two workers at its beginning.
+
+    `times` scales how often a repeated operation is repeated: 1 in a full run, less in a quick one. `lab` is None on real servers.
+    """
+
+    services: tuple[Service, ...]
+    project: Project
+    release: str
+    load: Load
+    lab: Lab | None
+    times: float = 1.0
+    random: random.Random = field(default_factory=lambda: random.Random(20261122))
+    operations: int = 0
+    facts: list[Fact] = field(default_factory=list)
+    excuses: list[Excuse] = field(default_factory=list)
+
+    def rounds(self, full: int) -> range:
+        """As many rounds as this run shall have of something that a full run does `full` times; never none."""
+        return range(max(1, round(full * self.times)))
+
+    @contextmanager
+    def phase(self, text: str) -> Iterator[None]:
+        """One lifecycle operation or fault, marked in the account and counted."""
+        self.operations += 1
+        with self.load.during(text):
+            yield
+
+    def fact(self, what: str, wanted: object, got: object) -> None:
+        """Notes what was seen beside what was promised."""
+        self.facts.append(Fact(what, str(wanted), str(got)))
+
+    def each(self, act: Callable[[Service], None]) -> None:
+        """Does it on all hosts at the same time; the first error comes after all have ended."""
+        with ThreadPoolExecutor(len(self.services)) as pool:
+            for done in [pool.submit(act, service) for service in self.services]:
+                done.result()
+
+    def settled(self, service: Service, what: str, release: str, seconds: float = 20, workers: int | None = None) -> Status:
+        """Waits until the host serves the release with all its workers (`workers` of them, if given), and notes that it does."""
+        status = service.wait(f"settled {what}", lambda now: now.settled and now.release == release, seconds)
+        self.fact(f"{name(service)}: release {what}", release, status.release)
+        if workers is not None:
+            self.fact(f"{name(service)}: workers serving {what}", workers, len(status.serving))
+        return status
+
+    @contextmanager
+    def excused(
+        self, service: Service, clients: frozenset[Client] = ANY_CLIENT, kinds: frozenset[Kind] = ANY_KIND, around: float = AROUND
+    ) -> Iterator[None]:
+        """Requests to this host that are open during the block may fail in these ways: the promise does not cover them."""
+        begin = time.monotonic() - around
+        try:
+            yield
+        finally:
+            self.excuses.append(Excuse(target(service), begin, time.monotonic() + around, clients, kinds))
+
+
+def name(service: Service) -> str:
+    return service.shell.host.name
+
+
+def target(service: Service) -> str:
+    """How the account names the host."""
+    return "{}:{}".format(*service.address)
