@@ -126,7 +126,7 @@ def power_loss(scene: Scene) -> None:
         scene.fact(f"{name(service)}: release after the power loss", scene.release, after)
 
 
-def back(service: Service, seconds: float = 60) -> str:
+def back(service: Service, seconds: float = 40) -> str:
     """Waits until the host can be reached and its service has settled; returns the release that serves."""
     end = time.monotonic() + seconds
     while True:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from raab.drill.scene import Scene, name
 from raab.drill.service import SETTINGS, Service
+from raab.drill.standing import Status
 from raab.drill.variants import Content
 
 # As the drills' releases have it (raab.drill.project), for those that are made on the host.
@@ -92,31 +95,36 @@ def signals_once(scene: Scene, service: Service) -> None:
     for signal, wanted in (("TTIN", 3), ("TTOU", 2)):
         with scene.phase(f"{signal} {name(service)}"):
             service.kill(signal, before.pid)
-            after = service.wait(f"{wanted} workers", lambda now, wanted=wanted: now.settled and now.target == wanted)  # type: ignore[misc]
+            after = service.wait(f"at {wanted} workers", partial(has, wanted))
         stayed = len({*before.serving} & {*after.serving})
         scene.fact(f"{name(service)}: workers that stayed through {signal}", True, stayed >= min(wanted, 2) - (signal == "TTOU"))
 
 
+def has(workers: int, status: Status) -> bool:
+    return status.settled and status.target == workers
+
+
 def keep_target(scene: Scene) -> None:
     """Scaled to three, then everything that could forget it."""
+    scene.each(to_three)
+    for what, command in (
+        ("reload", "systemctl reload raab"),
+        ("restart", "systemctl restart raab"),
+        ("SIGKILL of the master", "kill -KILL $(systemctl show --property=MainPID --value raab)"),
+    ):
+        scene.each(partial(keep_target_through, scene, what, command))
 
-    def once(service: Service) -> None:
-        service.run("raab scale 3")
-        for what, command in (
-            ("reload", "systemctl reload raab"), ("restart", "systemctl restart raab"),
-            ("SIGKILL of the master", "kill -KILL $(systemctl show --property=MainPID --value raab)"),
-        ):  # fmt: skip
-            before = service.status()
-            with scene.phase(f"{what} {name(service)}"):
-                service.run(command, timeout=90)
-                after = service.wait(
-                    f"serving after {what}",
-                    lambda now, before=before: now.settled and now.serving != before.serving,
-                    40,  # type: ignore[misc]
-                )
-            scene.fact(f"{name(service)}: workers after {what}", 3, len(after.serving))
 
-    scene.each(once)
+def to_three(service: Service) -> None:
+    service.run("raab scale 3")
+
+
+def keep_target_through(scene: Scene, what: str, command: str, service: Service) -> None:
+    before = service.status()
+    with scene.phase(f"{what} {name(service)}"):
+        service.run(command, timeout=90)
+        after = service.wait(f"serving after {what}", lambda now: now.settled and now.serving != before.serving, 40)
+    scene.fact(f"{name(service)}: workers after {what}", 3, len(after.serving))
 
 
 def restart(scene: Scene) -> None:

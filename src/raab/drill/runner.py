@@ -29,17 +29,18 @@ from raab.lab.shell import Shell
 Say = Callable[[str], None]
 # Seconds that an import takes, asleep: whoever had to wait for one would be seen.
 IMPORT = 1.0
-STEADY = 2.0
 # More than one process can send without being late itself.
 MOST_PER_SENDER = 500
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How hard a run is: requests per second in all, and how often operations are repeated (1: as often as in a full run)."""
+    """How hard a run is: requests per second in all, how often operations are repeated (1: as often as in a full run), and for how many
+    seconds traffic flows before each operation, so that its waits can be compared."""
 
     rate: float
     times: float
+    steady: float = 2.0
 
     def mix(self, drill: Drill) -> Mix:
         """Fresh and kept connections, bursts, and beside them some requests that take seconds."""
@@ -51,7 +52,7 @@ class Pace:
 
 
 FULL = Pace(rate=700, times=1)
-QUICK = Pace(rate=100, times=0.1)
+QUICK = Pace(rate=100, times=0.1, steady=1.0)
 
 
 class Runner:
@@ -73,8 +74,8 @@ class Runner:
         return Run(self._environment.name, len(self._environment.hosts), self._pace.rate, began, seconds, machine(), results)
 
     @contextmanager
-    def prepared(self, change: Callable[[Project], None] = lambda project: None) -> Iterator[Stage]:
-        """All hosts on the drills' own release (`change` alters it before it is deployed); afterwards on that of the working tree."""
+    def prepared(self, change: Callable[[Project], None] = lambda project: None, mend: bool = True) -> Iterator[Stage]:
+        """All hosts on the drills' own release (`change` alters it before it is deployed); afterwards on the working tree's, if `mend`."""
         with tempfile.TemporaryDirectory(prefix="raab-drill-") as folder, ExitStack() as stack:
             self._say("deploying the drills' own release")
             project = copy(self._root, Path(folder), self._environment, IMPORT)
@@ -86,9 +87,10 @@ class Runner:
             release = shells[0].run("basename $(readlink /opt/raab/current)").out.strip()
             services = tuple(Service(shell, release) for shell in shells)
             yield Stage(project, services, release)
-            self._say("bringing the working tree's release back")
-            project.refresh(self._root)
-            project.fab("deploy")
+            if mend:
+                self._say("bringing the working tree's release back")
+                project.refresh(self._root)
+                project.fab("deploy")
 
     def one(self, stage: Stage, drill: Drill) -> Result:
         """One drill, from hosts that serve its release with two workers to its verdict."""
@@ -111,14 +113,14 @@ class Runner:
         with Load([service.address for service in stage.services], self._pace.mix(drill), senders) as load:
             lab = state.named() if self._environment.is_lab else None
             scene = Scene(stage.services, stage.project, stage.release, load, lab, self._pace.times)
-            time.sleep(STEADY)
+            time.sleep(self._pace.steady)
             load.mark(BEGUN)
             try:
                 drill.operation(scene)
             except (RaabError, OSError, paramiko.SSHException, AssertionError) as problem:
                 error = str(problem) or type(problem).__name__
             load.mark(ENDED)
-            time.sleep(STEADY / 4)
+            time.sleep(self._pace.steady / 4)
         return load.account, scene, error
 
 
