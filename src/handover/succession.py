@@ -22,10 +22,14 @@ _MOVING = 2.0
 
 
 class Word(NamedTuple):
-    """What a master tells its successor when systemd has been told: whether to reload once more, and the verdict."""
+    """What a master tells its successor when systemd has been told.
+
+    `again`: whether to reload once more. `outcome`: the verdict. `scaled`: the target, if somebody changed it meanwhile.
+    """
 
     again: bool
     outcome: Outcome | None
+    scaled: int | None
 
 
 class Succession:
@@ -41,6 +45,7 @@ class Succession:
         self._successor: socket.socket | None = None
         self._pid = 0
         self._deadline = 0.0
+        self._target = 0
         self._leaving_at = 0.0
         self.succeeded = False
         if self._predecessor:
@@ -67,6 +72,7 @@ class Succession:
             self._successor = successor.launch(command, environ, passed)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        self._target = master.fleet.target
         # Its own workers have the whole load_timeout; the master itself takes time to come up before it forks them.
         self._deadline = time.monotonic() + 2 * master.options.load_timeout
         master.selector.register(self._successor, selectors.EVENT_READ, self._word_of_successor)
@@ -89,7 +95,8 @@ class Succession:
         self.succeeded = True
         master.systemd = True
         master.reloads.conclude("", replaced=True)
-        word = Word(master.fleet.again, master.reloads.outcome)
+        target = master.fleet.target
+        word = Word(master.fleet.again, master.reloads.outcome, target if target != self._target else None)
         with contextlib.suppress(OSError):
             self._successor.send(json.dumps(word).encode())
         self._leaving_at = time.monotonic() + (_MOVING if moved else 0.0)
@@ -146,8 +153,10 @@ class Succession:
         if self._master.fleet.generation == 0:
             # The old master ended before we could serve, so the service is ending: nobody asked for us any more.
             raise StopIteration
-        again, outcome = json.loads(word) if word else (False, None)
+        again, outcome, scaled = json.loads(word) if word else (False, None, None)
         self._master.reloads.outcome = Outcome(*outcome) if outcome else None
+        if scaled is not None:
+            self._master.scaling.to(scaled)
         self._master.announce()
         if again:
             self._master.reloads.request()
