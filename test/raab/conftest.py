@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from hypothesis import settings
 
 from raab import create_app
 from raab.factory.configFactory import load_settings
+
+# A time limit per example would measure what else the machine is doing.
+settings.register_profile("raab", deadline=None)
+settings.load_profile("raab")
 
 MakeApp = Callable[..., Flask]
 

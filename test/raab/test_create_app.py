@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -62,11 +63,12 @@ def test_wsgi_py_serves_under_the_server(tmp_path: Path) -> None:
 @pytest.mark.parametrize("directory", [ROOT, Path("/")])
 def test_run_py_serves_from_anywhere(directory: Path) -> None:
     """Also from the root, where gunicorn.py shadows the package gunicorn."""
-    environment = {**os.environ, "RAAB_SERVER__BIND": "127.0.0.1:5987"}
+    port = free_port()
+    environment = {**os.environ, "RAAB_SERVER__BIND": f"127.0.0.1:{port}"}
     command = [sys.executable, str(ROOT / "run.py")]
     process = subprocess.Popen(command, cwd=directory, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        assert wait_for("http://127.0.0.1:5987/livez") == b"ok\n"
+        assert wait_for(f"http://127.0.0.1:{port}/livez") == b"ok\n"
     finally:
         # The reloader's child is in the same process group.
         os.killpg(process.pid, signal.SIGTERM)
@@ -75,7 +77,9 @@ def test_run_py_serves_from_anywhere(directory: Path) -> None:
 
 def test_run_py_shows_what_cannot_be_loaded(tmp_path: Path) -> None:
     """And goes on watching: the next saved file may repair it."""
-    environment = {**os.environ, "RAAB_SERVER__BIND": "127.0.0.1:5988", "RAAB_PROJECT__MODULES": "[shop]", "PYTHONPATH": str(tmp_path)}
+    port = free_port()
+    environment = {**os.environ, "RAAB_SERVER__BIND": f"127.0.0.1:{port}"}
+    environment |= {"RAAB_PROJECT__MODULES": "[shop]", "PYTHONPATH": str(tmp_path)}
     module = tmp_path / "shop/cart.py"
     module.parent.mkdir()
     (module.parent / "__init__.py").touch()
@@ -84,10 +88,10 @@ def test_run_py_shows_what_cannot_be_loaded(tmp_path: Path) -> None:
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         with pytest.raises(urllib.error.HTTPError) as caught:
-            wait_for("http://127.0.0.1:5988/livez")
+            wait_for(f"http://127.0.0.1:{port}/livez")
         assert "shop.cart cannot be imported, got SyntaxError" in caught.value.read().decode()
         module.write_text("from flask import Blueprint\nblueprint = Blueprint('cart', __name__)\n")
-        assert eventually_ok("http://127.0.0.1:5988/livez")
+        assert eventually_ok(f"http://127.0.0.1:{port}/livez")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
@@ -102,8 +106,13 @@ def test_run_py_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
     assert done.stderr == "RAAB_SERVER__WORKERS: server.workers: expected int, got 'many'\n"
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def eventually_ok(url: str) -> bool:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             return wait_for(url) == b"ok\n"
@@ -112,7 +121,7 @@ def eventually_ok(url: str) -> bool:
     return False
 
 
-def wait_for(url: str, seconds: float = 15) -> bytes:
+def wait_for(url: str, seconds: float = 60) -> bytes:
     end = time.monotonic() + seconds
     while True:
         try:
