@@ -13,11 +13,13 @@ from raab.factory.secret import MASK, Secret
 from raab.factory.settings import Settings
 from raab.factory.sources import ENVIRONMENTS, ETC, PACKAGED, credentials, files, layered, variables
 from raab.factory.validation import build
+from raab.release import current_release
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> Settings:
     """The settings: packaged files, then `etc`, then credentials, then RAAB_ variables, each laid over the one before.
 
+    RAAB_ENVIRONMENT chooses the environment; without it a release runs in production and a checkout in development.
     Raises ConfigError with every problem at once; a misspelt key is one also in a section that this environment does not use.
     """
     return _load(environ, etc)[0]
@@ -31,7 +33,9 @@ def explain(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> list[tu
 
 def _load(environ: Mapping[str, str], etc: Path) -> tuple[Settings, Node]:
     problems: list[Problem] = []
-    environment = environ.get("RAAB_ENVIRONMENT", "development")
+    # Somebody who types `raab config` on a server, where the service gets the variable from its unit, means the service's settings.
+    unsaid = "development" if current_release().id == "development" else "production"
+    environment = environ.get("RAAB_ENVIRONMENT", unsaid)
     if environment not in ENVIRONMENTS:
         hint = f"one of {', '.join(ENVIRONMENTS)}"
         problems.append(Problem("RAAB_ENVIRONMENT", "unknown environment", repr(environment), hint))

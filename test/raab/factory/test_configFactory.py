@@ -10,10 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from raab.factory import configFactory
 from raab.factory.configFactory import explain, load_settings
 from raab.factory.node import ConfigError
 from raab.factory.secret import MASK, Secret
 from raab.factory.settings import Settings
+from raab.release import Release
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -148,6 +150,13 @@ def test_an_unknown_environment_is_refused(tmp_path: Path) -> None:
     """RAAB_ENVIRONMENT=prod must not run with development's settings."""
     said = "RAAB_ENVIRONMENT: unknown environment, got 'prod'\nhint: one of development, production"
     assert refused(tmp_path, RAAB_ENVIRONMENT="prod") == said
+
+
+def test_a_release_is_never_in_development_by_omission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`raab config` on a server shows the service's settings, without the variable that its unit sets."""
+    monkeypatch.setattr(configFactory, "current_release", lambda: Release("20261122T061500Z-1a2b3c4", "1", "c"))
+    assert load_settings({}, tmp_path).environment == "production"
+    assert load_settings({"RAAB_ENVIRONMENT": "development"}, tmp_path).environment == "development"
 
 
 def test_variables_take_the_type_that_is_wanted(tmp_path: Path) -> None:
