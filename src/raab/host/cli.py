@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     scale = verbs.add_parser("scale", help="change the number of workers: N, +N or -N")
     scale.add_argument("count", help="N, +N or -N")
     verbs.add_parser("trial", help="load this release as a worker would and ask it whether it is ready")
-    verbs.add_parser("check", help="validate the configuration without starting anything")
+    verbs.add_parser("check", help="validate the configuration and load every module, without starting anything")
     verbs.add_parser("config", help="the effective settings and where each comes from")
     verbs.add_parser("server-settings", help="what gunicorn.py reads: the server's settings as JSON")
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
