@@ -52,5 +52,5 @@ def workers(master: int) -> frozenset[int]:
 
 def last_words(since: float) -> str:
     """What the service said since a moment (seconds since the epoch): at most eight lines, for the report of a failure."""
-    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=8", f"--since=@{since:.0f}").stdout
+    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=8", f"--since=@{int(since)}").stdout
     return text.strip()
