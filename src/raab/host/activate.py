@@ -82,13 +82,12 @@ class Activation:
         verify.verify(self.release)
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
-        environment = rehearsal.service_environment(self.release)
-        settings = load_settings(environment, self.paths.configuration)
+        settings = load_settings(rehearsal.settings_environment(self.paths, self.release), self.paths.configuration)
         self.bind = settings.server.bind
         self.waits = float(settings.server.load_timeout)
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
-        rehearsal.rehearse(self.release, environment, self.waits)
+        rehearsal.rehearse(self.paths, self.release, self.waits)
 
     def go(self, release_id: str) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
@@ -169,7 +168,7 @@ class Activation:
     def hook(self, name: str, hook: Hook | None) -> None:
         if hook is not None:
             self.teller.step(f"hook {name}: {hook.command}")
-            self.teller.output(rehearsal.run_hook(name, hook, self.release))
+            self.teller.output(rehearsal.run_hook(self.paths, name, hook, self.release))
 
     def prune(self) -> None:
         current = current_release(self.paths)

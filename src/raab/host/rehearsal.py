@@ -1,43 +1,50 @@
-"""Load a release as the service would, before the service does: as the service's user, with the host's own configuration."""
+"""Load a release before the service does: as the service's user, in its sandbox, with the host's own configuration and credentials."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import time
 from pathlib import Path
 
 from raab.errors import RaabError
-from raab.host import systemd
-from raab.host.paths import UNIT, USER
+from raab.host import sandbox, systemd
+from raab.host.paths import USER, Paths
 from raab.host.task import Hook
 
-
-def service_environment(release: Path) -> dict[str, str]:
-    """The variables that the service is started with: as systemd knows them, or, on a bare host, as the release's unit sets them."""
-    shown = systemd.show(UNIT, "Environment", "LoadState")
-    if shown.get("LoadState") == "loaded":
-        words = shlex.split(shown.get("Environment", ""))
-    else:
-        unit = (release / "systemd" / UNIT).read_text().splitlines()
-        words = [word for line in unit if line.startswith("Environment=") for word in shlex.split(line.removeprefix("Environment="))]
-    return dict(word.split("=", 1) for word in words if "=" in word)
+TRIAL_UNIT = "raab-trial.service"
 
 
-def rehearse(release: Path, environment: dict[str, str], limit: float) -> None:
-    """Run the release's own `raab trial`, which ends within `limit` seconds. Raises RaabError with its reason."""
-    command = [str(release / "venv/bin/python"), "-I", "-m", "raab.host", "trial"]
-    done = as_service(command, environment, limit + 5)
+def rehearse(paths: Paths, release: Path, limit: float) -> None:
+    """Run the release's own `raab trial`, which ends within `limit` seconds. Raises RaabError with its reason.
+
+    A transient unit, and not a child of ours: only systemd hands credentials over and builds the sandbox.
+    """
+    lines = sandbox.service_lines(paths, release)
+    done = systemd.order(
+        "systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={TRIAL_UNIT}", "--working-directory=/",
+        f"--property=RuntimeMaxSec={limit + 5:.0f}", *sandbox.properties(lines),
+        str(release / "venv/bin/python"), "-I", "-m", "raab.host", "trial",
+        timeout=limit + 15,
+    )  # fmt: skip
+    if done.returncode == 124:
+        systemd.order("systemctl", "stop", TRIAL_UNIT)
     if done.returncode:
         reason, _, hint = (done.stderr.strip() or f"trial: it ended with exit code {done.returncode}").rpartition("\nhint: ")
         raise RaabError((reason or hint)[-2000:], hint if reason else "")
 
 
-def run_hook(name: str, hook: Hook, release: Path) -> str:
+def settings_environment(paths: Paths, release: Path) -> dict[str, str]:
+    """The variables by which the service's settings are read, for a reader that is root and needs no help of systemd."""
+    found = sandbox.environment(sandbox.service_lines(paths, release))
+    credentials = paths.configuration / "credentials"
+    return {**found, "CREDENTIALS_DIRECTORY": str(credentials)} if credentials.is_dir() else found
+
+
+def run_hook(paths: Paths, name: str, hook: Hook, release: Path) -> str:
     """Run an operator's command as the service's user in the release's directory; return what it printed."""
     began = time.monotonic()
-    environment = {**service_environment(release), "RAAB_RELEASE_DIR": str(release)}
+    environment = {**sandbox.environment(sandbox.service_lines(paths, release)), "RAAB_RELEASE_DIR": str(release)}
     done = as_service(["/bin/sh", "-c", hook.command], environment, hook.timeout, release)
     output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
     if done.returncode:
@@ -45,9 +52,7 @@ def run_hook(name: str, hook: Hook, release: Path) -> str:
     return output
 
 
-def as_service(
-    command: list[str], environment: dict[str, str], limit: float, directory: Path = Path("/")
-) -> subprocess.CompletedProcess[str]:
+def as_service(command: list[str], environment: dict[str, str], limit: float, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run a command as the service's user, with its variables and no more rights; exit code 124 when it did not end in time."""
     process = subprocess.Popen(
         command,

@@ -9,6 +9,7 @@ from raab.host import systemd
 from raab.host.facts import UNIT_PLACES, user_exists
 from raab.host.install import write_durably
 from raab.host.paths import UNIT, Paths
+from raab.host.sandbox import assignments
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,7 @@ def needs_restart(file: UnitFile) -> bool:
 
 def service_lines(text: str) -> list[str]:
     """The lines of [Service] that matter to a running process."""
-    lines = []
-    section = ""
-    for raw in text.splitlines():
-        line = raw.strip()
-        if line.startswith("["):
-            section = line
-        elif section == "[Service]" and line and line[0] not in "#;" and not line.startswith(("ExecReload=", "Timeout")):
-            lines.append(line)
-    return lines
+    return [line for line in assignments(text.splitlines()) if not line.startswith(("ExecReload=", "Timeout"))]
 
 
 def copy(files: tuple[UnitFile, ...]) -> None:

@@ -123,12 +123,12 @@ class Proxy:
 def through(project: Any, host: LabHost, proxy: Proxy) -> None:
     """An environment `cut` that reaches the host by the proxy, with the host's key known for it."""
     known = project.root / "known_hosts"
-    keys = [line.split(maxsplit=1)[1] for line in host.known_hosts.read_text().splitlines() if line.split()[0] == host.address]
+    keys = [line.split(maxsplit=1)[1] for line in host.known_hosts.read_text().splitlines() if host.address in line.split()[0].split(",")]
     known.write_text("".join(f"[127.0.0.1]:{proxy.port} {key}\n" for key in keys))
     project.environment("cut", f"hosts: {{h1: {{address: 127.0.0.1, port: {proxy.port}}}}}\nidentity: {host.key}\nknown_hosts: {known}\n")
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.01])
+@pytest.mark.parametrize("share", [0.02, 0.08, 0.3, 0.6, 0.9, 0.98])
 def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float) -> None:
     """After any share of the bytes that a deploy sends. A cut during the activation is survived by connecting again."""
     (host,) = lab.hosts(1)
@@ -136,13 +136,15 @@ def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float
     before = ask(host)["release"]
     project.mark(f"cut {share}")
     wanted = project.release()
-    wheel = next((project.root / "build/raab/bundles").glob("*/parts/*.whl"))
+    wheel = max((project.root / "build/raab/bundles").glob("*/parts/*.whl"), key=lambda path: path.stat().st_mtime)
     # The handshake, the program and the conversation are about 20 kB more.
-    proxy = Proxy(host, int(share * (wheel.stat().st_size + 20_000)))
+    lacking = wheel.stat().st_size + 20_000
+    proxy = Proxy(host, int(share * lacking))
     through(project, host, proxy)
     with no_request_lost(host):
         done = project.fab("deploy", "--env", "cut", expect=None)
         print(f"cut after {proxy.sent} of {proxy.cut} bytes: exit code {done.code}")
+        assert proxy.sent >= min(proxy.cut, lacking), done.out + done.err
         assert done.code in (0, 3), done.out + done.err
         current = lab.shell(host).run(SETTLED).out.strip().removeprefix("releases/")
         assert current == (wanted if done.code == 0 else before)
