@@ -24,6 +24,7 @@ class Console:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         rows = [tuple(row) for row in rows]
+        widths = [max(len(row[number]) for row in (columns, *rows)) for number in range(len(columns))]
         if sys.stdout.isatty():
             # Imported only where it shows something.
             from rich.console import Console as Rich
@@ -32,9 +33,9 @@ class Console:
             table = Table(*columns, box=None, header_style="bold")
             for row in rows:
                 table.add_row(*(colour(cell) for cell in row))
-            Rich().print(table)
+            # Wider than the terminal rather than cut: what tells two releases apart is the end of their ids.
+            Rich(width=max(Rich().width, sum(widths) + 2 * len(widths))).print(table)
             return
-        widths = [max(len(row[number]) for row in (columns, *rows)) for number in range(len(columns))]
         for row in (columns, *rows):
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
