@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from raab.deploy import environment as environments
 from raab.drill.account import Account, Mark
 from raab.drill.catalogue import DRILLS, choose
+from raab.drill.runner import allow
 from raab.drill.values import Client, Kind, Sample
 from raab.drill.verdict import BEGUN, Evidence, Excuse, Fact, Invariant, judge
 from raab.errors import RaabError
@@ -47,6 +51,24 @@ def test_an_unknown_drill_names_the_one_that_was_meant() -> None:
     assert caught.value.exit_code == 2
 
 
+def test_an_environment_that_is_not_marked_is_left_alone(tmp_path: Path) -> None:
+    """Drills kill and reboot: without `drills: allowed` nothing is sent to any host."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "own.yaml").write_text("hosts: {h1: {address: 203.0.113.1}}\nidentity: key\n")
+    own = environments.load(tmp_path, "own")
+    with pytest.raises(RaabError, match="own, which is not marked `drills: allowed`") as caught:
+        allow(own)
+    assert caught.value.exit_code == 5
+    allow(replace(own, settings=msgspec.structs.replace(own.settings, drills="allowed")))
+
+
+def test_drills_log_in_as_root(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "own.yaml").write_text("hosts: {h1: {user: me}}\nidentity: key\ndrills: allowed\n")
+    with pytest.raises(RaabError, match="got me@h1:22"):
+        allow(environments.load(tmp_path, "own"))
+
+
 def test_a_drill_without_a_loss_is_good() -> None:
     verdict = judge(STRICT, evidence(sample(6, 0.05)))
     assert (verdict.good, verdict.reasons, verdict.lost) == (True, (), 0)
@@ -54,7 +76,7 @@ def test_a_drill_without_a_loss_is_good() -> None:
 
 def test_a_lost_request_is_told_with_its_way_and_detail() -> None:
     verdict = judge(STRICT, evidence(sample(6, kind=Kind.REFUSED, detail="no listener")))
-    assert verdict.reasons == ("1 of 3 requests lost: 1 fresh refused (no listener)",)
+    assert verdict.reasons == ("1 of 3 requests lost: 1 fresh refused (no listener, 1.01 s after 'operation begin', begun 0.01 s before)",)
     assert not verdict.good
 
 

@@ -81,7 +81,7 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
 def test_beside_a_zero_stands_what_it_shows_and_a_loss_stands_out() -> None:
     text = page(run(drill("reload"), drill("restart", lost=3)))
     assert "0 of 1,000 lost (rate below 3/N = 3.0e-03)" in text
-    assert "3 of 1,000 requests lost: 3 fresh refused (x)" in text
+    assert "3 of 1,000 requests lost: 3 fresh refused (x, before" in text
     assert "promises were broken" in text
     assert "every promise was kept" in page(run(drill("reload")))
     assert "a processor &amp; more" in text

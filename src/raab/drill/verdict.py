@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from raab.drill.account import Account
+from raab.drill.account import Account, Mark
 from raab.drill.values import Client, Kind, Sample
 
 ANY_CLIENT = frozenset(Client)
@@ -95,7 +95,7 @@ def judge(invariant: Invariant, evidence: Evidence) -> Verdict:
     if evidence.account.total < invariant.least:
         reasons.append(f"too few requests to say anything: wanted {invariant.least}, got {evidence.account.total}")
     if lost:
-        reasons.append(f"{len(lost):,} of {evidence.account.total:,} requests lost: {ways(lost)}")
+        reasons.append(f"{len(lost):,} of {evidence.account.total:,} requests lost: {ways(lost, evidence.account.marks)}")
     if waits.slowest > waits.allowed:
         reasons.append(f"the slowest request waited {ms(waits.slowest)}: wanted at most {ms(waits.allowed)} (steady: {ms(waits.steady)})")
     reasons += [f"{fact.what}: wanted {fact.wanted}, got {fact.got}" for fact in evidence.facts if not fact.holds]
@@ -118,11 +118,20 @@ def measure(invariant: Invariant, evidence: Evidence) -> Waits:
     return Waits(steady, slowest, allowed)
 
 
-def ways(lost: tuple[Sample, ...]) -> str:
-    """How requests were lost, most frequent way first, each with one detail."""
+def ways(lost: tuple[Sample, ...], marks: tuple[Mark, ...]) -> str:
+    """How requests were lost, most frequent way first, each with its first one's detail and the mark that it came after."""
     counted = Counter((sample.client, sample.kind) for sample in lost)
-    details = {(sample.client, sample.kind): sample.detail for sample in lost}
-    return ", ".join(f"{count} {key[0].value} {key[1].value} ({details[key]})" for key, count in counted.most_common())
+    first = {(sample.client, sample.kind): sample for sample in reversed(lost)}
+    return ", ".join(
+        f"{count} {key[0].value} {key[1].value} ({first[key].detail}, {when(first[key], marks)})" for key, count in counted.most_common()
+    )
+
+
+def when(sample: Sample, marks: tuple[Mark, ...]) -> str:
+    """The end of a request by the last mark before it."""
+    ended = sample.at + sample.took
+    last = max((mark for mark in marks if mark.at <= ended), key=lambda mark: mark.at, default=None)
+    return f"{ended - last.at:.2f} s after {last.text!r}, begun {sample.took:.2f} s before" if last else "before the operation"
 
 
 def ms(seconds: float) -> str:

@@ -1,0 +1,209 @@
+"""The drills pass on real hosts, and each of them fails when what it guards is broken: a drill that cannot fail shows nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raab.deploy import environment as environments
+from raab.drill.catalogue import DRILLS, choose
+from raab.drill.project import Project
+from raab.drill.runner import Pace, Runner
+from raab.lab import lab as lifecycle
+
+if TYPE_CHECKING:
+    from conftest import LabForTests
+
+ROOT = Path(__file__).resolve().parents[2]
+# Enough to notice, and short.
+PACE = Pace(rate=60, times=0.02, steady=1.0)
+WAITED = "the slowest request waited"
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A change of the code: a text that stands there once, and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """What is broken, and the drills that have to say so: each with a pattern for one of its reasons. `command` is run on the hosts."""
+
+    name: str
+    drills: dict[str, str]
+    patches: tuple[Patch, ...] = ()
+    command: str = "true"
+
+    def apply(self, project: Project) -> None:
+        for patch in self.patches:
+            file = project.root / patch.file
+            text = file.read_text()
+            assert text.count(patch.old) == 1, f"{patch.file} holds {patch.old!r} {text.count(patch.old)} times"
+            file.write_text(text.replace(patch.old, patch.new))
+
+
+SABOTAGES = (
+    Sabotage(
+        "old workers leave as soon as new ones are forked, as gunicorn has it",
+        {
+            **dict.fromkeys(("reload", "hup", "hup-storm", "settings", "deploy", "rollback", "slow-clients"), WAITED),
+            **{f"broken-{name}": "old workers after the refused HUP" for name in ("raises", "syntax", "exits", "dies", "hangs", "unready")},
+        },
+        (
+            Patch(
+                "src/handover/states.py",
+                "incoming, _surplus(fleet, new))\n\n\ndef _one_by_one",
+                "incoming, tuple(m.pid for m in fleet.of(Phase.SERVING) if m.generation != incoming))\n\n\ndef _one_by_one",
+            ),
+        ),
+    ),
+    Sabotage(
+        "the master dies of bad settings and of its successor's death, forgets the target, answers too early, does not name its successor",
+        {
+            **dict.fromkeys(("broken-yaml", "broken-settings", "broken-config", "broken-server"), "HUP"),
+            "target": "workers after (restart|SIGKILL of the master): wanted 3, got 2",
+            "scale": "workers serving at once after raab scale 8: wanted 8",
+            "signals": "not at 3 workers",
+            "master": "restarts counted by systemd|systemd's MainPID|not reloaded",
+        },
+        (
+            Patch("src/handover/reloads.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"),
+            Patch("src/handover/succession.py", "            self._give_up(word", "            raise StopIteration(word"),
+            Patch("src/handover/succession.py", 'f"MAINPID={self._pid}", "READY=1"', '"READY=1"'),
+            Patch("src/handover/target.py", "if not path:", "if True:"),
+            Patch(
+                "src/handover/scaling.py",
+                "self._waiting.append((client, before))",
+                'client.answer({"before": before, "after": request.to})',
+            ),
+            Patch("src/handover/arbiter.py", "self.scaling.to(self.fleet.target + 1)", "self.scaling.to(self.fleet.target)"),
+        ),
+    ),
+    Sabotage(
+        "systemd neither keeps the socket nor restarts, dead workers are not replaced, and the wall clock is believed",
+        {
+            "restart": "requests lost: .*refused",
+            "master-killed": "not up again",
+            **dict.fromkeys(("worker-killed", "worker-stopped", "workers-hung"), "not two workers again"),
+            "clock-back": "requests lost|not settled",
+        },
+        (
+            Patch("systemd/raab.service", "FileDescriptorStoreMax=16", "FileDescriptorStoreMax=0"),
+            Patch("systemd/raab.service", "Restart=always", "Restart=no"),
+            Patch("src/handover/states.py", "Orders(max(0, fleet.target - len(here)), fleet.generation", "Orders(0, fleet.generation"),
+            Patch(
+                "src/handover/arbiter.py",
+                "        super().murder_workers()\n",
+                "        super().murder_workers()\n        for pid in [*self.WORKERS] if time.time() < self.started - 60 else []:\n"
+                "            self.kill_worker(pid, signal.SIGKILL)\n",
+            ),
+        ),
+    ),
+    Sabotage(
+        "a release is not tried, a failed one stays current, a refusal is called a success, and the lock is not looked at",
+        {
+            **dict.fromkeys(("deploy-broken", "deploy-reverted"), "current after the broken deploy|not settled after the broken deploy"),
+            "disk-full": "exit code of a deploy to a full disk: wanted 5, got 0",
+            "two-deployers": "exit code of the second deployer: wanted 6",
+        },
+        (
+            Patch("src/raab/host/activate.py", "rehearsal.rehearse(", "(lambda *_: None)("),
+            Patch("src/raab/host/activate.py", "                self.go(self.previous)\n", "                pass\n"),
+            Patch("src/raab/deploy/flow.py", "return exitcodes.REFUSED", "return exitcodes.DONE"),
+            Patch("src/raab/host/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
+        ),
+    ),
+    Sabotage(
+        "the lock outlives its deployer, and the service is not started at boot",
+        {
+            **dict.fromkeys(("deployer-killed", "ssh-cut"), "wanted exit code 0, got 6"),
+            **dict.fromkeys(("reboot", "power-loss"), "not settled"),
+        },
+        (
+            Patch(
+                "src/raab/host/lock.py",
+                "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+                "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.fork() == 0:\n            os.closerange(0, 3)\n"
+                "            time.sleep(90)\n            os._exit(0)\n",
+            ),
+        ),
+        "systemctl disable raab",
+    ),
+)
+
+
+@pytest.fixture
+def runner(lab: LabForTests, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """Drills on two hosts of the tests' lab."""
+    lab.hosts(2)
+    monkeypatch.setenv("RAAB_LAB", lab.lab.name)
+    two = ",".join(host.name for host in lab.hosts(2))
+    return Runner(ROOT, environments.load(ROOT, "lab").only(two), PACE, lambda text: print(text, flush=True))
+
+
+def test_every_drill_has_its_sabotage() -> None:
+    assert {name for sabotage in SABOTAGES for name in sabotage.drills} == {drill.name for drill in DRILLS}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)
+def test_a_drill_fails_when_what_it_guards_is_broken(sabotage: Sabotage, runner: Runner, lab: LabForTests) -> None:
+    for host in lab.hosts(2):
+        lifecycle.fresh(lab.lab, host.name)
+    wrong = []
+    with runner.prepared(sabotage.apply, mend=False) as stage:
+        for service in stage.services:
+            service.run(sabotage.command)
+        for drill in choose(",".join(sabotage.drills), False, True):
+            verdict = runner.one(stage, drill).verdict
+            if verdict.good or not any(re.search(sabotage.drills[drill.name], reason) for reason in verdict.reasons):
+                wrong.append((drill.name, verdict.reasons))
+    for host in lab.hosts(2):
+        lifecycle.fresh(lab.lab, host.name)
+    assert not wrong
+
+
+@pytest.mark.timeout(400)
+def test_fab_drill_quick_passes_within_three_minutes(lab: LabForTests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CI runs: one verb, two hosts, every promise kept, a report that a browser shows; its picture is kept in build/drill."""
+    lab.hosts(2)
+    monkeypatch.setenv("RAAB_LAB", lab.lab.name)
+    two = ",".join(host.name for host in lab.hosts(2))
+    report = tmp_path / "report.html"
+    fab = (str(Path(sys.executable).parent / "fab"), "drill", "--quick", "--json", "--report", str(report), "--hosts", two)
+    done = subprocess.run(fab, cwd=ROOT, capture_output=True, text=True, timeout=360)
+    assert done.returncode == 0, done.stderr[-5000:]
+    print(done.stderr)
+    document = json.loads(done.stdout)
+    assert document["good"]
+    assert [result["name"] for result in document["results"]] == [drill.name for drill in choose("", True, True)]
+    assert document["seconds"] < 180
+    keep(report)
+
+
+def keep(report: Path) -> None:
+    """The report and, where there is a browser, its picture as artefacts."""
+    folder = ROOT / "build" / "drill"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(report, folder / "quick.html")
+    chromium = shutil.which("chromium")
+    if chromium:
+        options = (
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", f"--user-data-dir={report.parent / 'profile'}", "--window-size=1100,1400",
+        )  # fmt: skip
+        shot = (chromium, *options, f"--screenshot={folder / 'quick.png'}", report.as_uri())
+        subprocess.run(shot, check=True, capture_output=True, timeout=60)
+        assert (folder / "quick.png").stat().st_size > 20_000
