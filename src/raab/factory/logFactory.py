@@ -42,15 +42,19 @@ class JsonFormatter(_JsonFormatter):
         super().__init__(json_ensure_ascii=True)
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        log_data["time"] = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        log_data["level"] = record.levelname
-        log_data["logger"] = record.name
-        if request_id.get():
-            log_data["request"] = request_id.get()
-        super().add_fields(log_data, record, message_dict)
+        when = datetime.fromtimestamp(record.created, timezone.utc)
+        ours = {
+            "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "request": request_id.get(),
+        }
         if record.levelno >= logging.WARNING:
-            log_data["at"] = f"{record.pathname}:{record.lineno}"
-            log_data["release"] = current_release().id
+            ours |= {"at": f"{record.pathname}:{record.lineno}", "release": current_release().id}
+        log_data.update(ours)
+        super().add_fields(log_data, record, message_dict)
+        # Again, for what `extra` holds under the same name: Django's loggers put a request object there.
+        log_data.update(ours)
 
     def format(self, record: logging.LogRecord) -> str:
         return f"<{_priority(record.levelno)}>{super().format(record)}"

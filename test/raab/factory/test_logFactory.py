@@ -40,6 +40,7 @@ def test_json_says_when_where_and_for_which_request() -> None:
     try:
         entry = record("bought %s", "two")
         entry.basket = 3
+        entry.request = "an object of Django's"
         said = json.loads(JsonFormatter().format(entry)[3:])
     finally:
         request_id.reset(token)
