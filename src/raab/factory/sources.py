@@ -13,8 +13,9 @@ from raab.factory.yamlfile import read_yaml
 ETC = Path("/etc/raab")
 PACKAGED = Path(__file__).parent.parent / "config"
 ENVIRONMENTS = ("development", "production")
-# Variables with our prefix that are no settings: the first chooses the sections, the others belong to the lab.
-RESERVED = frozenset({"RAAB_ENVIRONMENT", "RAAB_LAB", "RAAB_LAB_DIR"})
+# Variables with our prefix that are no settings: the first chooses the sections, two belong to the lab, and the last tells a deploy's
+# hooks, which may well load the application, where the release is.
+RESERVED = frozenset({"RAAB_ENVIRONMENT", "RAAB_LAB", "RAAB_LAB_DIR", "RAAB_RELEASE_DIR"})
 
 
 def files(folder: Path, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
