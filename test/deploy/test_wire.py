@@ -6,6 +6,8 @@ import ast
 import json
 import subprocess
 import sys
+import time
+import zlib
 from importlib import resources
 from typing import Any
 
@@ -33,6 +35,25 @@ def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
     first, second = map(json.loads, done.stdout.splitlines())
     assert (first["event"], first["code"], second["event"]) == ("error", 2, "done")
     assert "not a number of workers, got 4; reboot" in first["message"]
+
+
+def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
+    """No end of its input comes, only silence: the session ends by itself. Empty lines are signs of life and nothing else."""
+    packed = wire.program()
+    source = zlib.decompress(packed.split(b"\n", 1)[1]).replace(b"SILENCE_SECONDS = 90", b"SILENCE_SECONDS = 1")
+    short = zlib.compress(source)
+    with subprocess.Popen(("sh", "-c", wire.command(sudo=False)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"%d\n%s" % (len(short), short))
+        for _ in range(4):
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            time.sleep(0.5)
+        process.stdin.write(b'{"op": "history"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["event"] == "done"
+        assert process.wait(timeout=10) == -14
 
 
 def test_an_unknown_request_ends_the_session_as_a_defect() -> None:

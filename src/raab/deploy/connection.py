@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ class Remote:
         self.host = host
         self.sent = 0
         self.channels = 0
+        self.writing = threading.Lock()
         self.connection = fabric.Connection(
             host.address,
             user=host.user,
@@ -67,9 +70,10 @@ class Remote:
     def request(self, operation: str, on_event: OnEvent = silent, payload: Iterable[Path] = (), **values: Any) -> dict[str, Any]:
         """Send one request and return its answer. Raises RaabError with what the host has to say, ConnectionLost when it says nothing."""
         try:
-            self.write([json.dumps({"op": operation, **values}).encode() + b"\n"])
-            for path in payload:
-                self.write(blocks(path))
+            with self.writing:
+                self.write([json.dumps({"op": operation, **values}).encode() + b"\n"])
+                for path in payload:
+                    self.write(blocks(path))
         except OSError:
             # The host may have refused in the middle of a payload; its reason is waiting to be read.
             pass
@@ -93,6 +97,11 @@ class Remote:
         for piece in pieces:
             self.channel.sendall(piece)
             self.sent += len(piece)
+
+    def ping(self) -> None:
+        """Tell the host that this side is alive: it lets go of a deployer who is silent for too long (raab.host.session)."""
+        with suppress(OSError), self.writing:
+            self.write([b"\n"])
 
     def ended(self) -> RaabError:
         """Why the session program is gone: what the host's shell, sudo or Python said of it."""

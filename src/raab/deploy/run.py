@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from raab.errors import RaabError
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
 RECONNECT_SECONDS = 30.0
+PING_SECONDS = 15.0
 
 
 class Runner:
@@ -33,13 +35,22 @@ class Runner:
         self.parallel = environment.settings.parallel
         self.hosts = {host.name: host for host in environment.hosts}
         self.remotes: dict[str, Remote] = {}
+        self.ending = threading.Event()
 
     def __enter__(self) -> Runner:
+        threading.Thread(target=self.keep_alive, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ending.set()
         for remote in self.remotes.values():
             remote.close()
+
+    def keep_alive(self) -> None:
+        """Hosts that wait for their wave must not take this side for dead."""
+        while not self.ending.wait(PING_SECONDS):
+            for remote in tuple(self.remotes.values()):
+                remote.ping()
 
     def connect(self, name: str) -> Remote:
         remote = Remote(self.hosts[name], self.environment.settings.connect_timeout)

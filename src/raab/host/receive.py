@@ -7,12 +7,18 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
 
 BLOCK = 1 << 18
+
+
+class Source(Protocol):
+    """Where the parts' bytes come from."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Part:
             raise ValueError(f"not a SHA-256: {self.sha256!r}")
 
 
-def receive(paths: Paths, source: BinaryIO, parts: tuple[Part, ...]) -> int:
+def receive(paths: Paths, source: Source, parts: tuple[Part, ...]) -> int:
     """Read the parts' bytes, one after another, into the cache; return how many. Raises RaabError for wrong or missing bytes."""
     paths.cache.mkdir(parents=True, exist_ok=True)
     for leftover in paths.cache.glob("*.part"):
@@ -41,7 +47,7 @@ def receive(paths: Paths, source: BinaryIO, parts: tuple[Part, ...]) -> int:
     return sum(part.size for part in parts)
 
 
-def receive_one(paths: Paths, source: BinaryIO, part: Part) -> None:
+def receive_one(paths: Paths, source: Source, part: Part) -> None:
     home = paths.cache / f"{part.sha256}.part"
     home.mkdir()
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -19,6 +20,28 @@ from raab.host import facts, follow, install, lock, receive, service
 from raab.host.paths import Paths
 
 Request = dict[str, Any]
+# The deployer sends an empty line every 15 s.
+SILENCE_SECONDS = 90
+
+
+class Patient:
+    """Input from a deployer who says something at least now and then. One who has silently vanished must not keep the lock."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.source = source
+
+    def readline(self) -> bytes:
+        # Nobody handles this signal: it ends the process, and with it all that it holds.
+        signal.alarm(SILENCE_SECONDS)
+        line = self.source.readline()
+        signal.alarm(0)
+        return line
+
+    def read(self, size: int) -> bytes:
+        signal.alarm(SILENCE_SECONDS)
+        block = self.source.read(size)
+        signal.alarm(0)
+        return block
 
 
 class Session:
@@ -26,7 +49,7 @@ class Session:
 
     def __init__(self, paths: Paths, source: BinaryIO, sink: BinaryIO) -> None:
         self.paths = paths
-        self.source = source
+        self.source = Patient(source)
         self.sink = sink
 
     def serve(self) -> int:
@@ -46,6 +69,8 @@ class Session:
             "unlock": lambda request: service.unlock(self.paths),
         }
         for line in iter(self.source.readline, b""):
+            if line == b"\n":
+                continue
             request = json.loads(line)
             try:
                 answer = operations[request["op"]](request)

@@ -86,6 +86,7 @@ class Proxy:
     def __init__(self, host: LabHost, cut: int) -> None:
         self.host, self.cut, self.sent = host, cut, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self.open: list[socket.socket] = []
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -97,6 +98,7 @@ class Proxy:
             except OSError:
                 return
             far = socket.create_connection((self.host.address, 22))
+            self.open += [near, far]
             threading.Thread(target=self.pump, args=(near, far, first), daemon=True).start()
             threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
             first = False
@@ -113,6 +115,12 @@ class Proxy:
         except OSError:
             pass
         for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def sever(self) -> None:
+        """Cut what is open now."""
+        for end in self.open:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
@@ -152,6 +160,30 @@ def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float
         project.fab("deploy", "--hosts", host.name)
     assert ask(host)["release"] == wanted
     proxy.close()
+
+
+def test_ssh_is_cut_during_the_activation(project: Any, lab: Any, ask: Any) -> None:
+    """The activation goes on without its deployer, who connects again and reads the verdict: the deploy succeeds."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    for step in ("verifying", "switching", "proving"):
+        project.mark(f"severed while {step}")
+        wanted = project.release()
+        proxy = Proxy(host, 1 << 40)
+        through(project, host, proxy)
+        with no_request_lost(host):
+            process = subprocess.Popen(
+                project.command("deploy", "--env", "cut"), cwd=project.root, env=project.environ, stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            assert process.stderr is not None
+            assert any(step in line for line in process.stderr)
+            proxy.sever()
+            out, err = process.communicate(timeout=90)
+        assert process.returncode == 0, out + err
+        assert "connecting again to read the verdict" in err
+        assert ask(host)["release"] == wanted
+        proxy.close()
 
 
 def test_power_fails_during_the_activation(project: Any, lab: Any, ask: Any) -> None:
