@@ -15,7 +15,7 @@ from raab.factory.secret import MASK, Secret
 from raab.factory.yamlfile import parse_yaml
 
 _T = TypeVar("_T")
-_SECRET_HINT = "put it into a file of its own: LoadCredential= in raab.service, or RAAB_..._FILE=<path> (setting.yaml shows it)"
+_SECRET_HINT = "put it into a file of its own in /etc/raab/credentials, or name one with RAAB_..._FILE=<path> (see setting.yaml)"
 _SECRETIVE = re.compile(r"secret|passw|token|credential|private|api_?key", re.IGNORECASE)
 
 

@@ -214,6 +214,18 @@ def test_secrets_come_from_files_and_show_a_mask(tmp_path: Path) -> None:
     assert "from-" not in f"{settings} {settings!r} {rows}"
 
 
+def test_a_folder_of_credentials_is_read_as_systemd_names_them(tmp_path: Path) -> None:
+    """LoadCredential=raab:<folder> puts `raab_` before each name; a misspelt setting is an error, another's secret is not."""
+    (tmp_path / "raab_security.secret_key").write_text("hush")
+    (tmp_path / "raab_token").write_text("the application's own")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert load_settings(environ, tmp_path / "etc").security.secret_key.reveal() == "hush"
+    (tmp_path / "raab_security.secret_kye").write_text("hush")
+    text = refused(tmp_path / "etc", **environ)
+    assert text.startswith("credential raab_security.secret_kye: security.secret_kye: unknown key, got ********")
+    assert text.endswith("hint: did you mean 'secret_key'?")
+
+
 @pytest.mark.parametrize("key", ["secret_key", "secret_kye", "token"])
 def test_a_secret_in_plain_is_refused_without_being_shown(tmp_path: Path, key: str) -> None:
     """In YAML and in a variable, and also where its key is misspelt."""
