@@ -146,6 +146,12 @@ def history(_: Context, env: str = "lab", hosts: str = "", json: bool = False, d
 
 
 @verb()
+def doctor(_: Context, env: str = "lab", hosts: str = "", json: bool = False, debug: bool = False) -> int:
+    """Look each host over: versions, disk, clock, drift of installed files and units, workers."""
+    return verbs(env, hosts, json).doctor()
+
+
+@verb()
 def unlock(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -> int:
     """Free the hosts from a deployer that is stuck."""
     return verbs(env, hosts).unlock()
@@ -176,5 +182,5 @@ def drill(
     return command.table(json) if list else command.drill(ROOT, env, hosts, only, quick, rate, report, json)
 
 
-namespace = Collection(deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, unlock, drill)
+namespace = Collection(deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
 namespace.add_collection(lab)

@@ -7,14 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from raab.deploy import doctor, exitcodes, report
 from raab.deploy import environment as environments
-from raab.deploy import exitcodes, report
 from raab.deploy import plan as plans
 from raab.deploy.bundle import build as build_bundle
 from raab.deploy.console import Console
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
 from raab.deploy.flow import Operation
+from raab.deploy.hostfacts import parse
 from raab.deploy.run import Runner
 
 
@@ -173,6 +174,25 @@ class Verbs:
             self.complain(outcome)
         return self.code(outcome)
 
+    def doctor(self) -> int:
+        """Exit code 0 when every host is well, 1 when one is not, the usual one when one could not be asked."""
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = everywhere(runner.hosts, lambda name: examine(runner, name), self.environment.settings.parallel)
+        if self.as_json:
+            hosts = [
+                {"name": name, "findings": [{"check": one.check, "well": one.well, "text": one.text} for one in findings]}
+                for name, findings in outcome.done.items()
+            ]
+            print(json.dumps({"environment": self.environment.name, "hosts": hosts}))
+        else:
+            rows = [
+                (name, one.check, "well" if one.well else "BAD", one.text) for name, findings in outcome.done.items() for one in findings
+            ]
+            self.console.table(("host", "check", "", "what was found"), rows)
+            self.complain(outcome)
+        ill = any(not one.well for findings in outcome.done.values() for one in findings)
+        return self.code(outcome) or (exitcodes.ERROR if ill else exitcodes.DONE)
+
     def unlock(self) -> int:
         with Runner(self.environment, self.console.progress) as runner:
             outcome = runner.each("unlock")
@@ -188,6 +208,15 @@ class Verbs:
 
     def code(self, outcome: Outcome[Any]) -> int:
         return max((error.exit_code for error in outcome.failed.values()), default=exitcodes.DONE)
+
+
+def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
+    remote = runner.connect(name)
+    asked = time.time()
+    facts = parse(remote.request("facts")["facts"])
+    # The host read its clock somewhere between question and answer.
+    lag = facts.time - (asked + time.time()) / 2
+    return doctor.findings(facts, lag, remote.request("examine"))
 
 
 def build(root: Path, as_json: bool) -> int:

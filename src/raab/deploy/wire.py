@@ -18,6 +18,7 @@ MODULES = (
     "raab.host.install",
     "raab.host.systemd",
     "raab.host.follow",
+    "raab.host.verify",
     "raab.host.service",
     "raab.host.session",
 )

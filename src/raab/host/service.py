@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import select
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import facts, journal, lock, systemd
+from raab.host import facts, journal, lock, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
@@ -38,6 +39,19 @@ def own_status(paths: Paths) -> dict[str, Any]:
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def examine(paths: Paths) -> dict[str, Any]:
+    """What only a closer look tells: whether installed files have changed since, and what the service says of itself."""
+    current = facts.current_release(paths)
+    release = paths.releases / current if current else None
+    units = {}
+    if release:
+        for folder in facts.UNIT_PLACES:
+            for path in sorted((release / "systemd" / folder).glob("raab*")):
+                if path.is_file():
+                    units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"drift": verify.drift(release) if release else [], "units": units, "raab": own_status(paths) if current else {}}
 
 
 def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:

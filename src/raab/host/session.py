@@ -64,6 +64,7 @@ class Session:
             "service": lambda request: service.act(self.paths, request),
             "logs": lambda request: service.logs(request, self.emit),
             "history": lambda request: service.history(self.paths),
+            "examine": lambda request: service.examine(self.paths),
             "workers": lambda request: service.workers(),
             "hook": self.hook,
             "unlock": lambda request: service.unlock(self.paths),

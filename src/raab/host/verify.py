@@ -24,14 +24,31 @@ def verify(release: Path) -> None:
         compare(path, digest, record_digest)
 
 
-def recorded(venv: Path) -> list[tuple[Path, str]]:
-    """The app's installed files with the digests of its RECORD; entries without one (the record itself, bytecode) are passed over."""
-    records = sorted(venv.glob("lib/python3*/site-packages/raab-*.dist-info/RECORD"))
+def recorded(venv: Path, project: str = "raab") -> list[tuple[Path, str]]:
+    """The installed files of a project (`*` for all) with the digests of its RECORD.
+
+    Entries without a digest (the record itself, bytecode) are passed over.
+    """
+    records = sorted(venv.glob(f"lib/python3*/site-packages/{project}-*.dist-info/RECORD"))
     if not records:
         raise RaabError(f"verify: the app is not installed in {venv}", "deploy again")
-    site = records[0].parent.parent
-    with records[0].open(newline="") as file:
-        return [(site / row[0], row[1].removeprefix("sha256=")) for row in csv.reader(file) if row and row[1].startswith("sha256=")]
+    found = []
+    for record in records:
+        with record.open(newline="") as file:
+            rows = [row for row in csv.reader(file) if row and row[1].startswith("sha256=")]
+        found += [(record.parent.parent / row[0], row[1].removeprefix("sha256=")) for row in rows]
+    return found
+
+
+def drift(release: Path) -> list[str]:
+    """Every file of the release's environment, dependencies included, that is not what was installed."""
+    changed = []
+    for path, digest in recorded(release / "venv", "*"):
+        try:
+            compare(path, digest, record_digest)
+        except RaabError as error:
+            changed.append(error.message)
+    return changed
 
 
 def compare(path: Path, wanted: str, digest: Callable[[bytes], str]) -> None:

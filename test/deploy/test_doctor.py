@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from raab.deploy import doctor
+from raab.deploy.hostfacts import HostFacts, InstalledRelease
+
+ID = "20261122T061500Z-1a2b3c4"
+WELL = HostFacts(
+    python="3.11.2", implementation="CPython", libc="glibc 2.36", machine="x86_64", system="Debian 12", uid=0, time=0.0, disk_free=10**10,
+    disk_total=2 * 10**10, inodes_free=10**6, systemd=252, current=ID, verdicts={ID: "serving"}, units={"raab.service": "a"},
+    releases=(InstalledRelease(ID, True, "", "1", "", ""),), service={"ActiveState": "active", "NeedDaemonReload": "no"},
+)  # fmt: skip
+TOLD: dict[str, Any] = {"drift": [], "units": {"raab.service": "a"}, "raab": {"serving": 2, "target": 2}}
+
+
+def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
+    return [finding.check for finding in doctor.findings(facts, lag, {**TOLD, **told}) if not finding.well]
+
+
+def test_a_host_that_is_well() -> None:
+    assert ill() == []
+    assert ill(replace(WELL, current=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "told", "check"),
+    [
+        (replace(WELL, systemd=247), {}, "versions"),
+        (replace(WELL, disk_free=10**6), {}, "disk"),
+        (replace(WELL, inodes_free=10), {}, "disk"),
+        (WELL, {"lag": -3.0}, "clock"),
+        (replace(WELL, verdicts={ID: "begun"}), {}, "release"),
+        (replace(WELL, service={"ActiveState": "failed"}), {}, "release"),
+        (replace(WELL, releases=(*WELL.releases, InstalledRelease("x", False, "", "", "", ""))), {}, "leftovers"),
+        (WELL, {"drift": ["verify: flask/app.py is not what ..."]}, "files"),
+        (WELL, {"units": {"raab.service": "b"}}, "units"),
+        (replace(WELL, service={"ActiveState": "active", "NeedDaemonReload": "yes"}), {}, "units"),
+        (WELL, {"raab": {"serving": 1, "target": 2}}, "workers"),
+        (WELL, {"raab": {}}, "workers"),
+    ],
+)
+def test_what_is_not_well_is_found_alone(facts: HostFacts, told: dict[str, Any], check: str) -> None:
+    assert ill(facts, **told) == [check]
