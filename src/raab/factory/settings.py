@@ -50,6 +50,7 @@ ProjectName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case lette
 Prefix = Annotated[str, _matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
 Application = Annotated[str, _matches(_NAME + r":[A-Za-z_]\w*(\(\))?", "a WSGI application like legacy.wsgi:application")]
 HeaderName = Annotated[str, _matches(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
+SecretKey = Annotated[Secret, Check(lambda secret: len(secret.reveal()) >= 32, "at least 32 characters")]
 HeaderValue = Annotated[str, _matches(r"[ -~]*", "printable ASCII")]
 
 
@@ -101,7 +102,7 @@ class Security(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     headers: dict[HeaderName, HeaderValue]
     secure_cookies: bool
-    secret_key: Secret = Secret()
+    secret_key: SecretKey = Secret()
 
 
 class Logger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

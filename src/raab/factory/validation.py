@@ -50,7 +50,7 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
         return core.from_node(node, problems)
     if core is Secret:
         if isinstance(node.value, Secret):
-            return node.value
+            return _checked(node, node.value, wanted, problems)
         problems.append(_wrong(node, "is a secret, which a setting never holds in plain", MASK, hint=_SECRET_HINT))
         return None
     if isinstance(node.value, Secret):
@@ -76,6 +76,10 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
     except msgspec.ValidationError as error:
         problems.append(_wrong(node, _sentence(str(error)), _shown(node)))
         return None
+    return _checked(node, value, wanted, problems)
+
+
+def _checked(node: Node, value: Any, wanted: Any, problems: list[Problem]) -> Any:
     failed = (check for check in get_args(wanted)[1:] if isinstance(check, Check) and not check.passes(value))
     problems.extend(_wrong(node, f"expected {check.expected}", _shown(node)) for check in failed)
     return value

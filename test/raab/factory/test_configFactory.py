@@ -17,6 +17,8 @@ from raab.factory.secret import MASK, Secret
 from raab.factory.settings import Settings
 from raab.release import Release
 
+HUSH = "hush" * 8
+
 
 def write(folder: Path, **files: str) -> Path:
     for name, text in files.items():
@@ -200,15 +202,15 @@ def test_secrets_come_from_files_and_show_a_mask(tmp_path: Path) -> None:
     """A credential or *_FILE; the variable comes last, as for all settings; no rendering shows the value."""
     folder = tmp_path / "credentials"
     folder.mkdir()
-    (folder / "security.secret_key").write_text("from-systemd\n")
+    (folder / "security.secret_key").write_text(f"from-systemd{HUSH}\n")
     (folder / "database.pem").write_text("somebody else's")
-    (tmp_path / "key").write_text("from-file\n")
+    (tmp_path / "key").write_text(f"from-file{HUSH}\n")
     environ = {"CREDENTIALS_DIRECTORY": str(folder)}
     settings = load_settings(environ, tmp_path / "etc")
-    assert settings.security.secret_key.reveal() == "from-systemd"
+    assert settings.security.secret_key.reveal() == f"from-systemd{HUSH}"
     environ["RAAB_SECURITY__SECRET_KEY_FILE"] = str(tmp_path / "key")
     settings = load_settings(environ, tmp_path / "etc")
-    assert settings.security.secret_key == Secret("from-file")
+    assert settings.security.secret_key == Secret(f"from-file{HUSH}")
     rows = {path: (value, where) for path, value, where in explain(environ, tmp_path / "etc")}
     assert rows["security.secret_key"] == (MASK, "RAAB_SECURITY__SECRET_KEY_FILE")
     assert "from-" not in f"{settings} {settings!r} {rows}"
@@ -216,14 +218,22 @@ def test_secrets_come_from_files_and_show_a_mask(tmp_path: Path) -> None:
 
 def test_a_folder_of_credentials_is_read_as_systemd_names_them(tmp_path: Path) -> None:
     """LoadCredential=raab:<folder> puts `raab_` before each name; a misspelt setting is an error, another's secret is not."""
-    (tmp_path / "raab_security.secret_key").write_text("hush")
+    (tmp_path / "raab_security.secret_key").write_text(HUSH)
     (tmp_path / "raab_token").write_text("the application's own")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert load_settings(environ, tmp_path / "etc").security.secret_key.reveal() == "hush"
-    (tmp_path / "raab_security.secret_kye").write_text("hush")
+    assert load_settings(environ, tmp_path / "etc").security.secret_key.reveal() == HUSH
+    (tmp_path / "raab_security.secret_kye").write_text(HUSH)
     text = refused(tmp_path / "etc", **environ)
     assert text.startswith("credential raab_security.secret_kye: security.secret_kye: unknown key, got ********")
     assert text.endswith("hint: did you mean 'secret_key'?")
+
+
+@pytest.mark.parametrize("value", ["", "\n", "short"])
+def test_a_secret_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    """An empty file is what a failed `openssl rand >file` leaves. The value is not shown, however short."""
+    (tmp_path / "key").write_text(value)
+    text = refused(tmp_path / "etc", RAAB_SECURITY__SECRET_KEY_FILE=str(tmp_path / "key"))
+    assert text == f"RAAB_SECURITY__SECRET_KEY_FILE: security.secret_key: expected at least 32 characters, got {MASK}"
 
 
 @pytest.mark.parametrize("key", ["secret_key", "secret_kye", "token"])
