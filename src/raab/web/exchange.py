@@ -124,4 +124,3 @@ def given_id(environ: WSGIEnvironment) -> str | None:
     """The request id that came with the request, when it is fit to stand in a header and a log line."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     return given if _REQUEST_ID.fullmatch(given) else None
-
