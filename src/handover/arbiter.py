@@ -244,6 +244,8 @@ class HandoverArbiter(Arbiter):
             self.control = Control(self.options.control, self.selector, self._request)
         self.succession.ready()
         self.announce()
+        if not self.succession.waits_for_word:
+            self.reloads.next()
 
     def announce(self) -> None:
         """This master serves; a successor says so when its predecessor has named it."""

@@ -158,8 +158,15 @@ class Reloads:
         master.announce()
         for client in self._waiting:
             client.answer(self.outcome._asdict())
-        self._waiting, again, self._waiting_again = [], self._waiting_again, []
-        if master.fleet.again and not replaced:
+        self._waiting = []
+        if not replaced:
+            self.next()
+
+    def next(self) -> None:
+        """Begin the reload that was asked for while another one, or the start, was under way."""
+        master = self._master
+        if master.fleet.again:
             master.fleet = replace(master.fleet, again=False)
-            self._waiting, trial, self._trial_again = again, self._trial_again, False
+            self._waiting, self._waiting_again = self._waiting_again, []
+            trial, self._trial_again = self._trial_again, False
             self.request(trial=trial)

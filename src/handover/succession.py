@@ -9,6 +9,7 @@ import selectors
 import signal
 import socket
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from handover import successor
@@ -158,8 +159,8 @@ class Succession:
         if scaled is not None:
             self._master.scaling.to(scaled)
         self._master.announce()
-        if again:
-            self._master.reloads.request()
+        self._master.fleet = replace(self._master.fleet, again=self._master.fleet.again or again)
+        self._master.reloads.next()
 
     def close(self) -> None:
         """In a forked worker: these conversations are the master's."""
