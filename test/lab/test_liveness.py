@@ -1,0 +1,116 @@
+"""Workers that hang or die: found and replaced within their time limit, while the others serve on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raab.drill.service import Service
+from raab.drill.values import Mix
+from raab.drill.variants import Content
+
+if TYPE_CHECKING:
+    from conftest import Traffic
+
+LIMIT = 3
+SETTINGS = f"production: {{server: {{timeout: {LIMIT}, load_timeout: {LIMIT}, workers: 3}}}}\n"
+# A file that has the next worker hang at its import.
+FLAG = "/var/lib/raab/hang"
+HANGING = f"""
+import os, time
+if os.path.exists("{FLAG}"):
+    time.sleep(600)
+"""
+# /spin keeps the interpreter busy, /block keeps it from running any Python, signal handlers included.
+STUCK = """
+import hashlib
+_inner = application
+def application(environ, start_response):
+    while environ["PATH_INFO"] == "/spin":
+        pass
+    if environ["PATH_INFO"] == "/block":
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    return _inner(environ, start_response)
+"""
+FRESH = Mix(fresh=60, reused=0)
+
+
+@contextmanager
+def asked(service: Service, path: str) -> Iterator[None]:
+    """Asks for a path that is never answered; leaving waits for the end of its connection."""
+
+    def ask() -> None:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen("http://{}:{}{}".format(*service.address, path), timeout=30).read()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_a_worker_hangs_while_it_boots(service: Service, traffic: Traffic) -> None:
+    """It is found after load_timeout, ended and replaced, again and again until one comes up; nobody notices."""
+    service.settings(SETTINGS)
+    service.switch(service.variant(Content(before=HANGING)))
+    service.systemctl("reload")
+    before = service.status()
+    since = time.time()
+    with traffic():
+        service.run(f"touch {FLAG}; kill -TTIN {before.pid}")
+        hung = service.wait("booting", lambda now: any(worker.phase == "booting" for worker in now.workers))
+        (victim,) = (worker.pid for worker in hung.workers if worker.phase == "booting")
+        service.wait("found", lambda now: all(worker.pid != victim for worker in now.workers), LIMIT + 2)
+        service.run(f"rm {FLAG}")
+        after = service.wait("four", lambda now: now.settled and now.target == 4)
+    assert {*before.serving} < {*after.serving}
+    assert f"did not finish loading within {LIMIT} s" in service.journal(since)
+
+
+@pytest.mark.parametrize("path", ["/spin", "/block"])
+def test_a_worker_hangs_later(service: Service, traffic: Traffic, path: str) -> None:
+    """A worker that spins, or is stuck in C, is replaced after its time limit; only what it was serving is lost."""
+    service.settings(SETTINGS)
+    service.switch(service.variant(Content(after=STUCK)))
+    service.systemctl("reload")
+    before = service.status()
+    with traffic(FRESH, lost=3) as load, asked(service, path):
+        begun = time.monotonic()
+        after = service.wait("replaced", lambda now: now.settled and now.serving != before.serving, LIMIT + 4)
+        seconds = time.monotonic() - begun
+    # Two of three serve on, so most never wait; those whom the stuck worker had accepted already do.
+    assert load.account.percentile(90) < 0.2
+    assert seconds < LIMIT + 3
+    assert len({*before.serving} & {*after.serving}) == 2
+    assert len(load.account.samples) > 100
+
+
+def test_a_worker_is_killed_for_its_memory(service: Service, traffic: Traffic) -> None:
+    """SIGKILL, as the kernel sends it to who takes too much memory: replaced within 2 s, and only what it was serving is lost."""
+    before = service.status()
+    with traffic(FRESH, lost=3):
+        service.kill("KILL", before.serving[0])
+        after = service.wait("replaced", lambda now: now.settled and now.serving != before.serving, 2)
+    assert before.serving[1] in after.serving
+
+
+def test_all_workers_hang(service: Service) -> None:
+    """The watchdog does not hear from the master any more, and systemd restarts the service."""
+    service.shell.put("/run/systemd/system/raab.service.d/test.conf", "[Service]\nWatchdogSec=4\nTimeoutStopSec=5\n")
+    service.run("systemctl daemon-reload")
+    try:
+        service.switch(service.variant(Content(after=STUCK)))
+        service.systemctl("restart")
+        before = service.status()
+        with asked(service, "/block"), asked(service, "/block"), asked(service, "/block"):
+            after = service.wait("restarted", lambda now: now.settled and now.pid != before.pid, 30)
+        assert after.pid == service.main_pid()
+    finally:
+        service.run("rm -r /run/systemd/system/raab.service.d && systemctl daemon-reload")
