@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from raab.deploy import environment
+from raab.deploy import environment, schema
 from raab.errors import RaabError
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = st.sampled_from([*environment.File.__struct_fields__, "host", "wave", "x"])
+KEYS = st.sampled_from([*schema.File.__struct_fields__, "host", "wave", "x"])
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -42,7 +42,7 @@ def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
     text = (ROOT / "deploy" / "production.example.yaml").read_text()
     shown = load(tmp_path, text).settings
     bare = load(tmp_path, "hosts: {web1: }\n").settings
-    for name in environment.File.__struct_fields__:
+    for name in schema.File.__struct_fields__:
         assert name == "hosts" or getattr(shown, name) == getattr(bare, name), name
     commented = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if line.startswith(("# hooks:", "#   ", "# identity")))
     assert load(tmp_path, "hosts: {web1: }\n" + commented.replace("  ssh-keyscan", "# ssh-keyscan")).settings.hooks.once is not None

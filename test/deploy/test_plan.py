@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
-from raab.deploy import plan
+from raab.deploy import plan, plantext
 from raab.deploy.bundle import Bundle, Part
-from raab.deploy.environment import Environment, File, Host, HostEntry, Hosts
+from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts, InstalledRelease, LockHolder
 from raab.deploy.plan import Supplies
+from raab.deploy.schema import File, HostEntry, Hosts
 from raab.errors import RaabError
 
 OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
@@ -47,7 +48,7 @@ SERVING = replace(
 
 
 def text(facts: HostFacts, bundle: Bundle = BUNDLE, supplies: Supplies | None = None) -> str:
-    return plan.describe(plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, {"web1": supplies or SUPPLIES["web1"]}))
+    return plantext.describe(plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, {"web1": supplies or SUPPLIES["web1"]}))
 
 
 def golden(expected: str) -> str:
@@ -166,7 +167,7 @@ def test_hosts_that_are_not_fit() -> None:
 
 
 def back(facts: HostFacts, to: str = "") -> str:
-    return plan.describe(plan.rollback(ENVIRONMENT, {"web1": facts}, to))
+    return plantext.describe(plan.rollback(ENVIRONMENT, {"web1": facts}, to))
 
 
 BOTH = replace(
@@ -210,4 +211,4 @@ def test_waves_leave_out_hosts_that_do_not_change() -> None:
     }
     planned = plan.deploy(environment, BUNDLE, facts, {host.name: SUPPLIES["web1"] for host in hosts})
     assert planned.waves == (("web1",), ("web3",), ("web4", "web5", "web6", "web7", "web8", "web9"))
-    assert plan.describe(planned).splitlines()[-1] == "  waves: web1, then web3, then web4 web5 web6 web7 web8 web9"
+    assert plantext.describe(planned).splitlines()[-1] == "  waves: web1, then web3, then web4 web5 web6 web7 web8 web9"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from raab.deploy.environment import Environment, File, Hook, Hooks, Host, HostEntry, Hosts
+from raab.deploy.environment import Environment, Host
 from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport
+from raab.deploy.schema import File, Hook, Hooks, HostEntry, Hosts
 from raab.deploy.waves import Waves
 from raab.errors import RaabError
 

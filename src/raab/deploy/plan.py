@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Literal
 
 from raab.deploy import exitcodes
 from raab.deploy.bundle import Bundle, Part
-from raab.deploy.environment import Environment, Host, Wave
+from raab.deploy.changes import changes
+from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts
+from raab.deploy.schema import Wave
 from raab.errors import RaabError
 from raab.host.paths import template_name
 
@@ -156,32 +157,6 @@ def unfit(host: Host, facts: HostFacts) -> RaabError | None:
     return None
 
 
-def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
-    """What a person wants to know before saying yes."""
-    told = []
-    running = facts.release(facts.current)
-    if running is None:
-        told.append("first deploy: prepares the host (user, directories, units)")
-    else:
-        if running.commit != bundle.commit:
-            told.append(f"commit {running.commit[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
-        if running.lock != bundle.lock:
-            told.append("dependencies change")
-    units = {part.name.removeprefix("systemd/"): part.sha256 for part in bundle.parts if part.name.startswith("systemd/raab")}
-    changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
-    if changed:
-        told.append(f"units change: {', '.join(changed)}")
-    if facts.lock:
-        since = datetime.fromtimestamp(facts.lock.since, timezone.utc)
-        told.append(f"locked: by {facts.lock.who} from {facts.lock.machine} since {since:%H:%M:%SZ}, for {facts.lock.what}")
-    elif facts.activating:
-        told.append("locked: an activation is at work whose deployer has gone")
-    broken = [release.id for release in facts.releases if not release.complete]
-    if broken:
-        told.append(f"interrupted before: {', '.join(broken)}")
-    return tuple(told)
-
-
 def waves(wanted: tuple[Wave, ...], plans: tuple[HostPlan, ...]) -> tuple[tuple[str, ...], ...]:
     """Cut the hosts that change into waves. An empty wave is left out."""
     names = tuple(plan.host.name for plan in plans if plan.verdict == "activate")
@@ -201,28 +176,3 @@ def at(host: Host, problem: RaabError) -> RaabError:
 
 def mib(size: int) -> str:
     return f"{size / MIB:.0f} MiB"
-
-
-def describe(plan: Plan) -> str:
-    """The plan as people read it: what `fab plan` prints, whole lines, in the hosts' order."""
-    lines = [plan.title]
-    for host in plan.hosts:
-        lines += [f"  {host.host.name} ({host.host.address})", *(f"    {line}" for line in describe_host(host))]
-    if len(plan.active) > 1:
-        lines.append("  waves: " + ", then ".join(" ".join(wave) for wave in plan.waves))
-    return "\n".join(lines)
-
-
-def describe_host(plan: HostPlan) -> list[str]:
-    if plan.verdict == "nothing":
-        return [f"nothing changes: {plan.reason}"]
-    if plan.refusal:
-        return [f"refused: {line}" if number == 0 else line for number, line in enumerate(str(plan.refusal).splitlines())]
-    lines = [f"release {plan.previous or 'none'} -> {plan.release}", *plan.changes]
-    if plan.staging:
-        names = ", ".join(part.name for part in plan.staging.send)
-        lines.append(f"send {len(plan.staging.send)} files, {plan.staging.size} bytes" + (f": {names}" if names else ""))
-        lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
-    else:
-        lines.append(f"send nothing: {plan.reason}")
-    return [*lines, "activate: verify, trial load, switch, reload, prove by answers"]

@@ -1,0 +1,34 @@
+"""What a person wants to know before saying yes. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from raab.deploy.bundle import Bundle
+from raab.deploy.hostfacts import HostFacts
+
+
+def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
+    """What a person wants to know before saying yes."""
+    told = []
+    running = facts.release(facts.current)
+    if running is None:
+        told.append("first deploy: prepares the host (user, directories, units)")
+    else:
+        if running.commit != bundle.commit:
+            told.append(f"commit {running.commit[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
+        if running.lock != bundle.lock:
+            told.append("dependencies change")
+    units = {part.name.removeprefix("systemd/"): part.sha256 for part in bundle.parts if part.name.startswith("systemd/raab")}
+    changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
+    if changed:
+        told.append(f"units change: {', '.join(changed)}")
+    if facts.lock:
+        since = datetime.fromtimestamp(facts.lock.since, timezone.utc)
+        told.append(f"locked: by {facts.lock.who} from {facts.lock.machine} since {since:%H:%M:%SZ}, for {facts.lock.what}")
+    elif facts.activating:
+        told.append("locked: an activation is at work whose deployer has gone")
+    broken = [release.id for release in facts.releases if not release.complete]
+    if broken:
+        told.append(f"interrupted before: {', '.join(broken)}")
+    return tuple(told)

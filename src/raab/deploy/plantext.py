@@ -1,0 +1,30 @@
+"""A plan as people read it. Pure, and what the golden tests of plans compare."""
+
+from __future__ import annotations
+
+from raab.deploy.plan import HostPlan, Plan
+
+
+def describe(plan: Plan) -> str:
+    """The plan as people read it: what `fab plan` prints, whole lines, in the hosts' order."""
+    lines = [plan.title]
+    for host in plan.hosts:
+        lines += [f"  {host.host.name} ({host.host.address})", *(f"    {line}" for line in describe_host(host))]
+    if len(plan.active) > 1:
+        lines.append("  waves: " + ", then ".join(" ".join(wave) for wave in plan.waves))
+    return "\n".join(lines)
+
+
+def describe_host(plan: HostPlan) -> list[str]:
+    if plan.verdict == "nothing":
+        return [f"nothing changes: {plan.reason}"]
+    if plan.refusal:
+        return [f"refused: {line}" if number == 0 else line for number, line in enumerate(str(plan.refusal).splitlines())]
+    lines = [f"release {plan.previous or 'none'} -> {plan.release}", *plan.changes]
+    if plan.staging:
+        names = ", ".join(part.name for part in plan.staging.send)
+        lines.append(f"send {len(plan.staging.send)} files, {plan.staging.size} bytes" + (f": {names}" if names else ""))
+        lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
+    else:
+        lines.append(f"send nothing: {plan.reason}")
+    return [*lines, "activate: verify, trial load, switch, reload, prove by answers"]
