@@ -13,7 +13,8 @@ test: .venv/ready packages
 	@.venv/bin/pytest
 
 bench: .venv/ready packages
-	@.venv/bin/python -m bench
+	@command -v wrk >/dev/null || apt-get -qq install --yes --no-install-recommends wrk >/dev/null
+	@.venv/bin/python bench/run.py
 
 lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

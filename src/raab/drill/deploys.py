@@ -92,7 +92,7 @@ def refused(scene: Scene, statement: str) -> None:
 
 def deployer_killed(scene: Scene) -> None:
     """SIGKILL of the deployer at each step: every host ends on one complete release, the next deploy converges."""
-    for step in STEPS:
+    for step in STEPS[: len(scene.rounds(len(STEPS)))]:
         scene.project.change(f"killed while {step}")
         wanted = str(scene.project.fab("build", "--json", env="").json["release"])
         before = [service.current for service in scene.services]
@@ -126,7 +126,7 @@ def ssh_cut(scene: Scene) -> None:
     service = scene.services[0]
     host = scene.project.host(name(service))
     sent = 0
-    for share in (2.0, *SHARES):
+    for share in (2.0, *SHARES[: len(scene.rounds(len(SHARES)))]):
         scene.project.change(f"cut {share}")
         wanted = str(scene.project.fab("build", "--json", env="").json["release"])
         before = service.current
@@ -135,7 +135,8 @@ def ssh_cut(scene: Scene) -> None:
                 done = scene.project.fab("deploy", env=scene.project.proxied(host, proxy.port), expect=None)
                 current = service.run(SETTLED).out.strip()
             sent = sent or proxy.passed
-        scene.fact("exit code of a deploy that was cut", True, done.code in (exitcodes.DONE, exitcodes.UNREACHABLE))
+        right = done.code in (exitcodes.DONE, exitcodes.UNREACHABLE)
+        scene.fact("end of a deploy that was cut", "done or unreachable", "done or unreachable" if right else f"{done.code}: {done.said}")
         scene.fact("release of a deploy that was cut", wanted if done.code == exitcodes.DONE else before, current)
         complete(scene, service, (before, wanted))
     everywhere(scene, deployed(scene, "deploy"), "after the deploy that followed the cuts")

@@ -61,13 +61,13 @@ def replace_master(scene: Scene) -> None:
 
 
 def replace_master_once(scene: Scene, service: Service) -> None:
-    before = service.status()
+    before, restarts = service.status(), service.show("NRestarts")
     with scene.phase(f"USR2 {name(service)}"):
         service.kill("USR2", before.pid)
         after = service.reloaded(before)
     scene.fact(f"{name(service)}: a new master", True, after.pid != before.pid)
     scene.fact(f"{name(service)}: systemd's MainPID", after.pid, service.main_pid())
-    scene.fact(f"{name(service)}: restarts counted by systemd", 0, int(service.show("NRestarts")))
+    scene.fact(f"{name(service)}: restarts counted by systemd", restarts, service.show("NRestarts"))
 
 
 def scale(scene: Scene) -> None:

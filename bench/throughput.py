@@ -1,0 +1,104 @@
+"""Requests per second and memory of one worker: bare WSGI, bare Flask, and raab with everything on, all under gunicorn and gevent."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from figures import Series, Table
+
+from raab.errors import RaabError
+from raab.host.status import private_memory
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+PORT = 8765
+SECONDS = 4
+CONNECTIONS = 32
+STOCK = (
+    f"--bind=127.0.0.1:{PORT}",
+    "--workers=1",
+    "--worker-class=gevent",
+    "--keep-alive=75",
+    f"--pythonpath={ROOT / 'bench'}",
+    "--no-control-socket",
+)
+SERVERS = {
+    "bare WSGI": (*STOCK, "apps:wsgi"),
+    "bare Flask": (*STOCK, "apps:flask"),
+    "raab": (f"--config={ROOT / 'gunicorn.py'}",),
+}
+ENVIRON = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{PORT}", "RAAB_SERVER__WORKERS": "1"}
+
+
+def measure(rounds: int) -> dict[str, Series]:
+    """Takes the servers in turn, so that what else the machine does hits all alike."""
+    rates: dict[str, list[float]] = {name: [] for name in SERVERS}
+    memory: dict[str, list[float]] = {name: [] for name in SERVERS}
+    for _ in range(rounds):
+        for name, arguments in SERVERS.items():
+            with server(arguments) as pid:
+                wrk(1)
+                rates[name].append(wrk(SECONDS))
+                memory[name].append(sum(private_memory(worker) or 0 for worker in children(pid)) / 1e6)
+    return {
+        **{f"{name}, requests/s": Series("requests/s", tuple(values)) for name, values in rates.items()},
+        **{f"{name}, worker memory": Series("MB", tuple(values)) for name, values in memory.items()},
+    }
+
+
+@contextmanager
+def server(arguments: tuple[str, ...]) -> Iterator[int]:
+    """A gunicorn that answers; its master's pid. Its log goes nowhere, as a service's goes to a journal that somebody else writes."""
+    command = (sys.executable, str(BIN / "gunicorn"), *arguments)
+    with subprocess.Popen(command, cwd="/", env={**os.environ, **ENVIRON}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(process)
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", PORT), timeout=5) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+                if connection.recv(100).startswith(b"HTTP/1.1 200"):
+                    return
+        except OSError:
+            time.sleep(0.05)
+    raise RaabError(f"bench: a server does not answer, got {' '.join(map(str, process.args))}")  # type: ignore[arg-type]
+
+
+def wrk(seconds: int) -> float:
+    """Requests per second over as many seconds; every one has to be answered well."""
+    command = ("wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s", f"http://127.0.0.1:{PORT}/")
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if not found or "Non-2xx" in said or "Socket errors" in said:
+        raise RaabError(f"bench: wrk met errors, got\n{said}")
+    return float(found[1])
+
+
+def children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def table(measured: dict[str, Series]) -> Table:
+    flask, memory = measured["bare Flask, requests/s"], measured["bare Flask, worker memory"]
+    rows = []
+    for name in SERVERS:
+        rate, size = measured[f"{name}, requests/s"], measured[f"{name}, worker memory"]
+        cost = (1 / rate.median - 1 / flask.median) * 1e6
+        rows.append((name, rate.ratio(flask), rate.text(0), f"{cost:+.0f} us", size.ratio(memory), size.text(1)))
+    title = f"One gevent worker, {CONNECTIONS} connections, wrk beside it on the same cores (medians, min-max)"
+    return Table(title, ("", "of bare Flask", "requests/s", "a request", "of its memory", "worker memory"), tuple(rows))
