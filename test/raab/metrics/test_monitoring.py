@@ -1,0 +1,69 @@
+"""The rules and the dashboard under deploy/monitoring: they ask for metrics that raab has."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from raab.host import metrics
+from raab.metrics.exposition import render
+from raab.metrics.layout import BOUNDS, Name
+from raab.metrics.reading import Reading, Series
+
+FOLDER = Path(__file__).parents[3] / "deploy/monitoring"
+STATUS = {
+    "release": "r",
+    "generation": 1,
+    "started": 1.0,
+    "target": 2,
+    "reload": {"good": True, "at": 2.0},
+    "workers": [{"phase": "serving"}, {"phase": "serving"}, {"phase": "retiring"}],
+}
+
+
+@pytest.fixture
+def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(metrics, "ask", lambda seconds, verb: STATUS)
+    series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
+    return render(Reading((series,), 0), metrics.service())
+
+
+def test_workers_are_told_by_phase(exposed: str) -> None:
+    """And the rest of what the master knows."""
+    assert 'raab_workers{phase="retiring"} 1\nraab_workers{phase="serving"} 2\n' in exposed
+    assert "raab_up 1\n" in exposed
+    assert "raab_last_reload_success 1\n" in exposed
+
+
+@pytest.mark.parametrize("name", ["raab.rules.yaml", "grafana-dashboard.json"])
+def test_every_metric_that_is_asked_for_exists(exposed: str, name: str) -> None:
+    """By the name that raab gives it, or that a rule records."""
+    text = (FOLDER / name).read_text()
+    document = yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
+    recorded = {rule["record"] for group in document.get("groups", []) for rule in group["rules"] if "record" in rule}
+    known = set(re.findall(r"^(raab_\w+)", exposed, re.MULTILINE))
+    asked = set(re.findall(r"(?<![\w:./-])(?:instance:)?raab_\w+(?::\w+)?", " ".join(expressions(document))))
+    assert asked
+    assert asked <= known | recorded
+
+
+def expressions(value: object) -> list[str]:
+    """Everything under the key `expr`, however deep."""
+    if isinstance(value, dict):
+        return [str(found) for key, child in value.items() for found in ([child] if key == "expr" else expressions(child))]
+    return [found for child in value for found in expressions(child)] if isinstance(value, list) else []
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian's package prometheus) is not installed")
+def test_promtool_accepts_the_rules() -> None:
+    """Prometheus' own judgement, of their form and of what they say about a host in trouble."""
+    scenario = Path(__file__).with_name("raab.rules.test.yaml")
+    for words in (("check", "rules", str(FOLDER / "raab.rules.yaml")), ("test", "rules", str(scenario))):
+        done = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
