@@ -159,8 +159,13 @@ class Reloads:
         for client in self._waiting:
             client.answer(self.outcome._asdict())
         self._waiting = []
-        if not replaced:
-            self.next()
+        if replaced:
+            # The next reload is the successor's, and so is its verdict.
+            for client in self._waiting_again:
+                client.answer({"ask": "again"})
+            master.scaling.answer_now()
+            return
+        self.next()
 
     def next(self) -> None:
         """Begin the reload that was asked for while another one, or the start, was under way."""

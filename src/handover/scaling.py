@@ -60,7 +60,11 @@ class Scaling:
         """Answer those who wait when as many workers serve as are wanted, and no more."""
         fleet = self._master.fleet
         here = fleet.of(Phase.BOOTING, Phase.SERVING)
-        if self._waiting and len(here) == len(fleet.of(Phase.SERVING)) == fleet.target:
-            for client, before in self._waiting:
-                client.answer({"before": before, "after": fleet.target})
-            self._waiting = []
+        if len(here) == len(fleet.of(Phase.SERVING)) == fleet.target:
+            self.answer_now()
+
+    def answer_now(self) -> None:
+        """Answer those who wait: the target is safe, with a successor if not with this master."""
+        for client, before in self._waiting:
+            client.answer({"before": before, "after": self._master.fleet.target})
+        self._waiting = []

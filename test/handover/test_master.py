@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,18 @@ def test_one_by_one_hands_over_too(master: Master) -> None:
     with Load([("127.0.0.1", master.port)], MIX) as load:
         assert master.ask(verb="reload")["good"]
     assert load.account.failures == (), load.account.line()
+
+
+def test_who_asks_during_a_replacement_is_answered(master: Master) -> None:
+    """The old master leaves: who scaled has the target, who asked for a reload is told to ask the new one."""
+    old = master.status()["pid"]
+    os.kill(old, signal.SIGUSR2)
+    with ThreadPoolExecutor(2) as pool:
+        scaled = pool.submit(master.ask, verb="scale", to=3)
+        reloaded = pool.submit(master.ask, verb="reload")
+        assert scaled.result()["after"] == 3
+        assert reloaded.result() == {"ask": "again"}
+    master.wait(lambda: master.status()["pid"] != old and master.status()["target"] == 3)
 
 
 def test_scaling_is_bounded_and_told(master: Master) -> None:

@@ -36,4 +36,5 @@ def ask(seconds: float, **request: Any) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(packet)
     if "error" in answer:
         raise RaabError(answer["error"], exit_code=2)
-    return answer
+    # A new master took over meanwhile, and listens at the same path.
+    return ask(seconds, **request) if answer == {"ask": "again"} else answer
