@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,6 +18,8 @@ from raab.deploy.environment import Host
 from raab.deploy.refusals import explain
 from raab.errors import RaabError
 
+# What goes wrong in paramiko's threads reaches the caller as an exception; its own log would show it as a traceback besides.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 OnEvent = Callable[[dict[str, Any]], None]
 BLOCK = 1 << 17
 

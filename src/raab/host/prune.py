@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
 
 from raab.host.paths import RELEASE_ID, Paths, template_name
 
@@ -33,15 +32,20 @@ def prune_cache(paths: Paths) -> None:
     manifests = [json.loads(file.read_bytes()) for file in paths.releases.glob("*/manifest.json")]
     parts = {part["sha256"] for manifest in manifests for part in manifest["parts"]}
     locks = {template_name(manifest["lock"], "0.0", "").split("-")[0] for manifest in manifests}
+    tool = newest_tool(paths)
     for directory in paths.cache.glob("*"):
-        known = directory.name in parts or any(directory.name in text for text in texts) or is_tool(directory)
+        known = directory.name in parts or any(directory.name in text for text in texts) or directory.name == tool
         if len(directory.name) == 64 and not known:
             shutil.rmtree(directory, ignore_errors=True)
     for directory in paths.templates.glob("*"):
         if directory.name.split("-")[0] not in locks:
             shutil.rmtree(directory, ignore_errors=True)
+    for file in paths.tools.glob("uv-*"):
+        if not tool.startswith(file.name.removeprefix("uv-")):
+            file.unlink()
 
 
-def is_tool(directory: Path) -> bool:
-    """The wheel that carries uv is in no application's lock."""
-    return any(path.name.startswith("uv-") for path in directory.iterdir())
+def newest_tool(paths: Paths) -> str:
+    """The SHA-256 of the wheel that carries the uv in use; it is in no application's lock. Empty when there is none."""
+    wheels = sorted(paths.cache.glob("*/uv-*.whl"), key=lambda path: path.stat().st_mtime)
+    return wheels[-1].parent.name if wheels else ""

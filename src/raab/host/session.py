@@ -135,4 +135,6 @@ class Session:
 
 
 def main() -> int:
+    # The service's user has to read what is installed, however strict root's own habits are on this host.
+    os.umask(0o022)
     return Session(Paths(), sys.stdin.buffer, sys.stdout.buffer).serve()
