@@ -9,8 +9,6 @@ from itertools import accumulate
 from raab.metrics.layout import BOUNDS
 from raab.metrics.reading import Reading
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 
 @dataclass(frozen=True)
 class Sample:

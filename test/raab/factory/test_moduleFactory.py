@@ -58,6 +58,7 @@ def test_a_view_in_a_file_of_its_own_is_served(make_app: MakeApp) -> None:
         ("def f():\n    raise ValueError('broken')\nf()\n", "ValueError: broken", 2),
         ("import sys\nsys.exit(0)", "SystemExit: 0", 2),
         ("assert False", "AssertionError", 1),
+        ("import json\n\njson.loads('{')", "JSONDecodeError: Expecting property name", 3),
     ],
 )
 @pytest.mark.parametrize("file", ["shop/cart/__init__.py", "shop/cart/views.py"])

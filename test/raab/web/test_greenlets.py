@@ -1,0 +1,65 @@
+"""Request ids under gevent: 10,000 requests that take turns in one process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+from gevent import monkey; monkey.patch_all()
+import io, json, logging, random, sys
+from pathlib import Path
+import gevent
+from gevent.pool import Pool
+from flask import Response
+from raab import create_app
+from raab.factory.configFactory import load_settings
+from raab.factory.logFactory import JsonFormatter, request_id
+from raab.web.access import AccessLog, json_line
+
+app = create_app(load_settings({"RAAB_ENVIRONMENT": "production"}, Path("/nonexistent")))
+lines, access = io.StringIO(), io.StringIO()
+handler = logging.StreamHandler(lines)
+handler.setFormatter(JsonFormatter())
+logging.getLogger("shop").addHandler(handler)
+app.wsgi_app.access = AccessLog(access, json_line, batch=True)
+
+@app.get("/turns/<int:number>")
+def turns(number):
+    for _ in range(3):
+        gevent.sleep(random.random() / 100)
+        logging.getLogger("shop").warning("%s", number)
+    def parts():
+        gevent.sleep(random.random() / 100)
+        # The body is made when the view has long returned.
+        yield request_id.get()
+    return Response(parts())
+
+wrong = []
+def ask(number):
+    with app.test_client().get(f"/turns/{number}") as answer:
+        ids[number] = answer.headers["X-Request-ID"]
+        if answer.text != ids[number]:
+            wrong.append(number)
+
+ids = {}
+pool = Pool(300)
+for number in range(10_000):
+    pool.spawn(ask, number)
+pool.join()
+app.wsgi_app.access.flush()
+said = [json.loads(line[3:]) for line in lines.getvalue().splitlines()]
+wrong += [line for line in said if ids[int(line["message"])] != line["request"]]
+told = [json.loads(line[3:]) for line in access.getvalue().splitlines()]
+wrong += [line for line in told if ids[int(line["path"].rpartition("/")[2])] != line["request"]]
+print(json.dumps({"ids": len(set(ids.values())), "lines": len(said), "access": len(told), "wrong": wrong[:3]}))
+"""
+
+
+def test_request_ids_never_mix_between_greenlets(tmp_path: Path) -> None:
+    """In the answer's head, in its body as it is made, in each line the view logs and in the access line."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout) == {"ids": 10_000, "lines": 30_000, "access": 10_000, "wrong": []}
