@@ -58,7 +58,8 @@ class Exchange:
             self.id = given_id(environ) or edge.new_id()
         else:
             self.peer, self.id = peer, edge.new_id()
-        environ["raab.request_id"] = self.id
+        # Where the application, mounted ones with their own habits included, looks for the id that a proxy gave.
+        environ["HTTP_X_REQUEST_ID"] = self.id
         request_id.set(self.id)
         if edge.deadlines is not None:
             edge.deadlines.enter(self)
@@ -76,10 +77,11 @@ class Exchange:
         if rule is not None:
             self.environ["raab.route"] = self.environ.get("SCRIPT_NAME", "") + rule.rule
         names = {name.lower() for name, _ in headers}
+        # A list of our own: an application may use its one for every answer.
         if edge.header_names.isdisjoint(names):
-            headers.extend(edge.headers)
+            headers = [*headers, *edge.headers]
         else:
-            headers.extend(header for header in edge.headers if header[0].lower() not in names)
+            headers = [*headers, *(header for header in edge.headers if header[0].lower() not in names)]
         if "x-request-id" not in names:
             headers.append(("X-Request-ID", self.id))
         if self.proof:

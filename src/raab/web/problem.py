@@ -23,7 +23,7 @@ def answer(error: HTTPException) -> ResponseBase:
         return error.response
     status = error.code or 500
     title, detail = error.name, error.description or ""
-    request_id = request.environ.get("raab.request_id", "")
+    request_id = request.environ.get("HTTP_X_REQUEST_ID", "")
     if request.accept_mimetypes.best_match(("application/problem+json", "application/json", "text/html")) == "text/html":
         body: str | bytes = _PAGE.format(title=escape(title), detail=escape(detail), request_id=escape(request_id))
         response = Response(body, status, mimetype="text/html")

@@ -13,7 +13,11 @@ MakeApp = Callable[..., Flask]
 ECHO = """
 def application(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/plain')])
-    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}|{environ['raab.request_id']}".encode()]
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}|{environ['HTTP_X_REQUEST_ID']}".encode()]
+HEADERS = [('Content-Type', 'text/plain')]
+def frugal(environ, start_response):
+    start_response('200 OK', HEADERS)
+    return [str(len(HEADERS)).encode()]
 def make(): return application
 def broken(): raise ValueError('no database')
 number = 3
@@ -38,6 +42,14 @@ def test_a_mount_at_the_root_takes_all_but_health(make_app: MakeApp) -> None:
     assert client.get("/api/x").text.startswith("/api|/x|")
     assert client.get("/livez").text == "ok\n"
     assert client.get("/readyz").text == "ok\n"
+
+
+def test_an_application_may_use_one_list_of_headers_for_ever(make_app: MakeApp) -> None:
+    """Nothing is written into it: neither do headers gather there, nor does one request's id answer another."""
+    client = make_app(files={"legacy.py": ECHO}, RAAB_PROJECT__MOUNTS="{/a: 'legacy:frugal'}").test_client()
+    answers = [client.get("/a") for _ in range(3)]
+    assert [answer.text for answer in answers] == ["1", "1", "1"]
+    assert len({answer.headers["X-Request-ID"] for answer in answers}) == 3
 
 
 @pytest.mark.parametrize(
