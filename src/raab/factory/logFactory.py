@@ -47,8 +47,9 @@ class JsonFormatter(_JsonFormatter):
             "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "request": request_id.get(),
         }
+        if request_id.get():
+            ours["request"] = request_id.get()
         if record.levelno >= logging.WARNING:
             ours |= {"at": f"{record.pathname}:{record.lineno}", "release": current_release().id}
         log_data.update(ours)

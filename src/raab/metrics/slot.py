@@ -21,16 +21,21 @@ class Slot:
     are never more slots than there were workers at the same time."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o750, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            # Whatever the unit's UMask: the group may read, as it may ask the control socket.
+            folder.chmod(0o750)
         number = 0
         while (descriptor := _take(folder / f"{number}.slot")) is None:
             number += 1
         # Kept open: the lock on it is what says that this worker lives.
         self._descriptor = descriptor
         os.ftruncate(descriptor, SLOT_BYTES)
+        os.fchmod(descriptor, 0o640)
         self._values = memoryview(mmap.mmap(descriptor, SLOT_BYTES)).cast("d")
         self._values[IN_FLIGHT] = 0.0
         self._names = (folder / f"{number}.names").open("a+", encoding="ascii")
+        os.fchmod(self._names.fileno(), 0o640)
         self._names.seek(0)
         self._blocks: dict[tuple[str, str, int], int] = {
             Name(*json.loads(line)): (index + 1) * BLOCK for index, line in enumerate(self._names)

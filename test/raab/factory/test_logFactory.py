@@ -48,6 +48,11 @@ def test_json_says_when_where_and_for_which_request() -> None:
     assert said["time"].endswith("Z")
 
 
+def test_a_line_outside_of_requests_names_none() -> None:
+    """No empty field for what is not there."""
+    assert "request" not in json.loads(JsonFormatter().format(record("x"))[3:])
+
+
 def test_a_warning_says_from_which_line_and_release() -> None:
     """What somebody at night wants to know first."""
     said = json.loads(JsonFormatter().format(record("x", level=logging.WARNING))[3:])

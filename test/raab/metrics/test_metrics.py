@@ -101,6 +101,17 @@ def test_clients_cannot_make_up_series_without_end(tmp_path: Path) -> None:
     assert sum(series.count for series in reading.series) == 50 + SERIES * 2
 
 
+def test_the_group_may_read(tmp_path: Path) -> None:
+    """Under the unit's UMask=0077 too: who watches a host is seldom root."""
+    before = os.umask(0o077)
+    try:
+        Slot(tmp_path / "metrics")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "metrics", *(tmp_path / "metrics").iterdir())}
+    assert modes == {"metrics": 0o750, "0.slot": 0o640, "0.names": 0o640}
+
+
 def test_a_slot_that_cannot_be_had_refuses_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is said once."""
     (tmp_path / "file").touch()
