@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import importlib
 import os
@@ -217,7 +218,16 @@ class HandoverWorker(GeventWorker):
         for connection in list(self.open.values()):
             if connection.waiting:
                 with contextlib.suppress(OSError):
-                    connection.client.shutdown(socket.SHUT_RD)
+                    shut_for_reading(connection.client.fileno())
+
+
+def shut_for_reading(fd: int) -> None:
+    """The kernel's shutdown(2), not gevent's: that one fails whoever waits to read, even when a request has just arrived."""
+    plain = _socket.socket(fileno=os.dup(fd))
+    try:
+        plain.shutdown(socket.SHUT_RD)
+    finally:
+        plain.close()
 
 
 def exit_status(status: int) -> tuple[str, bool]:
