@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import paramiko
 
-from raab.drill.lifecycle import reload_once
+from raab.drill.lifecycle import LONG, reload_once
 from raab.drill.scene import Scene, name
 from raab.drill.service import SETTINGS, Service
 from raab.drill.values import Client, Kind
@@ -87,7 +87,7 @@ def master_killed(scene: Scene) -> None:
 
     def once(service: Service) -> None:
         before = service.status()
-        with scene.phase(f"SIGKILL of the master {name(service)}"):
+        with scene.phase(f"SIGKILL of the master {name(service)}"), scene.excused(service, LONG, CUT):
             service.kill("KILL", before.pid)
             after = service.wait("up again", lambda now: now.settled and now.pid != before.pid, 40)
         scene.fact(f"{name(service)}: systemd's MainPID", after.pid, service.main_pid())

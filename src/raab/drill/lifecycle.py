@@ -7,8 +7,11 @@ from functools import partial
 from raab.drill.scene import Scene, name
 from raab.drill.service import SETTINGS, Service
 from raab.drill.standing import Status
+from raab.drill.values import Client
 from raab.drill.variants import Content
 
+# Requests of seconds: a killed master's workers finish what they hold, but not for ever, for they stand in the way of the restart.
+LONG = frozenset({Client.SLOW, Client.STREAMED, Client.UPLOAD})
 # As the drills' releases have it (raab.drill.project), for those that are made on the host.
 SLOW_IMPORT = "import time\ntime.sleep({seconds})"
 
@@ -121,7 +124,7 @@ def to_three(service: Service) -> None:
 
 def keep_target_through(scene: Scene, what: str, command: str, service: Service) -> None:
     before = service.status()
-    with scene.phase(f"{what} {name(service)}"):
+    with scene.phase(f"{what} {name(service)}"), scene.excused(service, LONG if "KILL" in what else frozenset()):
         service.run(command, timeout=90)
         after = service.wait(f"serving after {what}", lambda now: now.settled and now.serving != before.serving, 40)
     scene.fact(f"{name(service)}: workers after {what}", 3, len(after.serving))
