@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raab.deploy import exitcodes
-from raab.drill import broken, deploys, faults, lifecycle
+from raab.drill import broken, clock, deployers, deploys, faults, lifecycle, scaling
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError
@@ -42,9 +42,9 @@ DRILLS = (
     Drill("hup-storm", "twenty HUPs within a second end in one hand-over after the other, and nobody notices", lifecycle.hup_storm),
     Drill("settings", "a reload takes up good settings and refuses bad ones with file, line and key", lifecycle.settings),
     Drill("master", "kill -USR2 replaces the master, systemd follows, and nobody notices", lifecycle.replace_master, quick=True),
-    Drill("scale", "raab scale 1, 8, 2 is done when it returns, and loses nothing", lifecycle.scale, quick=True),
-    Drill("signals", "kill -TTIN and -TTOU add and remove one worker and leave the others", lifecycle.signals, quick=True),
-    Drill("target", "the number of workers that was scaled to survives reload, restart and a killed master", lifecycle.keep_target, WAITS),
+    Drill("scale", "raab scale 1, 8, 2 is done when it returns, and loses nothing", scaling.scale, quick=True),
+    Drill("signals", "kill -TTIN and -TTOU add and remove one worker and leave the others", scaling.signals, quick=True),
+    Drill("target", "the number of workers that was scaled to survives reload, restart and a killed master", scaling.keep_target, WAITS),
     Drill("restart", "systemctl restart: connections wait, none is refused", lifecycle.restart, WAITS, quick=True),
     *(
         Drill(f"broken-{one.name}", f"a release that {one.what} is refused by reload and HUP; the old one serves on, untouched",
@@ -55,17 +55,17 @@ DRILLS = (
     Drill("rollback", "fab rollback is as seamless as a deploy", deploys.rollback),
     Drill("deploy-broken", "a release that cannot be imported reaches no host", deploys.broken_deploy, quick=True),
     Drill("deploy-reverted", "a release that fails in its workers is taken back by the first host itself", deploys.reverted_deploy),
-    Drill("deployer-killed", "a deployer killed at any step leaves whole releases, and the next deploy converges", deploys.deployer_killed),
-    Drill("ssh-cut", "an SSH connection cut anywhere leaves whole releases, and the next deploy converges", deploys.ssh_cut, in_lab=True),
-    Drill("two-deployers", "of two deployers one is told who the other is, and changes nothing", deploys.two_deployers),
-    Drill("disk-full", "a deploy to a full disk is refused before anything is switched", deploys.disk_full),
+    Drill("deployer-killed", "a deployer killed at any step leaves whole releases; the next deploy converges", deployers.deployer_killed),
+    Drill("ssh-cut", "an SSH connection cut anywhere leaves whole releases, and the next deploy converges", deployers.ssh_cut, in_lab=True),
+    Drill("two-deployers", "of two deployers one is told who the other is, and changes nothing", deployers.two_deployers),
+    Drill("disk-full", "a deploy to a full disk is refused before anything is switched", deployers.disk_full),
     Drill("worker-killed", "of a killed worker only what it was serving is lost; it is replaced", faults.worker_killed, quick=True),
     Drill("worker-stopped", "a hung worker is replaced within its time limit; new connections are served meanwhile", faults.worker_stopped,
           Invariant(added=1.5), long=False),
     Drill("workers-hung", "when all workers hang they are replaced, and connections wait for that", faults.workers_hung, WAITS, long=False),
     Drill("master-killed", "a killed master is started again; connections wait, none is refused", faults.master_killed, WAITS, quick=True),
     Drill("slow-clients", "slow and abusive clients delay neither a reload nor anybody else", faults.slow_clients),
-    Drill("clock-back", "a clock set back by a year changes nothing", faults.clock_set_back, WAITS, in_lab=True),
+    Drill("clock-back", "a clock set back by a year changes nothing", clock.set_back, WAITS, in_lab=True),
     Drill("reboot", "a rebooted host comes back with its release and its workers; the others serve on", faults.reboot, OTHERS),
     Drill("power-loss", "a host that loses its power in a reload comes back with a whole release", faults.power_loss, OTHERS, in_lab=True),
 )  # fmt: skip

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import paramiko
 
-from raab.drill.lifecycle import LONG, reload_once
-from raab.drill.scene import Scene, name
-from raab.drill.service import SETTINGS, Service
+from raab.drill.lifecycle import reload_once
+from raab.drill.scene import LONG, Scene, name
+from raab.drill.service import Service
 from raab.drill.values import Client, Kind
 from raab.errors import RaabError
 from raab.lab import lab as lifecycle
@@ -27,13 +27,6 @@ NONSENSE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 no HTTP at all\r\n\r\n
 ABUSERS = 100
 # The moment of this boot; the kernel's own boot id is the same for all lab hosts.
 BOOT = "systemctl show --property=UserspaceTimestampMonotonic"
-CLOCK = "/run/raab-drill-clock"
-DROP_IN = "/etc/systemd/system/raab.service.d/drill-clock.conf"
-FAKETIME = f"""\
-[Service]
-Environment=LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE={CLOCK}
-Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
-"""
 
 
 def worker_killed(scene: Scene) -> None:
@@ -162,31 +155,3 @@ def abused(service: Service) -> Iterator[None]:
             connection = stack.enter_context(socket.create_connection(service.address, timeout=10))
             connection.sendall((HALF_A_HEAD, HALF_A_BODY, NONSENSE)[number % 3])
         yield
-
-
-def clock_set_back(scene: Scene) -> None:
-    """The service's clock goes back by a year; reload, scaling and replacing dead workers go on as before."""
-
-    def once(service: Service) -> None:
-        try:
-            service.shell.put(CLOCK, "+0\n")
-            service.shell.put(DROP_IN, FAKETIME)
-            service.run("systemctl daemon-reload")
-            service.systemctl("restart")
-            scene.settled(service, "under libfaketime", scene.release, workers=2)
-            with scene.phase(f"clock -1 year {name(service)}"):
-                service.shell.put(CLOCK, "-365d\n")
-                service.run("sleep 3")
-            reload_once(scene, service)
-            with scene.phase(f"scale {name(service)}"):
-                scene.fact(f"{name(service)}: raab scale 3", "workers: 2 -> 3", service.run("raab scale 3", check=False).out.strip())
-                service.run("raab scale 2")
-            with scene.phase(f"clock +1 year {name(service)}"):
-                service.shell.put(CLOCK, "+0\n")
-                service.run("sleep 3")
-            reload_once(scene, service)
-        finally:
-            service.run(f"rm -f {DROP_IN} {CLOCK} {SETTINGS}; rmdir $(dirname {DROP_IN}); systemctl daemon-reload", check=False)
-            service.systemctl("restart")
-
-    scene.each(once)

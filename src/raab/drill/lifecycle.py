@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from raab.drill.scene import Scene, name
 from raab.drill.service import SETTINGS, Service
-from raab.drill.standing import Status
-from raab.drill.values import Client
 from raab.drill.variants import Content
 
-# Requests of seconds: a killed master's workers finish what they hold, but not for ever, for they stand in the way of the restart.
-LONG = frozenset({Client.SLOW, Client.STREAMED, Client.UPLOAD})
 # As the drills' releases have it (raab.drill.project), for those that are made on the host.
 SLOW_IMPORT = "import time\ntime.sleep({seconds})"
 
@@ -23,7 +17,11 @@ def reload(scene: Scene) -> None:
 
 
 def reload_once(scene: Scene, service: Service) -> None:
-    release, before = another(scene, service), service.status()
+    reload_to(scene, service, another(scene, service))
+
+
+def reload_to(scene: Scene, service: Service, release: str) -> None:
+    before = service.status()
     service.switch(release)
     with scene.phase(f"reload {name(service)}"):
         done = service.systemctl("reload", check=False)
@@ -71,63 +69,6 @@ def replace_master_once(scene: Scene, service: Service) -> None:
     scene.fact(f"{name(service)}: a new master", True, after.pid != before.pid)
     scene.fact(f"{name(service)}: systemd's MainPID", after.pid, service.main_pid())
     scene.fact(f"{name(service)}: restarts counted by systemd", restarts, service.show("NRestarts"))
-
-
-def scale(scene: Scene) -> None:
-    """raab scale 1, 8, 2: prints before and after, and it is so when it returns."""
-    for _ in scene.rounds(3):
-        scene.each(lambda service: scale_once(scene, service))
-
-
-def scale_once(scene: Scene, service: Service) -> None:
-    for before, after in ((2, 1), (1, 8), (8, 2)):
-        with scene.phase(f"scale {after} {name(service)}"):
-            done = service.run(f"raab scale {after}", check=False)
-        scene.fact(f"{name(service)}: raab scale {after}", f"workers: {before} -> {after}", done.out.strip() or done.err.strip())
-        scene.fact(f"{name(service)}: workers serving at once after raab scale {after}", after, len(service.status().serving))
-
-
-def signals(scene: Scene) -> None:
-    """kill -TTIN and -TTOU: one worker more, one fewer, the others stay."""
-    for _ in scene.rounds(3):
-        scene.each(lambda service: signals_once(scene, service))
-
-
-def signals_once(scene: Scene, service: Service) -> None:
-    before = service.status()
-    for signal, wanted in (("TTIN", 3), ("TTOU", 2)):
-        with scene.phase(f"{signal} {name(service)}"):
-            service.kill(signal, before.pid)
-            after = service.wait(f"at {wanted} workers", partial(has, wanted))
-        stayed = len({*before.serving} & {*after.serving})
-        scene.fact(f"{name(service)}: workers that stayed through {signal}", True, stayed >= min(wanted, 2) - (signal == "TTOU"))
-
-
-def has(workers: int, status: Status) -> bool:
-    return status.settled and status.target == workers
-
-
-def keep_target(scene: Scene) -> None:
-    """Scaled to three, then everything that could forget it."""
-    scene.each(to_three)
-    for what, command in (
-        ("reload", "systemctl reload raab"),
-        ("restart", "systemctl restart raab"),
-        ("SIGKILL of the master", "kill -KILL $(systemctl show --property=MainPID --value raab)"),
-    ):
-        scene.each(partial(keep_target_through, scene, what, command))
-
-
-def to_three(service: Service) -> None:
-    service.run("raab scale 3")
-
-
-def keep_target_through(scene: Scene, what: str, command: str, service: Service) -> None:
-    before = service.status()
-    with scene.phase(f"{what} {name(service)}"), scene.excused(service, LONG if "KILL" in what else frozenset()):
-        service.run(command, timeout=90)
-        after = service.wait(f"serving after {what}", lambda now: now.settled and now.serving != before.serving, 40)
-    scene.fact(f"{name(service)}: workers after {what}", 3, len(after.serving))
 
 
 def restart(scene: Scene) -> None:

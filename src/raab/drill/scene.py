@@ -17,6 +17,8 @@ from raab.drill.values import Client, Kind
 from raab.drill.verdict import ANY_CLIENT, ANY_KIND, Excuse, Fact
 from raab.lab.state import Lab
 
+# Requests of seconds: a killed master's workers finish what they hold, but not for ever, for they stand in the way of the restart.
+LONG = frozenset({Client.SLOW, Client.STREAMED, Client.UPLOAD})
 # Open that short before or after a process was killed, a request may have been in its hands: accepted, or on its way there.
 AROUND = 0.1
 

@@ -1,0 +1,60 @@
+"""A host's clock that goes back by a year: lab hosts share this machine's, so it is the service's own that is moved."""
+
+from __future__ import annotations
+
+from raab.drill.lifecycle import SLOW_IMPORT, reload_to
+from raab.drill.scene import Scene, name
+from raab.drill.service import SETTINGS, Service
+from raab.drill.variants import PACKAGES, Content
+
+CLOCK = "/run/raab-drill-clock"
+DROP_IN = "/etc/systemd/system/raab.service.d/drill-clock.conf"
+FAKETIME = f"""\
+[Service]
+Environment=LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE={CLOCK}
+Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+"""
+# libfaketime 0.9.10 makes clock_nanosleep(2) fail when it leaves the monotonic clock alone; Python sleeps by that, and can do without.
+SLEEP = """\
+import select
+import time
+
+
+def sleep(seconds):
+    select.select([], [], [], seconds)
+
+
+time.sleep = sleep
+"""
+CLOCKED = Content(before=SLOW_IMPORT.format(seconds=1), files=((f"{PACKAGES}/sitecustomize.py", SLEEP),))
+
+
+def set_back(scene: Scene) -> None:
+    """The service's clock goes back by a year; reloads and scaling go on as before."""
+
+    def once(service: Service) -> None:
+        try:
+            service.shell.put(CLOCK, "+0\n")
+            service.shell.put(DROP_IN, FAKETIME)
+            release = service.variant(CLOCKED)
+            service.switch(release)
+            service.run("systemctl daemon-reload")
+            service.systemctl("restart")
+            scene.settled(service, "under libfaketime", release, workers=2)
+            with scene.phase(f"clock -1 year {name(service)}"):
+                service.shell.put(CLOCK, "-365d\n")
+                service.run("sleep 3")
+            reload_to(scene, service, service.variant(CLOCKED))
+            with scene.phase(f"scale {name(service)}"):
+                scene.fact(f"{name(service)}: raab scale 3", "workers: 2 -> 3", service.run("raab scale 3", check=False).out.strip())
+                service.run("raab scale 2")
+            with scene.phase(f"clock +1 year {name(service)}"):
+                service.shell.put(CLOCK, "+0\n")
+                service.run("sleep 3")
+            reload_to(scene, service, service.variant(CLOCKED))
+        finally:
+            service.switch(scene.release)
+            service.run(f"rm -f {DROP_IN} {CLOCK} {SETTINGS}; rmdir $(dirname {DROP_IN}); systemctl daemon-reload", check=False)
+            service.systemctl("restart")
+
+    scene.each(once)
