@@ -1,0 +1,56 @@
+"""Idle keep-alive connections, which a server may close at any moment, and does not before it has to."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raab.drill.service import Service
+from raab.drill.values import Client, Mix
+from raab.drill.wire import request
+
+if TYPE_CHECKING:
+    from conftest import Traffic
+
+IDLE = Mix(fresh=5, reused=0, idle=300, idle_seconds=10)
+
+
+def test_300_idle_clients_over_eight_reloads(service: Service, traffic: Traffic) -> None:
+    """Clients that idle for up to 10 s between their requests lose none, whoever reloads the service and how."""
+    with traffic(IDLE, settle=5) as load:
+        for act in ("kill -HUP", "systemctl reload", "kill -USR2", "kill -HUP") * 2:
+            before = service.status()
+            service.run(f"{act} {before.pid}" if act.startswith("kill") else f"{act} raab")
+            service.reloaded(before)
+            time.sleep(2)
+    assert load.account.of(Client.IDLE).total > 1000
+
+
+def test_stop_with_100_idle_connections(service: Service) -> None:
+    """systemctl stop does not wait for what idle connections might still send: it ends within 5 s."""
+    head = request("GET", "/", "raab")
+    connections = [socket.create_connection(service.address, 5) for _ in range(100)]
+    for connection in connections:
+        connection.sendall(head)
+    for connection in connections:
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    done = service.systemctl("stop")
+    assert done.seconds < 5
+    for connection in connections:
+        while connection.recv(65536):
+            pass
+        connection.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(service.address, 2)
+
+
+@pytest.mark.parametrize("act", ["systemctl restart raab", "kill -KILL $(systemctl show -P MainPID raab)"])
+def test_idle_clients_over_restarts(service: Service, traffic: Traffic, act: str) -> None:
+    """Even where the service itself ends, clients with kept connections lose nothing."""
+    before = service.status()
+    with traffic(Mix(fresh=10, reused=30, idle=100, idle_seconds=3), settle=2):
+        service.run(act)
+        service.wait("up again", lambda now: now.settled and now.pid != before.pid)
