@@ -15,10 +15,11 @@ MODULES = (
     "raab.host.lock",
     "raab.host.facts",
     "raab.host.receive",
+    "raab.host.verify",
+    "raab.host.unpack",
     "raab.host.install",
     "raab.host.systemd",
     "raab.host.follow",
-    "raab.host.verify",
     "raab.host.service",
     "raab.host.session",
 )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
+from raab.host import unpack
 from raab.host.paths import Paths, template_name
 from raab.host.receive import cached
 
@@ -50,7 +51,7 @@ def install(paths: Paths, manifest_text: str, wheels: tuple[str, ...], uv_wheel:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     with lowered_errors("the app"):
-        install_app(uv, release / "venv", next(path for name, path in parts.items() if name.endswith(".whl")))
+        install_app(paths, uv, release / "venv", next(path for name, path in parts.items() if name.endswith(".whl")))
     # The manifest makes the release complete, so everything else must be on disk before it is.
     sync(release)
     write_durably(paths.manifest(manifest["id"]), manifest_text.encode())
@@ -103,10 +104,21 @@ def ensure_template(paths: Paths, lock: str, requirements: Path, wheels: tuple[s
     return template
 
 
-def install_app(uv: Path, venv: Path, wheel: Path) -> None:
+def install_app(paths: Paths, uv: Path, venv: Path, wheel: Path) -> None:
+    if unpack.is_plain(wheel):
+        current = paths.current / "venv"
+        fresh = unpack.unpack(wheel, venv, current if current.exists() and same_python(current, venv) else None)
+        for path in fresh:
+            if path.suffix == ".py" and not DEPLOYER_S.search(str(path)):
+                compileall.compile_file(str(path), quiet=2)
+        return
     run_uv(uv, "pip", "install", "--no-index", "--no-deps", f"--python={venv}/bin/python", str(wheel))
-    for package in ("raab", "handover"):
-        compile_bytecode(next(venv.glob(f"lib/python3*/site-packages/{package}")))
+    compile_bytecode(venv)
+
+
+def same_python(one: Path, other: Path) -> bool:
+    """Bytecode is of use to the version that made it."""
+    return unpack.site_packages(one).parent.name == unpack.site_packages(other).parent.name
 
 
 def run_uv(uv: Path, *arguments: str) -> None:

@@ -15,23 +15,35 @@ from raab.host.task import Hook
 TRIAL_UNIT = "raab-trial.service"
 
 
-def rehearse(paths: Paths, release: Path, limit: float) -> None:
-    """Run the release's own `raab trial`, which ends within `limit` seconds. Raises RaabError with its reason.
+class Rehearsal:
+    """The release's own `raab trial`, under way from here on until `finish`.
 
     A transient unit, and not a child of ours: only systemd hands credentials over and builds the sandbox.
     """
-    lines = sandbox.service_lines(paths, release)
-    done = systemd.order(
-        "systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={TRIAL_UNIT}", "--working-directory=/",
-        f"--property=RuntimeMaxSec={limit + 5:.0f}", *sandbox.properties(lines),
-        str(release / "venv/bin/python"), "-I", "-m", "raab.host", "trial",
-        timeout=limit + 15,
-    )  # fmt: skip
-    if done.returncode == 124:
-        systemd.order("systemctl", "stop", TRIAL_UNIT)
-    if done.returncode:
-        reason, _, hint = (done.stderr.strip() or f"trial: it ended with exit code {done.returncode}").rpartition("\nhint: ")
-        raise RaabError((reason or hint)[-2000:], hint if reason else "")
+
+    def __init__(self, paths: Paths, release: Path) -> None:
+        self.process = subprocess.Popen(
+            (
+                "systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={TRIAL_UNIT}", "--working-directory=/",
+                *sandbox.properties(sandbox.service_lines(paths, release)),
+                str(release / "venv/bin/python"), "-I", "-m", "raab.host", "trial",
+            ),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+        )  # fmt: skip
+
+    def finish(self, limit: float) -> None:
+        """Wait for its end, at most `limit` seconds. Raises RaabError with its reason when the release does not load."""
+        try:
+            _, said = self.process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            systemd.order("systemctl", "kill", "--signal=KILL", TRIAL_UNIT)
+            self.process.communicate()
+            raise RaabError(
+                f"trial: the release did not load within {limit:.0f} s", "find what it waits for, or raise load_timeout"
+            ) from None
+        if self.process.returncode:
+            reason, _, hint = (said.strip() or f"trial: it ended with exit code {self.process.returncode}").rpartition("\nhint: ")
+            raise RaabError((reason or hint)[-2000:], hint if reason else "")
 
 
 def settings_environment(paths: Paths, release: Path) -> dict[str, str]:
