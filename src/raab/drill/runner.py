@@ -52,7 +52,7 @@ class Pace:
 
 
 FULL = Pace(rate=700, times=1)
-QUICK = Pace(rate=100, times=0.1, steady=1.0)
+QUICK = Pace(rate=100, times=0.04, steady=1.0)
 
 
 class Runner:

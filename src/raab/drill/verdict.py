@@ -51,7 +51,7 @@ class Invariant:
     promise lets requests wait. `longest` bounds every wait then. `least` is how many requests there must be: of none, none is lost.
     """
 
-    added: float | None = 0.5
+    added: float | None = 0.75
     longest: float = 30.0
     least: int = 20
 
