@@ -26,7 +26,9 @@ def sleep(seconds):
 
 time.sleep = sleep
 """
-CLOCKED = Content(before=SLOW_IMPORT.format(seconds=1), files=((f"{PACKAGES}/sitecustomize.py", SLEEP),))
+# A line of a .pth file is run at each start of Python; a sitecustomize would be hidden by Debian's own.
+START = ((f"{PACKAGES}/drillsleep.py", SLEEP), (f"{PACKAGES}/drillsleep.pth", "import drillsleep\n"))
+CLOCKED = Content(before=SLOW_IMPORT.format(seconds=1), files=START)
 
 
 def set_back(scene: Scene) -> None:
