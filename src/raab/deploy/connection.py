@@ -20,6 +20,8 @@ from raab.errors import RaabError
 
 # What goes wrong in paramiko's threads reaches the caller as an exception; its own log would show it as a traceback besides.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
+# The ways in which paramiko says that a connection is no more.
+LOST = (OSError, EOFError, paramiko.SSHException)
 OnEvent = Callable[[dict[str, Any]], None]
 BLOCK = 1 << 17
 
@@ -65,30 +67,32 @@ class Remote:
             self.channels += 1
             self.channel.exec_command(wire.command(sudo=self.host.user != "root"))
             self.lines = self.channel.makefile("rb")
-            self.write([wire.program()])
-        except (OSError, paramiko.SSHException, EOFError) as error:
+        except LOST as error:
             self.close()
             raise explain(self.host, error) from error
+        # A host without Python may have ended the channel by now; why, is read with the first answer.
+        with suppress(*LOST):
+            self.write([wire.program()])
 
     def request(self, operation: str, on_event: OnEvent = silent, payload: Iterable[Path] = (), **values: Any) -> dict[str, Any]:
         """Send one request and return its answer. Raises RaabError with what the host has to say, ConnectionLost when it says nothing."""
-        try:
-            with self.writing:
-                self.write([json.dumps({"op": operation, **values}).encode() + b"\n"])
-                for path in payload:
-                    self.write(blocks(path))
-        except OSError:
-            # The host may have refused in the middle of a payload; its reason is waiting to be read.
-            pass
+        # The host may have refused in the middle of a payload; its reason is then waiting to be read.
+        with suppress(*LOST), self.writing:
+            self.write([json.dumps({"op": operation, **values}).encode() + b"\n"])
+            for path in payload:
+                self.write(blocks(path))
         while True:
             try:
                 line = self.lines.readline()
-            except OSError as error:
+            except LOST as error:
                 raise ConnectionLost(
                     f"host {self.host.name}: the connection was lost, got {error}", "deploy again", exitcodes.UNREACHABLE
                 ) from error
             if not line:
                 raise self.ended()
+            if not line.startswith(b'{"event"'):
+                # A login file on the host that prints something, as some .bashrc does.
+                continue
             answer: dict[str, Any] = json.loads(line)
             if answer["event"] == "done":
                 return answer
@@ -103,7 +107,7 @@ class Remote:
 
     def ping(self) -> None:
         """Tell the host that this side is alive: it lets go of a deployer who is silent for too long (raab.host.session)."""
-        with suppress(OSError), self.writing:
+        with suppress(*LOST), self.writing:
             self.write([b"\n"])
 
     def ended(self) -> RaabError:

@@ -142,3 +142,13 @@ def test_a_user_without_sudo(project: Any, lab: Any, deployed: LabHost) -> None:
         assert "release" in project.fab("plan", "--env", "user").out
     finally:
         shell.run("rm -f /etc/sudoers.d/deployer; userdel --remove deployer 2>/dev/null", check=False)
+
+
+def test_a_login_file_that_prints_something_disturbs_nothing(project: Any, lab: Any, deployed: LabHost) -> None:
+    """bash reads .bashrc for commands that come by SSH, too."""
+    shell = lab.shell(deployed)
+    shell.run("cp -p /root/.bashrc /root/.bashrc.kept 2>/dev/null; echo 'echo Welcome; echo to this host >&2' >/root/.bashrc")
+    try:
+        assert "release" in project.fab("plan", "--hosts", deployed.name).out
+    finally:
+        shell.run("rm /root/.bashrc; mv /root/.bashrc.kept /root/.bashrc 2>/dev/null; true")

@@ -111,3 +111,18 @@ def test_logs_are_shown(project: Any, lab: Any, ask: Any) -> None:
     project.fab("deploy", "--hosts", host.name)
     ask(host)
     assert len(project.fab("logs", "--hosts", host.name, "--lines", "5").out.splitlines()) == 5
+
+
+def test_the_doctor_finds_what_was_changed_behind_raab_s_back(project: Any, lab: Any) -> None:
+    """A host that is well, and one whose installed file, unit and service are not what they should be."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    assert "BAD" not in project.fab("doctor", "--hosts", host.name).out
+    shell = lab.shell(host)
+    shell.run("echo >>$(ls -d /opt/raab/current/venv/lib/python3*/site-packages/raab/errors.py)")
+    shell.run("echo >>/etc/systemd/system/raab.service; systemctl stop raab")
+    (told,) = project.fab("doctor", "--hosts", host.name, "--json", expect=1).json["hosts"]
+    assert {finding["check"] for finding in told["findings"] if not finding["well"]} == {"release", "files", "units", "workers"}
+    project.mark("well again")
+    project.fab("deploy", "--hosts", host.name)
+    assert "BAD" not in project.fab("doctor", "--hosts", host.name).out
