@@ -161,7 +161,7 @@ def unlock(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -
     only="these drills only, separated by commas",
     list="show the drills and carry out none",
     quick="a smaller choice with fewer rounds, in under 3 minutes",
-    rate="requests per second to all hosts together (default 700, with --quick 100)",
+    rate="requests per second to all hosts together (default 1000, with --quick 100)",
     report="write a report to this file (HTML)",
 )
 def drill(

@@ -12,7 +12,7 @@ SLOW_IMPORT = "import time\ntime.sleep({seconds})"
 
 def reload(scene: Scene) -> None:
     """systemctl reload onto another release, again and again."""
-    for _ in scene.rounds(50):
+    for _ in scene.rounds(80):
         scene.each(lambda service: reload_once(scene, service))
 
 
@@ -41,7 +41,7 @@ def another(scene: Scene, service: Service) -> str:
 
 def hup(scene: Scene) -> None:
     """kill -HUP: a reload without the trial."""
-    for _ in scene.rounds(10):
+    for _ in scene.rounds(40):
         scene.each(lambda service: hup_once(scene, service))
 
 
@@ -57,7 +57,7 @@ def hup_once(scene: Scene, service: Service) -> None:
 
 def replace_master(scene: Scene) -> None:
     """kill -USR2: a new master, which systemd has to follow."""
-    for _ in scene.rounds(5):
+    for _ in scene.rounds(25):
         scene.each(lambda service: replace_master_once(scene, service))
 
 

@@ -51,7 +51,7 @@ class Pace:
         )  # fmt: skip
 
 
-FULL = Pace(rate=700, times=1)
+FULL = Pace(rate=1000, times=1)
 QUICK = Pace(rate=100, times=0.04, steady=1.0)
 
 
