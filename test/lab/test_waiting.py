@@ -62,8 +62,10 @@ def test_plain_gunicorn_beside_it(service: Service, table: Table) -> None:
     """The same with gunicorn's own gevent worker and HUP: here requests do wait for the import, so the measure sees it where it is."""
     release = service.variant(SLEEPY)
     service.switch(release)
-    service.run(PLAIN.format(current=PATHS.current, port=PLAIN_PORT))
+    service.run(f"{PLAIN.format(current=PATHS.current, port=PLAIN_PORT)}; until ss -Htln | grep -q :{PLAIN_PORT}; do sleep 0.1; done")
     try:
+        # Its start is no steady state: wait for the first answer.
+        service.run(f"python3 -ISc 'import urllib.request as u; u.urlopen(\"http://127.0.0.1:{PLAIN_PORT}/livez\", timeout=30)'")
         with Load([(service.address[0], PLAIN_PORT)], MIX) as load:
             time.sleep(IMPORT)
             for _ in range(ROUNDS):
