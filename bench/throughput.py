@@ -81,7 +81,7 @@ def wait_for(process: subprocess.Popen[bytes]) -> None:
 
 def wrk(seconds: int) -> float:
     """Requests per second over as many seconds; every one has to be answered well."""
-    command = ("wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s", f"http://127.0.0.1:{PORT}/")
+    command = ("wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s", "--timeout=10s", f"http://127.0.0.1:{PORT}/")
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
     if not found or "Non-2xx" in said or "Socket errors" in said:
