@@ -41,7 +41,10 @@ def _end_after(seconds: float) -> None:
     """An import that hangs shall not hang who waits for the trial (who has a limit too, should this thread never run)."""
 
     def give_up() -> None:
-        print(f"trial: the application did not load within {seconds:g} s\nhint: find what it waits for, or raise load_timeout", file=sys.stderr)
+        print(
+            f"trial: the application did not load within {seconds:g} s\nhint: find what it waits for, or raise load_timeout",
+            file=sys.stderr,
+        )
         sys.stderr.flush()
         os._exit(1)
 
