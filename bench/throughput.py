@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,21 +31,40 @@ STOCK = (
     f"--pythonpath={ROOT / 'bench'}",
     "--no-control-socket",
 )
+GUNICORN = (sys.executable, str(BIN / "gunicorn"))
 SERVERS = {
-    "bare WSGI": (*STOCK, "apps:wsgi"),
-    "bare Flask": (*STOCK, "apps:flask"),
-    "raab": (f"--config={ROOT / 'gunicorn.py'}",),
+    "bare WSGI": (*GUNICORN, *STOCK, "apps:wsgi"),
+    "bare Flask": (*GUNICORN, *STOCK, "apps:flask"),
+    "raab": (*GUNICORN, f"--config={ROOT / 'gunicorn.py'}"),
 }
+# Another server, in Rust, with threads instead of greenlets: for comparison only, so it is fetched when it is measured.
+GRANIAN = "granian==2.8.7"
+GRANIAN_NAME = "bare Flask on granian"
+SERVE = (sys.executable, "-m", "granian", "--interface=wsgi", "--host=127.0.0.1", f"--port={PORT}", "--workers=1", "apps:flask")
 ENVIRON = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{PORT}", "RAAB_SERVER__WORKERS": "1"}
 
 
+def servers(folder: str) -> dict[str, tuple[str, ...]]:
+    """All servers; granian only where it can be had from PyPI, into that empty folder."""
+    command = (str(BIN / "uv"), "pip", "install", "--quiet", f"--target={folder}", GRANIAN)
+    if subprocess.run(command, capture_output=True).returncode:
+        print(f"{GRANIAN} cannot be fetched here, so it is left out", file=sys.stderr)
+        return SERVERS
+    return {**SERVERS, GRANIAN_NAME: ("/usr/bin/env", f"PYTHONPATH={folder}:{ROOT / 'bench'}", *SERVE)}
+
+
 def measure(rounds: int) -> dict[str, Series]:
+    with tempfile.TemporaryDirectory(prefix="raab-bench-") as folder:
+        return measure_all(servers(folder), rounds)
+
+
+def measure_all(servers: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Series]:
     """Takes the servers in turn, so that what else the machine does hits all alike."""
-    rates: dict[str, list[float]] = {name: [] for name in SERVERS}
-    memory: dict[str, list[float]] = {name: [] for name in SERVERS}
+    rates: dict[str, list[float]] = {name: [] for name in servers}
+    memory: dict[str, list[float]] = {name: [] for name in servers}
     for _ in range(rounds):
-        for name, arguments in SERVERS.items():
-            with server(arguments) as pid:
+        for name, command in servers.items():
+            with server(command) as pid:
                 wrk(1)
                 rates[name].append(wrk(SECONDS))
                 memory[name].append(sum(private_memory(worker) or 0 for worker in children(pid)) / 1e6)
@@ -55,9 +75,8 @@ def measure(rounds: int) -> dict[str, Series]:
 
 
 @contextmanager
-def server(arguments: tuple[str, ...]) -> Iterator[int]:
-    """A gunicorn that answers; its master's pid. Its log goes nowhere, as a service's goes to a journal that somebody else writes."""
-    command = (sys.executable, str(BIN / "gunicorn"), *arguments)
+def server(command: tuple[str, ...]) -> Iterator[int]:
+    """A server that answers; its master's pid. Its log goes nowhere, as a service's goes to a journal that somebody else writes."""
     with subprocess.Popen(command, cwd="/", env={**os.environ, **ENVIRON}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(process)
@@ -96,9 +115,11 @@ def children(pid: int) -> list[int]:
 def table(measured: dict[str, Series]) -> Table:
     flask, memory = measured["bare Flask, requests/s"], measured["bare Flask, worker memory"]
     rows = []
-    for name in SERVERS:
+    for name in (*SERVERS, GRANIAN_NAME):
+        if f"{name}, requests/s" not in measured:
+            continue
         rate, size = measured[f"{name}, requests/s"], measured[f"{name}, worker memory"]
         cost = (1 / rate.median - 1 / flask.median) * 1e6
         rows.append((name, rate.ratio(flask), rate.text(0), f"{cost:+.0f} us", size.ratio(memory), size.text(1)))
-    title = f"One gevent worker, {CONNECTIONS} connections, wrk beside it on the same cores (medians, min-max)"
+    title = f"One worker, {CONNECTIONS} connections, wrk beside it on the same cores (medians, min-max)"
     return Table(title, ("", "of bare Flask", "requests/s", "a request", "of its memory", "worker memory"), tuple(rows))
