@@ -35,16 +35,24 @@ BOOT = (
     "exec(zlib.decompress(i.read(int(i.readline()))))"
 )
 
+# Modules are made when they are imported: most requests need few of them, and each costs the host its compilation.
 LOADER = """
-import sys, types
-def load(name, source):
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
-    parent, _, child = name.rpartition(".")
-    if parent:
-        setattr(sys.modules[parent], child, module)
-load("raab", "__path__ = []")
-load("raab.host", "__path__ = []")
+import sys
+from importlib.machinery import ModuleSpec
+class Sent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in SOURCES:
+            return ModuleSpec(name, Sent, is_package=name in ("raab", "raab.host"))
+    @staticmethod
+    def create_module(spec):
+        return None
+    @staticmethod
+    def exec_module(module):
+        exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
+sys.meta_path.insert(0, Sent)
+from raab.host.session import main
+sys.exit(main())
 """
 
 
@@ -62,10 +70,9 @@ def command(sudo: bool) -> str:
 @cache
 def program() -> bytes:
     """The session program, compressed, led by its length."""
-    sources = [LOADER]
+    sources = {"raab": "", "raab.host": ""}
     for name in MODULES:
         package, _, module = name.rpartition(".")
-        sources.append(f"load({name!r}, {resources.files(package).joinpath(module + '.py').read_text()!r})\n")
-    sources.append("from raab.host.session import main\nsys.exit(main())\n")
-    packed = zlib.compress("".join(sources).encode(), 9)
+        sources[name] = resources.files(package).joinpath(module + ".py").read_text()
+    packed = zlib.compress(f"SOURCES = {sources!r}\n{LOADER}".encode(), 9)
     return b"%d\n%s" % (len(packed), packed)

@@ -19,6 +19,21 @@ from raab.host.paths import UNIT, USER, Paths
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
 
 
+def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """What a session is asked about the service, or to have it do."""
+    operations: dict[str, Callable[[], dict[str, Any]]] = {
+        "status": lambda: {"status": status(paths)},
+        "service": lambda: act(paths, request),
+        "logs": lambda: logs(request, emit),
+        "history": lambda: history(paths),
+        "examine": lambda: examine(paths),
+        "workers": workers,
+        "hook": lambda: run_once(paths, request, emit),
+        "unlock": lambda: unlock(paths),
+    }
+    return operations[request["op"]]()
+
+
 def status(paths: Paths) -> dict[str, Any]:
     """State, release and version of the service, and what `raab status --json` of the current release says of its workers."""
     shown = systemd.show(UNIT, "ActiveState", "SubState", "MainPID")
@@ -79,7 +94,7 @@ def workers() -> dict[str, Any]:
     return {"workers": sorted(systemd.workers(systemd.main_pid()))}
 
 
-def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> None:
+def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Run a command as the service's user in a release's directory. Raises RaabError with its output when it fails."""
     release = paths.release(request["release"])
     limit = float(request["timeout"])
@@ -93,6 +108,7 @@ def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, An
         emit({"event": "line", "text": line})
     if done.returncode:
         raise RaabError(f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", exit_code=4)
+    return {}
 
 
 def logs(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

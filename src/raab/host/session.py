@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from raab.errors import RaabError
-from raab.host import facts, follow, install, lock, receive, service
+from raab.host import facts, lock
 from raab.host.paths import Paths
 
 Request = dict[str, Any]
@@ -59,15 +59,8 @@ class Session:
             "release": self.release,
             "stage": self.stage,
             "activate": self.activate,
-            "follow": lambda request: follow.follow(self.paths, self.emit, request["token"]),
-            "status": lambda request: {"status": service.status(self.paths)},
-            "service": lambda request: service.act(self.paths, request),
-            "logs": lambda request: service.logs(request, self.emit),
-            "history": lambda request: service.history(self.paths),
-            "examine": lambda request: service.examine(self.paths),
-            "workers": lambda request: service.workers(),
-            "hook": self.hook,
-            "unlock": lambda request: service.unlock(self.paths),
+            "follow": self.follow,
+            **dict.fromkeys(("status", "service", "logs", "history", "examine", "workers", "hook", "unlock"), self.service),
         }
         for line in iter(self.source.readline, b""):
             if line == b"\n":
@@ -107,12 +100,10 @@ class Session:
         os.close(self.held)
         return {}
 
-    def hook(self, request: Request) -> Request:
-        """Run the operator's command on a staged release, by that release's own code."""
-        service.run_once(self.paths, request, self.emit)
-        return {}
-
     def stage(self, request: Request) -> Request:
+        """Take what the host lacks, and make the release of it."""
+        from raab.host import install, receive
+
         began = time.monotonic()
         parts = tuple(receive.Part(part["name"], part["sha256"], part["size"]) for part in request["send"])
         try:
@@ -130,8 +121,21 @@ class Session:
         return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
 
     def activate(self, request: Request) -> Request:
+        from raab.host import follow
+
         follow.start(self.paths, request)
+        return self.follow(request)
+
+    def follow(self, request: Request) -> Request:
+        from raab.host import follow
+
         return follow.follow(self.paths, self.emit, request["token"])
+
+    def service(self, request: Request) -> Request:
+        """Everything about the running service; imported here, as all that a plain question does not need."""
+        from raab.host import service
+
+        return service.answer(self.paths, request, self.emit)
 
 
 def main() -> int:
