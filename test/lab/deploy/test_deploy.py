@@ -135,3 +135,21 @@ def test_a_release_that_fails_after_its_trial_is_taken_back(project: Any, lab: A
     verdicts = {row["release"]: row["verdict"] for row in listed}
     assert verdicts[failed] == "failed"
     assert "no such release that once served" in project.fab("rollback", "--to", failed, expect=2).out
+
+
+def test_a_first_deploy_that_fails_leaves_no_service_behind(project: Any, lab: Any, ask: Any) -> None:
+    """There is nothing to go back to: no current release, nothing that starts again by itself; the next deploy of a sound one works."""
+    host = lab.fresh()
+    whole = project.root / "src/raab/modules/home/__init__.py"
+    sound = whole.read_text()
+    project.break_app(
+        "import sys\nfrom flask import Blueprint\nblueprint = Blueprint('home', __name__)\n"
+        "if sys.argv[0].endswith('gunicorn') and 'gunicorn.arbiter' in sys.modules: raise RuntimeError('only in a worker')"
+    )
+    assert "only in a worker" in project.fab("deploy", "--hosts", host.name, expect=4).out
+    shell = lab.shell(host)
+    assert shell.run("test -e /opt/raab/current", check=False).status == 1
+    assert shell.run("systemctl is-active raab; systemctl is-enabled raab", check=False).out.split() == ["inactive", "disabled"]
+    whole.write_text(sound)
+    project.fab("deploy", "--hosts", host.name)
+    assert ask(host)["release"] == project.release()

@@ -87,6 +87,8 @@ class Proxy:
         self.host, self.cut, self.sent = host, cut, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.open: list[socket.socket] = []
+        # How often the deployer has spoken after the host: each time, it may have waited for an answer.
+        self.turns, self.last = 0, ""
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -99,13 +101,15 @@ class Proxy:
                 return
             far = socket.create_connection((self.host.address, 22))
             self.open += [near, far]
-            threading.Thread(target=self.pump, args=(near, far, first), daemon=True).start()
-            threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(near, far, first, "deployer"), daemon=True).start()
+            threading.Thread(target=self.pump, args=(far, near, False, "host"), daemon=True).start()
             first = False
 
-    def pump(self, source: socket.socket, target: socket.socket, limited: bool) -> None:
+    def pump(self, source: socket.socket, target: socket.socket, limited: bool, speaker: str) -> None:
         try:
             while block := source.recv(4096):
+                self.turns += speaker == "deployer" != self.last
+                self.last = speaker
                 if limited:
                     block = block[: self.cut - self.sent]
                     self.sent += len(block)
@@ -160,6 +164,23 @@ def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float
         project.fab("deploy", "--hosts", host.name)
     assert ask(host)["release"] == wanted
     proxy.close()
+
+
+def test_a_deploy_takes_few_round_trips(project: Any, lab: Any) -> None:
+    """A distant host costs its distance at most 14 times, a deploy of what runs already fewer."""
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    project.mark("far away")
+    counted = []
+    for _ in range(2):
+        proxy = Proxy(host, 1 << 40)
+        through(project, host, proxy)
+        project.fab("deploy", "--env", "cut")
+        counted.append(proxy.turns)
+        proxy.close()
+    print(f"round trips: {counted[0]} for a code-only deploy, {counted[1]} for the same release again")
+    assert counted[0] <= 14
+    assert counted[1] <= 10
 
 
 def test_ssh_is_cut_during_the_activation(project: Any, lab: Any, ask: Any) -> None:
