@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def workers(master: int) -> frozenset[int]:
 
 
 def last_words(since: float) -> str:
-    """What the service said since a moment (seconds since the epoch): at most eight lines, for the report of a failure."""
-    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=8", f"--since=@{int(since)}").stdout
-    return text.strip()
+    """What the service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
+    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=40", f"--since=@{since:.0f}").stdout
+    said = dict.fromkeys(filter(None, map(readable, text.splitlines())))
+    return "\n".join(list(said)[-5:])
+
+
+def readable(line: str) -> str:
+    """A log line as a person reads it: of a JSON line the message and what was raised, nothing of those that only inform."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line.strip()
+    if not isinstance(entry, dict) or entry.get("level") in ("DEBUG", "INFO"):
+        return ""
+    raised = [part for part in str(entry.get("exc_info", "")).splitlines() if part and not part.startswith((" ", "hint:", "Traceback"))]
+    return ": ".join([str(entry.get("message", line)), *raised[-1:]])
