@@ -119,9 +119,9 @@ SABOTAGES = (
             "two-deployers": "exit code of the second deployer: wanted 6",
         },
         (
-            Patch("src/raab/host/activate.py", "rehearsal.rehearse(", "(lambda *_: None)("),
+            Patch("src/raab/host/rehearsal.py", "if self.process.returncode:", "if False:"),
             Patch("src/raab/host/activate.py", "                self.go(self.previous)\n", "                pass\n"),
-            Patch("src/raab/deploy/flow.py", "return exitcodes.REFUSED", "return exitcodes.DONE"),
+            Patch("src/raab/deploy/flow.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
             Patch("src/raab/host/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
         ),
     ),
@@ -155,6 +155,12 @@ def runner(lab: LabForTests, monkeypatch: pytest.MonkeyPatch) -> Runner:
 
 def test_every_drill_has_its_sabotage() -> None:
     assert {name for sabotage in SABOTAGES for name in sabotage.drills} == {drill.name for drill in DRILLS}
+
+
+@pytest.mark.parametrize("patch", [patch for sabotage in SABOTAGES for patch in sabotage.patches], ids=lambda patch: patch.file)
+def test_what_a_sabotage_breaks_is_there(patch: Patch) -> None:
+    """Changed code asks for a changed sabotage; this says so without a host."""
+    assert (ROOT / patch.file).read_text().count(patch.old) == 1
 
 
 @pytest.mark.timeout(900)
