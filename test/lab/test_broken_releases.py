@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.service import SETTINGS, Service
+from raab.drill.service import PATHS, SETTINGS, Service
 from raab.drill.standing import Status
 from raab.drill.variants import PACKAGES, STEADY, Content
 
@@ -74,31 +74,39 @@ def test_refused(service: Service, traffic: Traffic, fault: Fault) -> None:
     good = service.current
     broken = service.variant(fault.content)
     with traffic():
-        trial = service.run("/opt/raab/current/venv/bin/python -I -m raab.host trial").seconds
+        imports = [imported(service, good)]
         service.switch(broken)
         if fault.break_settings:
             service.run(f"mkdir -p $(dirname {SETTINGS}); {fault.break_settings}")
-        by_reload(service, before, fault, (LIMIT if fault.settings else trial) + 1)
+        seconds = by_reload(service, before, fault)
         by_hup(service, before, fault)
         service.switch(good)
         service.settings(fault.settings)
+        imports.append(imported(service, good))
         service.systemctl("reload")
     after = service.status()
     assert after.settled
     assert (after.pid, after.release, after.target) == (before.pid, good, 3)
     assert after.generation > before.generation
+    # Measured before and after it, since others use this machine as well.
+    assert seconds < (LIMIT if fault.settings else max(imports)) + 1
 
 
-def by_reload(service: Service, before: Status, fault: Fault, limit: float) -> None:
-    """Asserts that systemctl reload is refused within the limit (seconds), with the reason, and without a change."""
+def imported(service: Service, release: str) -> float:
+    """The seconds that it takes to load a release in a process of its own."""
+    return service.run(f"{PATHS.release(release)}/venv/bin/python -I -m raab.host trial").seconds
+
+
+def by_reload(service: Service, before: Status, fault: Fault) -> float:
+    """Asserts that systemctl reload is refused, with the reason, and without a change; returns the seconds that it took."""
     since = time.time()
     done = service.systemctl("reload", check=False)
     journal = service.journal(since)
     assert done.status != 0, journal
     assert fault.reason in journal
     assert "Traceback" not in journal
-    assert done.seconds < limit, f"{done.seconds:.2f} s, and {limit:.2f} s are allowed\n{journal}"
     unchanged(service, before)
+    return done.seconds
 
 
 def by_hup(service: Service, before: Status, fault: Fault) -> None:

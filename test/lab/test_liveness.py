@@ -93,11 +93,12 @@ def test_a_worker_hangs_later(service: Service, traffic: Traffic, path: str) -> 
 
 
 def test_a_worker_is_killed_for_its_memory(service: Service, traffic: Traffic) -> None:
-    """SIGKILL, as the kernel sends it to who takes too much memory: replaced within 2 s, and only what it was serving is lost."""
+    """SIGKILL, as the kernel sends it to who takes too much memory: another boots within 2 s, and only what it was serving is lost."""
     before = service.status()
     with traffic(FRESH, lost=3):
         service.kill("KILL", before.serving[0])
-        after = service.wait("replaced", lambda now: now.settled and now.serving != before.serving, 2)
+        service.wait("booting", lambda now: len(now.workers) == 2 and before.serving[0] not in {worker.pid for worker in now.workers}, 2)
+        after = service.wait("replaced", lambda now: now.settled)
     assert before.serving[1] in after.serving
 
 

@@ -28,20 +28,21 @@ until readlink /proc/$pid/exe | grep -q {exe}; do :; done
 for n in 1 2 3 4 5 6 7 8 9 10; do kill -HUP $pid; sleep 0.013; done
 echo $pid
 """
-# Sends TERM to new workers of the master as soon as they are seen, which is within 100 ms, and prints how many; the first `spared` new
+# Sends TERM to new workers of the master as soon as they are seen, which is within 100 ms, and prints them; the first `spared` new
 # children are none: a reload begins with a process that reads the settings.
 TERM_AT_BIRTH = """
 children() {{ cat /proc/{pid}/task/{pid}/children; }}
-known=" $(children)"; found=0; spared={spared}; end=$(($(date +%s) + 10))
+known=" $(children)"; ended=; found=0; spared={spared}; end=$(($(date +%s) + 10))
 {act}
 while [ $found -lt {count} -a $(date +%s) -lt $end ]; do
     for child in $(children); do
         case "$known" in *" $child "*) continue;; esac
         known="$known$child "
-        if [ $spared -gt 0 ]; then spared=$((spared - 1)); elif [ $found -lt {count} ]; then kill -TERM $child; found=$((found + 1)); fi
+        if [ $spared -gt 0 ]; then spared=$((spared - 1)); continue; fi
+        if [ $found -lt {count} ]; then kill -TERM $child; ended="$ended $child"; found=$((found + 1)); fi
     done
 done
-echo $found
+echo $ended
 """
 
 
@@ -84,12 +85,13 @@ def test_term_at_the_birth_of_workers(service: Service, traffic: Traffic) -> Non
     """A TERM in a new worker's first 100 ms ends that one and nothing else: another takes its place, in a reload and in peace."""
     before = service.status()
     with traffic():
-        done = service.run(TERM_AT_BIRTH.format(pid=before.pid, spared=1, count=2, act=f"kill -HUP {before.pid}"))
-        assert done.out == "2\n"
-        after = service.reloaded(before)
-        done = service.run(TERM_AT_BIRTH.format(pid=before.pid, spared=0, count=1, act=f"kill -TTIN {before.pid}"))
-        assert done.out == "1\n"
-        service.wait("three", lambda now: now.settled and now.target == 3)
+        reload = service.run(TERM_AT_BIRTH.format(pid=before.pid, spared=1, count=2, act=f"kill -HUP {before.pid}"))
+        service.reloaded(before)
+        more = service.run(TERM_AT_BIRTH.format(pid=before.pid, spared=0, count=1, act=f"kill -TTIN {before.pid}"))
+        after = service.wait("three", lambda now: now.settled and now.target == 3)
+    ended = {int(pid) for pid in f"{reload.out} {more.out}".split()}
+    assert len(ended) == 3
+    assert not ended & {worker.pid for worker in after.workers}
     assert after.pid == before.pid
 
 
