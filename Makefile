@@ -9,7 +9,7 @@ demo: .venv/ready packages
 	@echo "next: curl one of the URLs above; edit src/raab/modules/home and 'fab deploy'; 'fab rollback'; 'fab --list'; 'fab lab.down' ends the hosts"
 	@echo "      (fab is .venv/bin/fab: '. .venv/bin/activate' puts it on your path)"
 
-test: .venv/ready packages
+test: .venv/ready packages lint
 	@.venv/bin/pytest
 
 bench: .venv/ready packages

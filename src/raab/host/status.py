@@ -43,13 +43,14 @@ def _document(status: dict[str, Any]) -> dict[str, Any]:
 def render(status: dict[str, Any], now: float) -> str:
     """The status as a person reads it; `now` in seconds since the epoch."""
     low, high = status["bounds"]
+    weight, extra = (status["memory"][part] / _MB for part in ("workers", "handover"))
     lines = [
         f"release      {status['release']}",
         f"generation   {status['generation']}" + (f", {status['incoming']} on its way" if status["incoming"] else ""),
         f"workers      {status['serving']} serving, target {status['target']} (bounds {low} to {high}, configured {status['configured']})",
         f"master       {status['pid']}, up {_span(now - status['started'])}",
         f"last reload  {_reload(status['reload'], now)}",
-        f"memory       {status['memory']['workers'] / _MB:.0f} MB in workers, a hand-over takes {status['memory']['handover'] / _MB:.0f} MB more",
+        f"memory       {weight:.0f} MB in workers, a hand-over takes {extra:.0f} MB more",
         "",
         f"{'PID':>8}  {'GENERATION':>10}  {'PHASE':<9}  {'AGE':>8}  {'MEMORY':>8}  {'REQUESTS':>9}  {'OPEN':>5}  {'BUSY':>5}",
     ]
