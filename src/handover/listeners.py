@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,8 @@ from handover.systemd import STORED, Notifier
 
 _FIRST_FD = 3
 _OUT_OF_THE_WAY = 512
+# Seconds to wait for an address that another master is about to give up.
+_CLOSING = 5.0
 
 
 def stored_name(address: Any) -> str:
@@ -76,7 +80,21 @@ class Listeners:
 
 
 def _bound(address: Any) -> int:
-    """A new listening socket for an address that is not served yet. Raises OSError when it cannot be had."""
+    """A new listening socket for an address that is not served yet. Raises OSError when it cannot be had.
+
+    A master that served it until a moment ago, when the address was changed to and fro, closes it within seconds.
+    """
+    end = time.monotonic() + _CLOSING
+    while True:
+        try:
+            return _listening(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
+
+
+def _listening(address: Any) -> int:
     if isinstance(address, tuple):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         return socket.create_server(address, family=family, backlog=2048).detach()
