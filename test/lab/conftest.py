@@ -164,6 +164,7 @@ class Traffic:
 
         `lost` is how many requests may be reset or cut where the test kills who serves them; refused ones never may.
         """
+        since = time.time()
         with Load(addresses or [self._service.address], mix) as load:
             time.sleep(settle)
             yield load
@@ -172,7 +173,8 @@ class Traffic:
         self._ledger.append((self._test, account))
         failed = sorted(f"{s.client.value} {s.kind.value}: {s.detail}" for s in account.failures)
         excused = sum(s.kind in (Kind.RESET, Kind.TRUNCATED) for s in account.failures)
-        assert len(failed) == min(excused, lost), f"{account.line()}\n" + "\n".join(failed[:20])
+        if len(failed) != min(excused, lost):
+            pytest.fail("\n".join([account.line(), *failed[:20], self._service.journal(since)[-8000:]]))
 
 
 class Table:
