@@ -9,6 +9,7 @@ So the methods that decide are overridden here, in a subclass that an `on_starti
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
@@ -139,6 +140,8 @@ class HandoverArbiter(Arbiter):
     def spawn_worker(self) -> int:
         """Fork one worker. Signals wait meanwhile: in the child they would meet handlers that are the master's."""
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.SIGNALS, signal.SIGCHLD))
+        # A garbage collection writes to every object that it looks at. Of frozen ones the worker and the master go on sharing the memory.
+        gc.freeze()
         try:
             return int(super().spawn_worker())
         finally:

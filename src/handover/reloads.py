@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import sys
 import time
@@ -83,6 +84,9 @@ class Reloads:
             return
         master.cfg.on_reload(master)
         master.incoming_release = master.resolved()
+        # The settings of before are garbage, which would stay for ever once it is frozen (HandoverArbiter.spawn_worker).
+        gc.unfreeze()
+        gc.collect()
         wanted = master.scaling.restored()
         master.fleet = states.reload(master.fleet, wanted, one_by_one=master.options.one_by_one)
         master.manage_workers()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,13 @@ from raab.drill.target import with_drill_routes
 from raab.drill.target import card
 time.sleep(0.2)
 application = with_drill_routes(card, release="{release}")
+"""
+FROZEN = """
+import gc
+frozen = gc.get_freeze_count()
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [str(frozen).encode()]
 """
 MIX = Mix(
     path="/slow?seconds=0",
@@ -211,6 +219,19 @@ def test_scaling_is_bounded_and_told(master: Master) -> None:
         time.sleep(0.2)
     master.wait(lambda: len(master.status()["workers"]) == 1)
     assert master.status()["target"] == 1
+
+
+def test_workers_share_what_the_master_holds(master: Master) -> None:
+    """All of it is kept out of their garbage collections; what each reload leaves behind is collected, and does not gather there."""
+    master.release("1", FROZEN)
+    counts = []
+    for _ in range(12):
+        assert master.ask(verb="reload")["good"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{master.port}/") as answer:
+            counts.append(int(answer.read()))
+    assert counts[0] > 10_000
+    # The first few still load what a reload needs.
+    assert counts[-1] - counts[5] < 100
 
 
 def test_a_start_that_fails_ends_with_the_reason(tmp_path: Path) -> None:
