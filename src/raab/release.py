@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(NamedTuple):
     """`id` is the release's directory name, `version` the distribution's, `commit` the full hash; id and commit are "development"
     outside a release."""
 

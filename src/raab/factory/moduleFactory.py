@@ -7,7 +7,6 @@ import difflib
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,8 +20,7 @@ from raab.factory.node import ConfigError, Problem
 from raab.factory.settings import Settings
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(msgspec.Struct, frozen=True):
     """A business module: its short name, and what its package offers."""
 
     name: str
@@ -33,8 +31,7 @@ class Module:
     settings: type[msgspec.Struct] | None
 
 
-@dataclass(frozen=True)
-class Registered:
+class Registered(msgspec.Struct, frozen=True):
     """What the application keeps, as `app.extensions["raab"]`: its settings, its modules and the modules' own settings by type."""
 
     settings: Settings

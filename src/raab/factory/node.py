@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from raab.errors import RaabError
 from raab.factory.secret import Secret
@@ -11,8 +12,7 @@ from raab.factory.secret import Secret
 Scalar = str | int | float | bool | None | Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One value of a source.
 
     `where` is the file and line, or the name of the environment variable or credential; `path` the dotted path as its author wrote
@@ -25,8 +25,7 @@ class Node:
     text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong with a setting. `got` is the value as it may be shown, or empty where there is none."""
 
     where: str

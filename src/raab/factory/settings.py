@@ -6,8 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -131,8 +130,7 @@ class Logging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 yield "handlers", f"{name} names the formatter {options['formatter']!r}, which does not exist"
 
 
-@dataclass(frozen=True)
-class Sections:
+class Sections(NamedTuple):
     """The modules' own sections (setting.yaml, `modules`), untyped until the module that declares the type is imported: nobody who
     only wants to know the number of workers should have to import the application."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -19,8 +19,7 @@ _SECRET_HINT = "put it into a file of its own in /etc/raab/credentials, or name 
 _SECRETIVE = re.compile(r"secret|passw|token|credential|private|api_?key", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """What msgspec's own constraints cannot say: stands in a field's Annotated type beside them."""
 
     passes: Callable[[Any], bool]
@@ -92,15 +91,14 @@ def _struct(node: Node, wanted: type[msgspec.Struct], problems: list[Problem], p
     if not isinstance(node.value, Mapping):
         problems.append(_wrong(node, "is a section and needs `key: value` lines", _shown(node)))
         return None
-    hints = get_type_hints(wanted, include_extras=True)
     values: dict[str, Any] = {}
     for key, child in node.value.items():
-        if key not in hints:
+        if key not in wanted.__struct_fields__:
             problems.append(_unknown(child, key, wanted))
     before = len(problems)
-    for field in msgspec.structs.fields(wanted):
+    for field in _fields(wanted):
         if field.name in node.value:
-            values[field.name] = build(node.value[field.name], hints[field.name], problems, partial=partial)
+            values[field.name] = build(node.value[field.name], field.type, problems, partial=partial)
         elif field.required and not partial:
             problems.append(_wrong(node, f"lacks the key {field.name!r}"))
     # A misspelt key is no reason to keep back what else is wrong, so only a field's own problem ends the matter here.
@@ -112,6 +110,12 @@ def _struct(node: Node, wanted: type[msgspec.Struct], problems: list[Problem], p
         for name, message in check():
             problems.append(_wrong(node.value.get(name, node), message, repr(values.get(name))))
     return made
+
+
+@functools.cache
+def _fields(wanted: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Kept, because one type is looked at once for each file and environment, and annotations are slow to evaluate."""
+    return msgspec.structs.fields(wanted)
 
 
 def _paths_below(wanted: type[msgspec.Struct]) -> Iterator[str]:
