@@ -12,9 +12,11 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import deploys
+import imports
 import reloads
 import throughput
 from figures import Series, Table, document
@@ -43,15 +45,19 @@ def main() -> int:
     say("requests per second")
     fast = throughput.measure(rounds)
     print(throughput.table(fast).text(), flush=True)
+    say("starts")
+    started = imports.measure(rounds)
+    print(imports.table(started).text(), flush=True)
     os.environ["RAAB_LAB"] = "bench"
     lab = named()
     try:
         deployed, reloaded = on_hosts(lab, rounds)
     finally:
         lifecycle.down(lab)
-    tables = [throughput.table(fast), deploys.table(deployed), reloads.table(reloaded)]
-    print("\n".join(table.text() for table in tables[1:]))
-    save(began, rounds, tables, {"throughput": document(fast), "deploys": document(deployed), "reloads": document(reloaded)})
+    tables = [throughput.table(fast), imports.table(started), deploys.table(deployed), reloads.table(reloaded)]
+    print("\n".join(table.text() for table in tables[2:]))
+    values = {"throughput": fast, "imports": started, "deploys": deployed, "reloads": reloaded}
+    save(began, rounds, tables, {name: document(series) for name, series in values.items()})
     return 0
 
 
@@ -80,7 +86,7 @@ def reloads_on(folder: Path, environment: environments.Environment, shell: Shell
         return reloads.measure(Service(shell, shell.run("basename $(readlink /opt/raab/current)").out.strip()), rounds, say)
 
 
-def save(began: float, rounds: int, tables: list[Table], values: dict[str, object]) -> None:
+def save(began: float, rounds: int, tables: list[Table], values: Mapping[str, object]) -> None:
     RESULTS.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began))
     told = {
