@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -32,4 +31,7 @@ def find_release(start: Path) -> Release:
             return Release(str(manifest["id"]), str(manifest["version"]), str(manifest["commit"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return Release("development", importlib.metadata.version("raab"), "development")
+    # Here and not above: a release never comes so far, and it takes half of the time in which the settings are read.
+    from importlib.metadata import version
+
+    return Release("development", version("raab"), "development")

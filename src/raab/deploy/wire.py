@@ -14,6 +14,7 @@ MODULES = (
     "raab.host.journal",
     "raab.host.lock",
     "raab.host.facts",
+    "raab.host.durable",
     "raab.host.receive",
     "raab.host.verify",
     "raab.host.unpack",

@@ -82,6 +82,9 @@ class Activation:
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
         self.hook("before_activate", self.task.before)
+        if self.hand_over_tries():
+            self.read_settings()
+            return
         self.teller.step("loading it for trial")
         trial = rehearsal.Rehearsal(self.paths, self.release)
         try:
@@ -89,6 +92,12 @@ class Activation:
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.finish(self.waits + 10)
+
+    def hand_over_tries(self) -> bool:
+        """Whether this is the way back to a release that served here, and one that new workers can go: they load it while the old ones
+        serve on, so a trial before that would find nothing that they do not."""
+        back = self.task.action in ("rollback", "revert") and self.task.release in journal.served(journal.read(self.paths.journal))
+        return back and systemd.is_active() and not units.restart_needed(self.paths, self.release)
 
     def read_settings(self) -> None:
         """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import systemd
-from raab.host.install import write_durably
+from raab.host.durable import write_durably
 from raab.host.paths import ACTIVATION_UNIT, Paths
 
 Emit = Callable[[dict[str, Any]], None]

@@ -18,6 +18,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import unpack
+from raab.host.durable import write_durably
 from raab.host.paths import Paths, template_name
 from raab.host.receive import cached
 
@@ -155,22 +156,3 @@ def link_tree(source: Path, target: Path) -> None:
 
 def sync(path: Path) -> None:
     subprocess.run(("sync", "--file-system", str(path)), check=True, timeout=120)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, it is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -11,6 +11,11 @@ from raab.factory.configFactory import load_settings
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the `server` section as JSON. Raises ConfigError."""
-    sys.stdout.write(msgspec.json.encode(load_settings().server).decode() + "\n")
+    """Print the `server` section. Raises ConfigError."""
+    sys.stdout.write(as_json() + "\n")
     return 0
+
+
+def as_json() -> str:
+    """The `server` section as JSON. Raises ConfigError."""
+    return msgspec.json.encode(load_settings().server).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raab.host.install import sync_directory
+from raab.host.durable import sync_directory
 from raab.host.paths import Paths
 
 

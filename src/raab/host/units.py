@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raab.host import systemd
+from raab.host.durable import write_durably
 from raab.host.facts import UNIT_PLACES, user_exists
-from raab.host.install import write_durably
 from raab.host.paths import UNIT, Paths
 from raab.host.sandbox import assignments
 
@@ -52,14 +52,20 @@ def prepare(paths: Paths, release: Path) -> bool:
 def install(paths: Paths, release: Path) -> bool:
     """Install the release's unit files; tell whether the service has to be restarted for them to apply."""
     changed = tuple(file for file in of_release(paths, release) if file.differs)
-    restart = any(needs_restart(file) for file in changed)
+    restart = restart_needed(paths, release)
     copy(changed)
     link_command(paths)
-    if changed or systemd.show(UNIT, "NeedDaemonReload").get("NeedDaemonReload") == "yes":
+    state = systemd.show(UNIT, "NeedDaemonReload", "UnitFileState")
+    if changed or state.get("NeedDaemonReload") == "yes":
         systemd.must("systemctl", "daemon-reload")
-    if systemd.show(UNIT, "UnitFileState").get("UnitFileState") != "enabled":
+    if state.get("UnitFileState") != "enabled":
         systemd.must("systemctl", "--quiet", "enable", UNIT)
     return restart
+
+
+def restart_needed(paths: Paths, release: Path) -> bool:
+    """Whether the release's units differ from the host's in what only a new process takes up."""
+    return any(needs_restart(file) for file in of_release(paths, release) if file.differs)
 
 
 def needs_restart(file: UnitFile) -> bool:
