@@ -11,7 +11,7 @@ from raab.deploy.environment import Environment, Host
 from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport
 from raab.deploy.schema import File, Hook, Hooks, HostEntry, Hosts
-from raab.deploy.waves import Waves
+from raab.deploy.waves import Waves, spoilt
 from raab.errors import RaabError
 
 NAMES = ("a", "b", "c", "d")
@@ -24,7 +24,7 @@ class Played:
     broken: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
-    workers: dict[str, list[int]] = field(default_factory=dict)
+    looks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     def base(self, plan: HostPlan) -> HostReport:
@@ -53,7 +53,12 @@ class Remote:
         self.played.log.append(f"{operation} on {self.name}")
         if operation == "hook" and values["command"] == "false":
             raise RaabError("hook once: exit code 1")
-        return {"workers": self.played.workers.get(self.name, [1]).pop() if self.name in self.played.workers else 1}
+        looks = self.played.looks.get(self.name, [])
+        return looks.pop(0) if looks else look()
+
+
+def look(*workers: int, requests: int = 0, errors: int = 0) -> dict[str, Any]:
+    return {"workers": [*workers], "requests": requests, "errors": errors}
 
 
 def run(played: Played, previous: str | None = "old", action: str = "deploy", **settings: Any) -> dict[str, str]:
@@ -99,11 +104,29 @@ def test_a_first_deploy_has_nothing_to_be_taken_back_to() -> None:
 
 
 def test_workers_that_die_while_baking_fail_the_wave() -> None:
-    """Other workers than those that proved the release: the host is taken back, the next wave does not begin."""
-    played = Played(workers={"a": [2, 1]})
+    """A worker that proved the release is gone: the host is taken back, the next wave does not begin."""
+    played = Played(looks={"a": [look(7, 8), look(8, 9)]})
     assert run(played, bake=0.01) == {"a": "failed"}
     assert "revert old on a, condemn new" in played.log
     assert "deploy new on b" not in played.log
+
+
+def test_errors_while_baking_fail_the_wave() -> None:
+    """Those of before do not count, and a few are let be: how many, the environment says."""
+    looks = [look(7, requests=500, errors=90), look(7, requests=700, errors=93)]
+    played = Played(looks={"a": [*looks]})
+    assert run(played, bake=0.01) == {"a": "failed"}
+    assert "deploy new on b" not in played.log
+    assert run(Played(looks={"a": [*looks]}), bake=0.01, bake_errors=2.0) == dict.fromkeys(NAMES, "deployed")
+
+
+def test_what_spoils_a_bake_is_told() -> None:
+    assert spoilt(look(7, 8), look(8), 1) == "bake: workers died, got 1 of 2 gone: 7"
+    assert spoilt(look(7), look(7, requests=200, errors=3), 1) == (
+        "bake: more than 1 % of the requests were answered with a 5xx status, got 3 of 200"
+    )
+    # A worker more, as scaling makes, and no traffic at all are no reason.
+    assert spoilt(look(7), look(7, 8), 0) == ""
 
 
 @pytest.mark.parametrize(("command", "results"), [("true", dict.fromkeys(NAMES, "deployed")), ("false", {"a": "failed"})])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from raab.deploy import exitcodes
 from raab.deploy.environment import Environment
@@ -58,7 +60,7 @@ class Waves:
         return replace(self.runner.base(self.plans[name]), result=result, reason=error.message, hint=error.hint)
 
     def bake(self, wave: tuple[str, ...]) -> None:
-        """Wait, then look whether the workers that proved the release are still there and answer."""
+        """Wait, then look whether the workers that proved the release are still there, and what has been answered meanwhile."""
         if not self.settings.bake:
             return
         self.progress("", f"baking for {self.settings.bake:g} s")
@@ -66,11 +68,10 @@ class Waves:
         time.sleep(self.settings.bake)
         after = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
         for name in wave:
-            problem = ""
             if name in before.failed or name in after.failed:
                 problem = (after.failed.get(name) or before.failed[name]).message
-            elif before.done[name]["workers"] != after.done[name]["workers"]:
-                problem = f"host {name}: workers died while baking, got {after.done[name]['workers']}, were {before.done[name]['workers']}"
+            else:
+                problem = spoilt(before.done[name], after.done[name], self.settings.bake_errors)
             if problem:
                 self.reports[name] = replace(self.reports[name], reason=problem)
                 self.take_back(name, "failed")
@@ -118,3 +119,17 @@ class Waves:
             self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message)
             return True
         return False
+
+
+def spoilt(before: Mapping[str, Any], after: Mapping[str, Any], allowed: float) -> str:
+    """What went wrong on a host between two looks at its workers (raab.host.service), in words; empty for nothing.
+
+    `allowed` is how many percent of the requests may have been answered with a 5xx status.
+    """
+    dead = sorted(set(before["workers"]) - set(after["workers"]))
+    if dead:
+        return f"bake: workers died, got {len(dead)} of {len(before['workers'])} gone: {', '.join(map(str, dead))}"
+    requests, errors = (after[name] - before[name] for name in ("requests", "errors"))
+    if errors > requests * allowed / 100:
+        return f"bake: more than {allowed:g} % of the requests were answered with a 5xx status, got {errors} of {requests}"
+    return ""

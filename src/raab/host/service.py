@@ -17,6 +17,8 @@ from raab.host import facts, journal, lock, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
+# A line of `raab metrics`: how many requests were answered with one status, on one route by one method.
+COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d+)"\} (?P<count>\d+)\Z')
 
 
 def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]
         "logs": lambda: logs(request, emit),
         "history": lambda: history(paths),
         "examine": lambda: examine(paths),
-        "workers": workers,
+        "workers": lambda: workers(paths),
         "hook": lambda: run_once(paths, request, emit),
         "unlock": lambda: unlock(paths),
     }
@@ -89,9 +91,15 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
     return {"output": done.stdout.strip(), "seconds": time.time() - began}
 
 
-def workers() -> dict[str, Any]:
-    """The processes that serve now, to see later whether they still do."""
-    return {"workers": sorted(systemd.workers(systemd.main_pid()))}
+def workers(paths: Paths) -> dict[str, Any]:
+    """The processes that serve now and what was answered until now, to see later whether they still do, and how well."""
+    told = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
+    counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.stdout.splitlines()) if match]
+    return {
+        "workers": sorted(systemd.workers(systemd.main_pid())),
+        "requests": sum(count for _, count in counts),
+        "errors": sum(count for status, count in counts if status.startswith("5")),
+    }
 
 
 def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
