@@ -50,15 +50,17 @@ def rollback(scene: Scene) -> None:
 
 def broken_deploy(scene: Scene) -> None:
     """fab deploy of a release that cannot be imported: refused by the first host, the others untouched."""
-    refused(scene, "raise RuntimeError('no such table')")
+    refused(scene, "raise RuntimeError('no such table')", "trial: ")
 
 
 def reverted_deploy(scene: Scene) -> None:
     """fab deploy of a release that passes its trial and fails in workers: the first host goes back by itself."""
-    refused(scene, "import sys\nif 'gunicorn.arbiter' in sys.modules: raise RuntimeError('no such table')")
+    # The trial is a program of raab's own, a worker a child of gunicorn's.
+    refused(scene, "import sys\nif sys.argv[0].endswith('gunicorn'): raise RuntimeError('no such table')", "reload: ")
 
 
-def refused(scene: Scene, statement: str) -> None:
+def refused(scene: Scene, statement: str, by: str) -> None:
+    """`by` is how the reason of the one who refuses begins: the trial's, or that of the workers' hand-over."""
     before = [service.status() for service in scene.services]
     scene.project.spoil(statement)
     try:
@@ -67,7 +69,8 @@ def refused(scene: Scene, statement: str) -> None:
     finally:
         scene.project.spoil("")
     scene.fact("exit code of a broken deploy", exitcodes.FAILED, done.code)
-    scene.fact("the reason is told", True, "no such table" in done.out)
+    reason = done.json["hosts"][0]["reason"]
+    scene.fact("the reason is told", True, reason.startswith(by) and "no such table" in reason)
     scene.fact("results", ["failed"] + ["untouched"] * (len(before) - 1), [host["result"] for host in done.json["hosts"]])
     everywhere(scene, scene.release, "after the broken deploy")
     for service, was in list(zip(scene.services, before, strict=True))[1:]:

@@ -1,0 +1,69 @@
+"""Releases that cannot serve, deployed to three hosts under load: the first host refuses each, the others never hear of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raab.drill.load import Load
+from raab.drill.values import Mix
+
+CARD = "src/raab/modules/home/__init__.py"
+SETTING = "src/raab/config/setting.yaml"
+SERVER = "gunicorn.py"
+LOCK = "requirements.lock"
+MODULE = "from flask import Blueprint\nblueprint = Blueprint('home', __name__)\n"
+# The trial is a program of raab's own, a worker a child of gunicorn's.
+IN_A_WORKER = MODULE + "import sys\nif sys.argv[0].endswith('gunicorn'): "
+# What is broken: the file, what it says then, and a word of the reason that the deploy has to give.
+BROKEN = (
+    ("raises", CARD, lambda text: "raise RuntimeError('no such table')", "no such table"),
+    ("is no Python", CARD, lambda text: "def (:", "SyntaxError"),
+    ("exits", CARD, lambda text: "import sys\nsys.exit('gone')", "gone"),
+    ("dies", CARD, lambda text: "import os\nos._exit(7)", "7"),
+    ("is not ready", CARD, lambda text: MODULE + "def ready():\n    return 'no database'\n", "no database|503"),
+    ("has settings that are no YAML", SETTING, lambda text: "base: [\n", "setting.yaml"),
+    ("has an unknown setting", SETTING, lambda text: text.replace("workers_min:", "wokers_min:"), "wokers_min"),
+    ("has a gunicorn.py that raises", SERVER, lambda text: text + "\nraise OSError('bad config')\n", "bad config"),
+    ("lacks gunicorn", LOCK, lambda text: re.sub(r"(?ms)^gunicorn==.*?(?=^\S)", "", text), "gunicorn"),
+    ("raises in workers alone", CARD, lambda text: IN_A_WORKER + "raise RuntimeError('no such table')", "reload: .*no such table"),
+    ("dies in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('os')._exit(3)", "reload: .*exited with status 3"),
+    ("hangs in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('time').sleep(3600)", "reload: .*4 s"),
+)  # fmt: skip
+
+
+@pytest.mark.timeout(600)
+def test_a_broken_release_reaches_no_host(project: Any, lab: Any, ask: Any, table: Any) -> None:
+    """Exit code 4 and the application's own reason; the first host serves what it served, the other two were never switched."""
+    hosts = lab.hosts(3)
+    names = ",".join(host.name for host in hosts)
+    # One that hangs shall not hang this test for half a minute.
+    setting: Path = project.root / SETTING
+    setting.write_text(setting.read_text().replace("load_timeout: 30", "load_timeout: 4"))
+    project.fab("deploy", "--hosts", names)
+    before = [ask(host)["release"] for host in hosts]
+    workers = [row["workers"] for row in project.fab("status", "--json", "--hosts", names).json["hosts"]]
+    with Load([(host.address, 8000) for host in hosts], Mix(fresh=30, reused=30)) as load:
+        for what, name, broken, reason in BROKEN:
+            file: Path = project.root / name
+            sound = file.read_text()
+            assert broken(sound) != sound
+            file.write_text(broken(sound))
+            done = project.fab("deploy", "--json", "--hosts", names, expect=4).json
+            file.write_text(sound)
+            assert [row["result"] for row in done["hosts"]] == ["failed", "untouched", "untouched"], what
+            assert re.search(reason, done["hosts"][0]["reason"]), (what, done["hosts"][0]["reason"])
+            assert [row["release"] for row in done["hosts"]] == before, what
+            assert done["hosts"][0]["probe"]["failed"] == 0, what
+            assert [ask(host)["release"] for host in hosts] == before, what
+        time.sleep(0.5)
+    table.line(f"broken releases, three hosts: {load.account.line()}")
+    assert not load.account.failures
+    # The workers of the hosts that were not switched are those of before; the first one's have changed at most by its way back.
+    after = [row["workers"] for row in project.fab("status", "--json", "--hosts", names).json["hosts"]]
+    assert after == workers
+    assert project.fab("deploy", "--json", "--hosts", names).json["hosts"][0]["result"] == "unchanged"
