@@ -101,6 +101,13 @@ def test_same_release_that_does_not_serve() -> None:
         """)
 
 
+def test_what_a_dry_run_adds() -> None:
+    """Lines of differences come after what the facts tell, and for the host that they are about."""
+    told = {"web1": ("commit b000000 Sell by the dozen", "setting setting.yaml: base.server.workers 2 -> 4")}
+    lines = plantext.describe(plan.deploy(ENVIRONMENT, BUNDLE, {"web1": SERVING}, SUPPLIES, told)).splitlines()
+    assert lines[3:6] == ["    commit aaaaaaa -> bbbbbbb", *(f"    {line}" for line in told["web1"])]
+
+
 def test_dependency_and_unit_change() -> None:
     bundle = replace(
         BUNDLE, lock="d" * 64, parts=(*BUNDLE.parts[:1], part("requirements.lock", "d", 950), part("systemd/raab.service", "6", 710))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -51,6 +53,15 @@ class Bundle:
     @property
     def size(self) -> int:
         return sum(part.size for part in self.parts)
+
+    def texts(self) -> dict[str, str]:
+        """Its lock and its packaged settings, by the names of their files: what raab.host.facts tells of a running release."""
+        paths = {part.name: part.path for part in self.parts}
+        wheel = next(path for name, path in paths.items() if name.endswith(".whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            inside = [name for name in archive.namelist() if re.fullmatch(r"raab/config/\w+\.yaml", name)]
+            settings = {name.rpartition("/")[2]: archive.read(name).decode() for name in inside}
+        return {"requirements.lock": paths["requirements.lock"].read_text(), **settings}
 
 
 def build(root: Path) -> Bundle:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from raab.deploy import exitcodes, plan
-from raab.deploy.bundle import build
+from raab.deploy import differences, exitcodes, plan
+from raab.deploy.bundle import Bundle, build
 from raab.deploy.environment import Environment, Host
 from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts
@@ -17,6 +17,7 @@ from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport, Report, Result
 from raab.deploy.run import Progress, Runner
 from raab.deploy.supplies import supply
+from raab.deploy.tree import titles
 from raab.deploy.waves import Waves
 from raab.errors import RaabError
 
@@ -42,9 +43,20 @@ class Operation:
             bundle = build(self.root)
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
-                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts))
+                told = self.differences(runner, bundle, facts) if only_plan else {}
+                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told)
 
             return self.carry_out(runner, "deploy", bundle.id, bundle.manifest, asking.result(), planner, only_plan)
+
+    def differences(self, runner: Runner, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[str, tuple[str, ...]]:
+        """What the bundle changes on each host that runs something else, for people."""
+        new = bundle.texts()
+        running = {name: release for name, host in facts.items() if (release := host.release(host.current))}
+        return {
+            name: differences.between(runner.texts(name), new, titles(self.root, release.commit, bundle.commit))
+            for name, release in running.items()
+            if release.content != bundle.content
+        }
 
     def rollback(self, to: str, only_plan: ShowPlan | None = None) -> Report:
         """Take every host back to a release that it has kept."""

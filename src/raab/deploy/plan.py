@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from raab.deploy import exitcodes
@@ -77,9 +77,20 @@ class Plan:
         return tuple(plan for plan in self.hosts if plan.verdict == "activate")
 
 
-def deploy(environment: Environment, bundle: Bundle, facts: Mapping[str, HostFacts], supplies: Mapping[str, Supplies]) -> Plan:
-    """Plan the deploy of a bundle. A host without facts is left out: it could not be reached."""
+def deploy(
+    environment: Environment,
+    bundle: Bundle,
+    facts: Mapping[str, HostFacts],
+    supplies: Mapping[str, Supplies],
+    differences: Mapping[str, tuple[str, ...]] | None = None,
+) -> Plan:
+    """Plan the deploy of a bundle. A host without facts is left out: it could not be reached.
+
+    `differences` are lines for people (raab.deploy.differences) by the host's name; they decide nothing.
+    """
     plans = tuple(deploy_host(host, bundle, facts[host.name], supplies) for host in environment.hosts if host.name in facts)
+    if differences:
+        plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
     return Plan(environment.name, f"deploy {bundle.id} to {environment.name}", plans, waves(environment.settings.waves, plans))
 
 

@@ -65,6 +65,11 @@ class Runner:
     def facts(self) -> Outcome[HostFacts]:
         return everywhere(self.hosts, lambda name: parse(self.connect(name).request("facts")["facts"]), self.parallel)
 
+    def texts(self, name: str) -> dict[str, str]:
+        """Lock and packaged settings of the release that a host runs."""
+        found: dict[str, str] = self.remotes[name].request("texts")["texts"]
+        return found
+
     def lock(self, names: tuple[str, ...], what: str, wait: float) -> dict[str, HostFacts]:
         """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder.
 

@@ -54,8 +54,15 @@ def ask_git(root: Path, files: tuple[Path, ...]) -> Origin:
     return Origin(commit, int(seconds), dirty=False)
 
 
+def titles(root: Path, since: str, until: str) -> tuple[str, ...]:
+    """The commits from one to another, each by short hash and title, newest first; none where git does not know both."""
+    if not since or not until:
+        return ()
+    return tuple(git(root, "log", "--format=%h %s", f"{since}..{until}").splitlines())
+
+
 def git(root: Path, *words: str) -> str:
-    """What git says; a question mark where it cannot say anything, so that nothing passes for clean by mistake."""
+    """What git says; nothing where it cannot say anything, which its callers take for the worst."""
     try:
         done = subprocess.run(("git", *words), cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     except FileNotFoundError:

@@ -133,6 +133,5 @@ def missing(stderr: str, platform: Platform) -> RaabError:
         return RaabError(
             f"wheels: no wheel of {name} fits {where}", "choose a version that has one, and make requirements.lock anew", exitcodes.REFUSED
         )
-    return RaabError(
-        f"wheels: they could not be fetched for {where}, got: {stderr.strip()[-600:]}", "see to the package index", exitcodes.REFUSED
-    )
+    last = "\n".join(stderr.strip().splitlines()[-6:])
+    return RaabError(f"wheels: they could not be fetched for {where}, got:\n{last}", "see to the package index", exitcodes.REFUSED)

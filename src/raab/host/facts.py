@@ -96,6 +96,12 @@ def describe(release: Path) -> dict[str, Any]:
         return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
 
 
+def texts(paths: Paths) -> dict[str, str]:
+    """The current release's lock and packaged settings, by the names of their files; none where nothing is deployed."""
+    files = (paths.current / "requirements.lock", *paths.current.glob("venv/lib/python3*/site-packages/raab/config/*.yaml"))
+    return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
+
+
 def current_release(paths: Paths) -> str | None:
     try:
         name = paths.current.readlink().name

@@ -55,6 +55,7 @@ class Session:
     def serve(self) -> int:
         operations: dict[str, Callable[[Request], Request]] = {
             "facts": lambda request: {"facts": facts.gather(self.paths)},
+            "texts": lambda request: {"texts": facts.texts(self.paths)},
             "lock": self.lock,
             "release": self.release,
             "stage": self.stage,

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+from raab.drill.load import Load
+from raab.drill.values import Mix
 from raab.lab import lab as lifecycle
 
 
@@ -55,10 +57,13 @@ def test_a_code_only_deploy_sends_what_the_host_lacks_and_little_more(project: A
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     project.mark("lean")
+    setting = project.root / "src/raab/config/setting.yaml"
+    setting.write_text(setting.read_text().replace("backlog: 2048", "backlog: 2047"))
     planned = project.fab("plan", "--hosts", host.name).out
     lacking = int(planned.split(" files, ")[1].split()[0])
     (report,) = project.fab("deploy", "--json", "--hosts", host.name).json["hosts"]
     assert "link the dependencies" in planned
+    assert "setting setting.yaml: base.server.backlog 2048 -> 2047" in planned
     assert report["sent"] <= 1.1 * lacking
 
 
@@ -135,6 +140,29 @@ def test_a_release_that_fails_after_its_trial_is_taken_back(project: Any, lab: A
     verdicts = {row["release"]: row["verdict"] for row in listed}
     assert verdicts[failed] == "failed"
     assert "no such release that once served" in project.fab("rollback", "--to", failed, expect=2).out
+
+
+def test_a_rollback_that_no_longer_loads_is_taken_back(project: Any, lab: Any, ask: Any) -> None:
+    """It served once, so the hand-over is its trial: the new workers do not come, and the release of before serves on, all the while."""
+    (host,) = lab.hosts(1)
+    whole = project.root / "src/raab/modules/home/__init__.py"
+    sound = whole.read_text()
+    whole.write_text("from pathlib import Path\nif Path('/etc/raab/retired').exists(): raise RuntimeError('retired')\n" + sound)
+    project.fab("deploy", "--hosts", host.name)
+    whole.write_text(sound)
+    project.fab("deploy", "--hosts", host.name)
+    serving = ask(host)["release"]
+    lab.shell(host).run("touch /etc/raab/retired")
+    try:
+        with Load([(host.address, 8000)], Mix(fresh=25, reused=25)) as load:
+            done = project.fab("rollback", "--json", "--hosts", host.name, expect=4).json["hosts"][0]
+    finally:
+        lab.shell(host).run("rm /etc/raab/retired")
+    assert load.account.failures == ()
+    assert done["reason"].startswith("reload: the new workers do not serve, got RuntimeError: retired")
+    assert (done["result"], done["release"], done["probe"]["failed"]) == ("failed", serving, 0)
+    assert ask(host)["release"] == serving
+    assert lab.shell(host).run("readlink /opt/raab/current").out.strip() == f"releases/{serving}"
 
 
 def test_a_first_deploy_that_fails_leaves_no_service_behind(project: Any, lab: Any, ask: Any) -> None:
