@@ -11,6 +11,7 @@ from raab.deploy.bundle import Bundle, Part
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts, InstalledRelease, LockHolder
 from raab.deploy.plan import Supplies
+from raab.deploy.rollback import plan_rollback
 from raab.deploy.schema import File, HostEntry, Hosts
 from raab.errors import RaabError
 
@@ -174,7 +175,7 @@ def test_hosts_that_are_not_fit() -> None:
 
 
 def back(facts: HostFacts, to: str = "") -> str:
-    return plantext.describe(plan.rollback(ENVIRONMENT, {"web1": facts}, to))
+    return plantext.describe(plan_rollback(ENVIRONMENT, {"web1": facts}, to))
 
 
 BOTH = replace(

@@ -15,6 +15,7 @@ from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport, Report, Result
+from raab.deploy.rollback import plan_rollback
 from raab.deploy.run import Progress, Runner
 from raab.deploy.supplies import supply
 from raab.deploy.tree import titles
@@ -63,7 +64,7 @@ class Operation:
         with Runner(self.environment, self.progress) as runner:
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
-                return plan.rollback(self.environment, facts, to)
+                return plan_rollback(self.environment, facts, to)
 
             return self.carry_out(runner, "rollback", to, "", runner.facts(), planner, only_plan)
 

@@ -125,35 +125,6 @@ def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
     return Staging(tuple(lacking.values()), tuple(part.sha256 for part in supply.wheels), supply.uv.sha256, "link" if linked else "install")
 
 
-def rollback(environment: Environment, facts: Mapping[str, HostFacts], to: str = "") -> Plan:
-    """Plan the way back: to the release named, or on each host to the one that served before its current one."""
-    plans = tuple(rollback_host(host, facts[host.name], to) for host in environment.hosts if host.name in facts)
-    return Plan(
-        environment.name, f"roll {environment.name} back{f' to {to}' if to else ''}", plans, waves(environment.settings.waves, plans)
-    )
-
-
-def rollback_host(host: Host, facts: HostFacts, to: str) -> HostPlan:
-    choices = tuple(release for release in facts.served if facts.release(release))
-    earlier = choices[: choices.index(facts.current)] if facts.current in choices else choices
-    target = to or (earlier[-1] if earlier else "")
-    if facts.running and target == facts.running.id:
-        return HostPlan(host, "nothing", target, facts.current, f"{target} serves already")
-    refusal = unfit(host, facts)
-    if not refusal and target not in choices:
-        refusal = at(host, unknown(target, tuple(release for release in choices if release != facts.current)))
-    if refusal:
-        return HostPlan(host, "refuse", target, facts.current, refusal=refusal)
-    return HostPlan(host, "activate", target, facts.current, "kept on the host")
-
-
-def unknown(target: str, choices: tuple[str, ...]) -> RaabError:
-    there = f"to choose from: {', '.join(choices)}" if choices else "none other that served is kept there"
-    if target:
-        return RaabError(f"rollback: no such release that once served, got {target}", there, exitcodes.BAD_INPUT)
-    return RaabError("rollback: there is no earlier release that served, got none", there, exitcodes.BAD_INPUT)
-
-
 def unfit(host: Host, facts: HostFacts) -> RaabError | None:
     """Why nothing can be activated on this host, whatever it is."""
     if facts.uid != 0:

@@ -13,8 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import journal, proof, prune, rehearsal, switch, systemd, units, verify
-from raab.host.control import ask
+from raab.host import journal, proof, prune, rehearsal, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.paths import RELEASE_ID, UNIT, Paths
 from raab.host.probe import Prober, Tally
@@ -113,31 +112,9 @@ class Activation:
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
         restart = units.install(self.paths, self.paths.release(release_id))
-        self.take_up(restart)
+        takeup.take_up(restart, self.waits, self.teller)
         self.teller.step("proving it by answers")
         return proof.prove(self.bind, release_id, lambda: systemd.workers(systemd.main_pid()) - old, limit=self.waits)
-
-    def take_up(self, restart: bool) -> None:
-        """Have the service load what `current` names now. Raises RaabError when it does not; after a reload the old workers serve on."""
-        if systemd.is_active() and not restart:
-            self.teller.step("handing over to new workers")
-            self.reload()
-            return
-        verb = "restart" if systemd.is_active() else "start"
-        reason = " (the unit changed in what only a new process takes up)" if verb == "restart" else ""
-        self.teller.step(f"systemctl {verb} raab{reason}")
-        systemd.order("systemctl", "reset-failed", UNIT)
-        began = time.time()
-        done = systemd.order("systemctl", verb, UNIT, timeout=self.waits + 90)
-        if done.returncode:
-            raise RaabError(f"systemctl {verb} raab: exit code {done.returncode}, got: {systemd.last_words(began) or done.stderr.strip()}")
-
-    def reload(self) -> None:
-        """What `systemctl reload raab` does, without its trial: this release has just had one."""
-        began = time.time()
-        verdict = ask(5 * self.waits + 10, verb="reload", trial=False)
-        if not verdict["good"]:
-            raise RaabError(f"reload: the new workers do not serve, got {verdict['reason']}\n{systemd.last_words(began)}".rstrip())
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
