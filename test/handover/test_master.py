@@ -227,6 +227,8 @@ def test_workers_share_what_the_master_holds(master: Master) -> None:
     counts = []
     for _ in range(12):
         assert master.ask(verb="reload")["good"]
+        # One that retires may still accept a connection; it is the new ones that are asked.
+        master.wait(lambda: {worker["phase"] for worker in master.status()["workers"]} == {"serving"})
         with urllib.request.urlopen(f"http://127.0.0.1:{master.port}/") as answer:
             counts.append(int(answer.read()))
     assert counts[0] > 10_000
