@@ -1,171 +1,177 @@
-"""A changed application brought to a lab host that serves: raab beside its floor, and beside the recipe of a new venv with pip."""
+"""A changed application brought to a lab host that serves: raab beside its floor, fujin, and the recipe of a new venv with pip."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+import recipe
+from book import Book
 from figures import Series, Table
+from fujin_deploys import FUJIN, Fujin
+from peers import fetched
 
-from raab.drill.load import Load
-from raab.drill.project import Project
-from raab.drill.values import Mix
-from raab.errors import RaabError
+from raab.drill.project import NAME, Project
+from raab.drill.proxy import Proxy
+from raab.drill.wire import Address
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 
-MIX = Mix(fresh=20, reused=20, connections=4)
-PORT = 8200
 # The least that any deploy of changed code has to do: see issue 4, Speed.
 FLOOR = """\
 cat >/opt/floor.whl && rm -rf /opt/floor && cp -al /opt/raab/current/venv /opt/floor && \
 /opt/floor/bin/python -I -c 'from raab import create_app; create_app()'"""
 # A rollback has nothing to send.
 FLOOR_BACK = "/opt/raab/current/venv/bin/python -I -c 'from raab import create_app; create_app()'"
-# What many do by hand or with a small script: copy, new venv, pip, link, restart. pip itself is run from its wheel, which spares it 3 s.
-UNIT = f"""\
-[Service]
-Type=notify
-User=raab
-Environment=RAAB_ENVIRONMENT=production
-WorkingDirectory=/opt/recipe
-ExecStart=/opt/recipe/current/bin/python -m gunicorn --bind=0.0.0.0:{PORT} --workers=2 --worker-class=gevent \
- --no-control-socket wsgi:application
-KillMode=mixed
-"""
-INSTALL = """\
-cd /opt/recipe && rm -rf {name} && python3 -m venv --without-pip {name} && \
-PYTHONPATH=$(ls /opt/recipe/pip-*.whl) {name}/bin/python -m pip install --quiet --no-cache-dir --no-index --find-links=/opt/recipe/wheels \
--r requirements.lock && PYTHONPATH=$(ls /opt/recipe/pip-*.whl) {name}/bin/python -m pip install --quiet --no-index --no-deps {wheel}"""
-SWITCH = "cd /opt/recipe && ln -sfn {name} current && systemctl restart recipe"
+STEPS = ("first", "code-only", "unchanged", "rollback")
+FLOORS = {"code-only": "floor of code-only", "unchanged": "floor of rollback", "rollback": "floor of rollback"}
+Say = Callable[[str], None]
 
 
-@dataclass
-class Book:
-    """Where measurements are collected."""
+class Way(Protocol):
+    """A tool that deploys. `address` is where its service answers."""
 
-    values: dict[str, list[float]] = field(default_factory=dict)
+    name: str
+    address: Address
 
-    def note(self, name: str, value: float) -> None:
-        self.values.setdefault(name, []).append(value)
+    def fresh(self) -> None:
+        """Makes the host one that the tool has not deployed to."""
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        begun = time.monotonic()
-        yield
-        self.note(f"{name}, seconds", time.monotonic() - begun)
+    def take(self, wheel: Path) -> None:
+        """What the next deploy brings, built."""
 
-    @contextmanager
-    def under_load(self, name: str, address: tuple[str, int]) -> Iterator[None]:
-        with Load([address], MIX) as load:
-            time.sleep(1)
-            yield
-            time.sleep(1)
-        self.note(f"{name}, requests", load.account.total)
-        self.note(f"{name}, lost", len(load.account.failures))
-        self.note(f"{name}, slowest ms", load.account.longest * 1000)
+    def reach(self, address: Address) -> None:
+        """By which way to the host's sshd it goes from now on."""
 
-    def series(self) -> dict[str, Series]:
-        units = {"seconds": "s", "slowest ms": "ms", "bytes": "bytes", "channels": "channels"}
-        return {name: Series(units.get(name.rpartition(", ")[2], "requests"), tuple(values)) for name, values in self.values.items()}
+    def deploy(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def check(self, wanted: str) -> None:
+        """Raises RaabError unless the host has the code with this mark."""
 
 
-def measure(project: Project, host: LabHost, fresh: Callable[[], None], rounds: int, say: Callable[[str], None]) -> dict[str, Series]:
-    """`fresh` makes the host bare; a first deploy is then measured, and after it each way `rounds` times."""
+class Raab:
+    """The project's own `fab`."""
+
+    name = "raab"
+
+    def __init__(self, project: Project, host: LabHost, fresh: Callable[[], None]) -> None:
+        self.project = project
+        self.host = host
+        self.fresh = fresh
+        self.address: Address = (host.address, 8000)
+        self.environment = NAME
+
+    def take(self, wheel: Path) -> None:
+        """The bundle with the wheel is in the project already."""
+
+    def reach(self, address: Address) -> None:
+        direct = address[0] == self.host.address
+        self.environment = NAME if direct else self.project.proxied(self.project.host(self.host.name), address[1])
+
+    def deploy(self) -> None:
+        self.project.fab("deploy", env=self.environment)
+
+    def rollback(self) -> None:
+        self.project.fab("rollback", env=self.environment)
+
+    def check(self, wanted: str) -> None:
+        with Shell(self.host) as shell:
+            shell.run(f"grep -q '{wanted}' /opt/raab/current/venv/lib/python3*/site-packages/raab/drill/mark.py")
+
+
+def measure(project: Project, host: LabHost, fresh: Callable[[], None], rounds: int, say: Say) -> dict[str, Series]:
+    """`fresh` makes the host bare. Each tool goes each way `rounds` times."""
     book = Book()
-    fresh()
-    with book.timed("raab first"):
-        project.fab("deploy")
-    for number in range(rounds):
-        project.change(f"bench {number}")
-        project.fab("build", env="")
-        with book.under_load("raab code-only", (host.address, 8000)), book.timed("raab code-only"):
-            done = project.fab("deploy", "--json")
-        (report,) = json.loads(done.out)["hosts"]
-        book.note("raab code-only, bytes", report["sent"])
-        book.note("raab code-only, channels", report["channels"])
-        with book.timed("raab unchanged"):
-            project.fab("deploy")
-        with book.under_load("raab rollback", (host.address, 8000)), book.timed("raab rollback"):
-            project.fab("rollback")
-        floors(book, project, host)
-        say(f"  round {number + 1}: " + ", ".join(f"{name} {values[-1]:.2f}" for name, values in book.values.items() if "seconds" in name))
-    recipe(book, project, host, rounds, say)
+    raab = Raab(project, host, fresh)
+    course(book, raab, project, rounds, say, lambda: floors(book, project, host))
+    count(book, raab, project, host)
+    recipe.measure(book, project, host, lambda number: built(project, f"recipe {number}"), rounds, say)
+    with tempfile.TemporaryDirectory(prefix="raab-bench-") as folder:
+        root, library = Path(folder) / "project", Path(folder) / "library"
+        if fetched(FUJIN, library):
+            root.mkdir()
+            fujin = Fujin(host, root, library, project.root / "requirements.lock")
+            course(book, fujin, project, rounds, say)
+            count(book, fujin, project, host)
     return book.series()
 
 
-def wheel_of(project: Project) -> Path:
+def course(book: Book, way: Way, project: Project, rounds: int, say: Say, beside: Callable[[], None] = lambda: None) -> None:
+    """First deploys, then changed code, the same again, and back, under load; `beside` is what is measured in the same rounds."""
+    for number in range(rounds):
+        way.fresh()
+        way.take(built(project, f"{way.name} first {number}"))
+        with book.timed(f"{way.name} first"):
+            way.deploy()
+    for number in range(rounds):
+        before, now = f"{way.name} {number - 1}" if number else f"{way.name} first {rounds - 1}", f"{way.name} {number}"
+        way.take(built(project, now))
+        for step, act, then in (("code-only", way.deploy, now), ("unchanged", way.deploy, now), ("rollback", way.rollback, before)):
+            with book.under_load(f"{way.name} {step}", way.address), book.timed(f"{way.name} {step}"):
+                act()
+            way.check(then)
+        # The next round begins where this one did not end.
+        way.deploy()
+        beside()
+        say(
+            f"  {way.name}, round {number + 1}: "
+            + ", ".join(f"{step} {book.values[f'{way.name} {step}, seconds'][-1]:.2f}" for step in STEPS)
+        )
+
+
+def count(book: Book, way: Way, project: Project, host: LabHost) -> None:
+    """The same course once more, with nobody looking at the time, for what goes over the wire."""
+    way.fresh()
+    with Proxy((host.address, 22), cut=None) as proxy:
+        way.reach(("127.0.0.1", proxy.port))
+        for step in STEPS:
+            if step in ("first", "code-only"):
+                way.take(built(project, f"{way.name} {step}, counted"))
+            with book.counted(f"{way.name} {step}", host, proxy):
+                way.rollback() if step == "rollback" else way.deploy()
+        way.reach((host.address, 22))
+
+
+def built(project: Project, mark: str) -> Path:
+    """Changes the code and builds it; returns its wheel."""
+    project.change(mark)
+    project.fab("build", env="")
     return max((project.root / "build/raab/bundles").glob("*/parts/raab-*.whl"), key=lambda path: path.stat().st_mtime)
 
 
 def floors(book: Book, project: Project, host: LabHost) -> None:
-    wheel = wheel_of(project).read_bytes()
+    wheel = max((project.root / "build/raab/bundles").glob("*/parts/raab-*.whl"), key=lambda path: path.stat().st_mtime).read_bytes()
     with book.timed("floor of code-only"), Shell(host) as shell:
         shell.run(FLOOR, stdin=wheel)
     with book.timed("floor of rollback"), Shell(host) as shell:
         shell.run(FLOOR_BACK)
 
 
-def recipe(book: Book, project: Project, host: LabHost, rounds: int, say: Callable[[str], None]) -> None:
-    """The wheels of dependencies and pip are on the host beforehand, as after a first deploy."""
-    pip = next(iter(sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))), None) or bundled_pip()
-    with Shell(host) as shell:
-        shell.put("/etc/systemd/system/recipe.service", UNIT)
-        shell.run(f"mkdir -p /opt/recipe/wheels && cat >/opt/recipe/{pip.name}", stdin=pip.read_bytes())
-        shell.put("/opt/recipe/requirements.lock", (project.root / "requirements.lock").read_text())
-        shell.put("/opt/recipe/wsgi.py", (project.root / "wsgi.py").read_text())
-        shell.run("for wheel in /opt/raab/cache/parts/*/*.whl; do ln -f $wheel /opt/recipe/wheels/; done; systemctl daemon-reload")
-    for number in range(rounds + 1):
-        wheel, name = wheel_of(project), f"venv{number}"
-        if number == 0:
-            recipe_steps(host, wheel, name)
-            continue
-        with book.under_load("pip in a new venv", (host.address, PORT)), book.timed("pip in a new venv"):
-            recipe_steps(host, wheel, name)
-        book.note("pip in a new venv, bytes", wheel.stat().st_size)
-        book.note("pip in a new venv, channels", 3)
-        say(f"  pip in a new venv: {book.values['pip in a new venv, seconds'][-1]:.2f} s")
-
-
-def recipe_steps(host: LabHost, wheel: Path, name: str) -> None:
-    """One connection a step, as the words of a script are."""
-    with Shell(host) as shell:
-        shell.run(f"cat >/opt/recipe/{wheel.name}", stdin=wheel.read_bytes())
-    with Shell(host) as shell:
-        shell.run(INSTALL.format(name=name, wheel=wheel.name), timeout=120)
-    with Shell(host) as shell:
-        shell.run(SWITCH.format(name=name), timeout=120)
-
-
-def bundled_pip() -> Path:
-    import ensurepip
-
-    found = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
-    if not found:
-        raise RaabError("bench: no wheel of pip on this machine, got none in ensurepip", "apt install python3-pip-whl")
-    return found[0]
-
-
 def table(measured: dict[str, Series]) -> Table:
-    rows = []
-    for name, floor in (
-        ("raab first", ""), ("raab code-only", "floor of code-only"), ("raab unchanged", "floor of rollback"),
-        ("raab rollback", "floor of rollback"), ("pip in a new venv", "floor of code-only"),
-    ):  # fmt: skip
-        seconds = measured[f"{name}, seconds"]
-        ratio = f"{seconds.ratio(measured[f'{floor}, seconds'])} of {measured[f'{floor}, seconds'].median:.2f} s" if floor else "-"
-        sent = measured.get(f"{name}, bytes")
-        channels = measured.get(f"{name}, channels")
-        rows.append((
-            name, ratio, seconds.text(), lost(measured, name), f"{sent.median:,.0f}" if sent else "-",
-            f"{channels.median:.0f}" if channels else "-",
-        ))  # fmt: skip
-    title = "A deploy to one lab host, bundle built (medians, min-max; pip in a new venv: its remote steps replayed, wheels already there)"
-    return Table(title, ("", "of its floor", "seconds", "requests lost", "bytes", "SSH channels"), tuple(rows))
+    rows = [row(measured, "raab", step) for step in STEPS]
+    rows += [row(measured, "fujin", step) for step in STEPS if f"fujin {step}, seconds" in measured]
+    rows.append(row(measured, recipe.NAME, "code-only"))
+    title = (
+        "A deploy to one lab host, bundle or wheel built (medians, min-max). fujin: the program itself, its proxy off; only what its\n"
+        "bootstrap fetches (uv, Python, wheels) is put there beforehand. pip in a new venv: its remote steps replayed, wheels already\n"
+        "there. Bytes sent and SSH channels: counted once more, by a proxy and in sshd's log"
+    )
+    return Table(title, ("", "of raab's", "of the floor", "seconds", "requests lost", "bytes", "SSH channels"), tuple(rows))
+
+
+def row(measured: dict[str, Series], way: str, step: str) -> tuple[str, ...]:
+    name = f"{way} {step}"
+    seconds, floor = measured[f"{name}, seconds"], measured.get(f"{FLOORS.get(step)}, seconds")
+    sent, channels = measured[f"{name}, bytes"], measured[f"{name}, channels"]
+    of_floor = f"{seconds.ratio(floor)} of {floor.median:.2f} s" if floor else "-"
+    return (
+        name, seconds.ratio(measured[f"raab {step}, seconds"]), of_floor, seconds.text(), lost(measured, name),
+        f"{sent.median:,.0f}", f"{channels.median:.0f}",
+    )  # fmt: skip
 
 
 def lost(measured: dict[str, Series], name: str) -> str:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from figures import Series, Table
+from peers import fetched
 
 from raab.errors import RaabError
 from raab.host.status import private_memory
@@ -46,9 +47,7 @@ ENVIRON = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{P
 
 def servers(folder: str) -> dict[str, tuple[str, ...]]:
     """All servers; granian only where it can be had from PyPI, into that empty folder."""
-    command = (str(BIN / "uv"), "pip", "install", "--quiet", f"--target={folder}", GRANIAN)
-    if subprocess.run(command, capture_output=True).returncode:
-        print(f"{GRANIAN} cannot be fetched here, so it is left out", file=sys.stderr)
+    if not fetched(GRANIAN, folder):
         return SERVERS
     return {**SERVERS, GRANIAN_NAME: ("/usr/bin/env", f"PYTHONPATH={folder}:{ROOT / 'bench'}", *SERVE)}
 
