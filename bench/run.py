@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import deploys
+import fleets
 import imports
 import reloads
 import throughput
@@ -26,6 +27,7 @@ from raab.drill.project import copy
 from raab.drill.results import machine
 from raab.drill.service import Service
 from raab.errors import RaabError
+from raab.lab import image
 from raab.lab import lab as lifecycle
 from raab.lab.shell import Shell
 from raab.lab.state import Lab, named
@@ -33,6 +35,7 @@ from raab.lab.state import Lab, named
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 IMPORT = 2.0
+FLEET = 10
 
 
 def say(text: str) -> None:
@@ -51,18 +54,18 @@ def main() -> int:
     os.environ["RAAB_LAB"] = "bench"
     lab = named()
     try:
-        deployed, reloaded = on_hosts(lab, rounds)
+        deployed, reloaded, fleet = on_hosts(lab, rounds)
     finally:
         lifecycle.down(lab)
-    tables = [throughput.table(fast), imports.table(started), deploys.table(deployed), reloads.table(reloaded)]
+    tables = [throughput.table(fast), imports.table(started), deploys.table(deployed), reloads.table(reloaded), fleets.table(fleet)]
     print("\n".join(table.text() for table in tables[2:]))
-    values = {"throughput": fast, "imports": started, "deploys": deployed, "reloads": reloaded}
+    values = {"throughput": fast, "imports": started, "deploys": deployed, "reloads": reloaded, "fleets": fleet}
     save(began, rounds, tables, {name: document(series) for name, series in values.items()})
     return 0
 
 
-def on_hosts(lab: Lab, rounds: int) -> tuple[dict[str, Series], dict[str, Series]]:
-    """What needs a host: deploys first, for a first one needs a bare host."""
+def on_hosts(lab: Lab, rounds: int) -> tuple[dict[str, Series], dict[str, Series], dict[str, Series]]:
+    """What needs hosts: deploys first, for a first one needs a bare host; the one that needs ten last."""
     (host,) = lifecycle.up(lab, 1, say)
     environment = environments.load(ROOT, "lab")
     with tempfile.TemporaryDirectory(prefix="raab-bench-") as folder:
@@ -71,7 +74,11 @@ def on_hosts(lab: Lab, rounds: int) -> tuple[dict[str, Series], dict[str, Series
         project = copy(ROOT, Path(folder) / "plain", environment, import_seconds=0)
         deployed = deploys.measure(project, host, lambda: fresh(lab, host.name), rounds, say)
         say("reloads")
-        return deployed, reloads_on(Path(folder) / "slow", environment, Shell(host), rounds)
+        reloaded = reloads_on(Path(folder) / "slow", environment, Shell(host), rounds)
+        say("fleets")
+        lifecycle.up(lab, FLEET, say)
+        ten = environments.load(ROOT, "lab").hosts
+        return deployed, reloaded, fleets.measure(project, ten, image.ensure(lab.store, say), rounds, say)
 
 
 def fresh(lab: Lab, name: str) -> None:

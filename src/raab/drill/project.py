@@ -92,11 +92,11 @@ class Project:
         """Makes the next deploy a new release."""
         (self.root / MARK).write_text(f'"""A drill changed the code: {text}."""\n')
 
-    def write_environment(self, name: str, hosts: Sequence[Host]) -> None:
+    def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%")) -> None:
         """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML."""
         document = {
             "hosts": {host.name: {"address": host.address, "port": host.port, "user": host.user} for host in hosts},
-            "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": [1, "100%"], "keep": KEEP,
+            "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": list(waves), "keep": KEEP,
             "service_port": self.environment.settings.service_port,
         }  # fmt: skip
         (self.root / "deploy" / f"{name}.yaml").write_text(json.dumps(document))
