@@ -16,6 +16,8 @@ from raab.web.mounts import mounted
 
 def build_app(settings: Settings) -> Flask:
     """A Flask application with every module, wrapped in what each request passes. Raises RaabError."""
+    # Looked for first: what is imported below may set up logging of its own.
+    access = access_log()
     app = Flask("raab", static_folder=None)
     app.config.update(
         SECRET_KEY=settings.security.secret_key.reveal() or None,
@@ -31,5 +33,5 @@ def build_app(settings: Settings) -> Flask:
     register(app, find_modules(settings.project.modules), settings)
     # A mount lies outside Flask; the edge lies outside both, so that each request gets its id, its line and its limits.
     app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts)  # type: ignore[method-assign, assignment]
-    app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access_log())  # type: ignore[method-assign]
+    app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access)  # type: ignore[method-assign]
     return app

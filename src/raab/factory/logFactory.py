@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 import logging.config
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -33,6 +35,22 @@ def configure_logging(logging_settings: Logging) -> None:
     except (ValueError, TypeError, AttributeError, ImportError, OSError) as error:
         reason = f"{error}" + (f" ({error.__cause__})" if error.__cause__ else "")
         raise RaabError(f"logging.yaml: logging.config refuses it, got {reason}", "compare with raab's own logging.yaml", 2) from error
+
+
+@contextlib.contextmanager
+def kept_logging() -> Iterator[None]:
+    """Puts the process's logging back in force when an application imported meanwhile has replaced it, as a Django project and others
+    do that take the process for theirs. Handlers that were only added stay."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    known = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger) and not logger.disabled]
+    yield
+    if not set(handlers) <= set(root.handlers):
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    for logger in known:
+        # disable_existing_loggers, which is logging.config's default.
+        logger.disabled = False
 
 
 class JsonFormatter(_JsonFormatter):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -21,6 +26,16 @@ def frugal(environ, start_response):
 def make(): return application
 def broken(): raise ValueError('no database')
 number = 3
+"""
+# As many projects do it; logging.config disables by default all loggers that it is not told of.
+LOGGING = """
+import logging.config
+logging.config.dictConfig({'version': 1, 'handlers': {'mine': {'class': 'logging.StreamHandler'}}, 'root': {'handlers': ['mine'], 'level': 50}})
+def application(environ, start_response):
+    logging.getLogger('shop').warning('hello')
+    logging.getLogger('raab.web').warning('hello')
+    start_response('200 OK', [])
+    return [b'']
 """
 
 
@@ -50,6 +65,20 @@ def test_an_application_may_use_one_list_of_headers_for_ever(make_app: MakeApp) 
     answers = [client.get("/a") for _ in range(3)]
     assert [answer.text for answer in answers] == ["1", "1", "1"]
     assert len({answer.headers["X-Request-ID"] for answer in answers}) == 3
+
+
+def test_a_mount_cannot_take_the_log_away(tmp_path: Path) -> None:
+    """One that sets up the process's logging at import: its lines, raab's and the access line still come as raab writes them."""
+    (tmp_path / "legacy.py").write_text(LOGGING)
+    code = "from raab import create_app; create_app().test_client().get('/', buffered=True)"
+    environ = {
+        **os.environ,
+        "RAAB_ENVIRONMENT": "production",
+        "PYTHONPATH": str(tmp_path),
+        "RAAB_PROJECT__MOUNTS": "{/: legacy:application}",
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=environ)
+    assert [json.loads(line[3:])["logger"] for line in done.stderr.splitlines()] == ["shop", "raab.web", "raab.access"]
 
 
 @pytest.mark.parametrize(
