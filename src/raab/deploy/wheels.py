@@ -130,8 +130,8 @@ def missing(stderr: str, platform: Platform) -> RaabError:
     match = re.search(r"No matching distribution found for (\S+)|satisfies the requirement (\S+)", stderr)
     if match:
         name = match[1] or match[2]
-        return RaabError(
-            f"wheels: no wheel of {name} fits {where}", "choose a version that has one, and make requirements.lock anew", exitcodes.REFUSED
-        )
+        only = f"--only-binary {name.partition('==')[0]}"
+        hint = f"make requirements.lock anew with a version that has one: {only} in setup.py's command finds it"
+        return RaabError(f"wheels: no wheel of {name} fits {where}", hint, exitcodes.REFUSED)
     last = "\n".join(stderr.strip().splitlines()[-6:])
     return RaabError(f"wheels: they could not be fetched for {where}, got:\n{last}", "see to the package index", exitcodes.REFUSED)
