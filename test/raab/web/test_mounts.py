@@ -30,7 +30,8 @@ number = 3
 # As many projects do it; logging.config disables by default all loggers that it is not told of.
 LOGGING = """
 import logging.config
-logging.config.dictConfig({'version': 1, 'handlers': {'mine': {'class': 'logging.StreamHandler'}}, 'root': {'handlers': ['mine'], 'level': 50}})
+handlers = {'mine': {'class': 'logging.StreamHandler'}}
+logging.config.dictConfig({'version': 1, 'handlers': handlers, 'root': {'handlers': ['mine'], 'level': 50}})
 def application(environ, start_response):
     logging.getLogger('shop').warning('hello')
     logging.getLogger('raab.web').warning('hello')
