@@ -55,7 +55,9 @@ class HandoverArbiter(Arbiter):
         self.control: Control | None = None
         self.succession = Succession(self)
         self.listeners = Listeners(self.notifier)
-        self.listeners.inherit(self.cfg.address)
+        self.LISTENERS = self.listeners.open(self.cfg, self.log)  # type: ignore[misc]  # gunicorn sets it so, too
+        # gunicorn takes the files of its UNIX sockets away when it ends, unless they are systemd's. They are: it keeps the sockets.
+        self.systemd = True
         self.scaling = Scaling(self)
         self.reloads = Reloads(self)
         wanted = self.scaling.restored()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import fcntl
 import os
 import re
 import socket
+import stat
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from gunicorn.sock import TCP6Socket, TCPSocket, UnixSocket
+
 from handover.systemd import STORED, Notifier
 
 _FIRST_FD = 3
-_OUT_OF_THE_WAY = 512
 # Seconds to wait for an address that another master is about to give up.
 _CLOSING = 5.0
 
@@ -31,43 +34,53 @@ class Listeners:
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._superfluous: list[str] = []
+        self._renewed: list[str] = []
+        self._abandoned: list[str] = []
         self.names: list[str] = []
         self.given = False
 
-    def inherit(self, addresses: Sequence[Any]) -> None:
-        """Look at what sd_listen_fds(3) passes before gunicorn takes it, and make it what the settings ask for.
+    def open(self, settings: Any, log: Any) -> list[Any]:
+        """What the master listens on, as gunicorn's own objects: those of the sockets that sd_listen_fds(3) passes which the settings
+        ask for, and new ones for all else that they ask for. Exits when one cannot be had, as gunicorn does.
 
-        gunicorn takes the passed sockets as they are and never looks at its own `bind`. So a socket kept for an address
-        that was changed meanwhile is dropped here, and one for a new address is added.
+        gunicorn itself would take the passed sockets as they are and not look at its `bind` at all.
         """
-        names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
-        count = int(os.environ.get("LISTEN_FDS", "0")) if os.environ.get("LISTEN_PID") == str(os.getpid()) else 0
-        wanted = {stored_name(address): address for address in addresses}
-        passed = dict(zip((names + [""] * count)[:count], range(_FIRST_FD, _FIRST_FD + count), strict=False))
-        self.given = any(not name.startswith(STORED) for name in passed)
-        self.names = list(passed if self.given else wanted)
-        if self.given or not passed or set(passed) == set(wanted):
-            self.names = list(passed) if passed else self.names
-            return
-        self._superfluous = [name for name in passed if name not in wanted]
-        self._lay([passed[name] if name in passed else _bound(address) for name, address in wanted.items()])
-        os.environ["LISTEN_FDS"] = str(len(wanted))
-
-    def _lay(self, fds: Sequence[int]) -> None:
-        held = [fcntl.fcntl(fd, fcntl.F_DUPFD, _OUT_OF_THE_WAY) for fd in fds]
-        for place, fd in enumerate(held, _FIRST_FD):
-            os.dup2(fd, place, inheritable=False)
+        passed = _passed()
+        self.given = any(not name.startswith(STORED) for name, _ in passed)
+        if self.given:
+            self.names = [name for name, _ in passed]
+            return [_adopted(fd, settings, log) for _, fd in passed]
+        wanted = {stored_name(address): address for address in settings.address}
+        self.names = list(wanted)
+        kept: dict[str, Any] = {}
+        for name, fd in passed:
+            if name in wanted and name not in kept and _reachable(wanted[name]):
+                kept[name] = _adopted(fd, settings, log)
+                continue
+            if name in wanted:
+                self._renewed.append(name)
+            else:
+                self._superfluous.append(name)
+                self._abandoned += [address for address in [_name_of(fd)] if isinstance(address, str)]
             os.close(fd)
+        try:
+            return [kept.get(name) or _bound(address, settings, log) for name, address in wanted.items()]
+        except (OSError, ValueError) as error:
+            log.error("cannot listen: %s", error)
+            sys.exit(1)
 
     def keep(self, listeners: Sequence[Any]) -> None:
         """Have systemd keep our sockets over a restart, and drop those that the settings do not name any more."""
         if self.given:
             return
+        for name in (*self._superfluous, *self._renewed):
+            self._notifier.forget(name)
         for name, listener in zip(self.names, listeners, strict=True):
             self._notifier.store(name, listener.fileno())
-        for name in self._superfluous:
-            self._notifier.forget(name)
-        self._superfluous = []
+        for path in self._abandoned:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        self._superfluous, self._renewed, self._abandoned = [], [], []
 
     def passed_on(self, listeners: Sequence[Any]) -> list[tuple[int, str]]:
         """What a successor gets: all of our sockets, by name. It drops what its own settings do not want."""
@@ -79,26 +92,61 @@ class Listeners:
         return bool(self._superfluous)
 
 
-def _bound(address: Any) -> int:
-    """A new listening socket for an address that is not served yet. Raises OSError when it cannot be had.
+class _UnixSocket(UnixSocket):  # type: ignore[misc,unused-ignore]
+    """gunicorn's, which replaces what an ended master has left at the path; without its chown(2), to the owner that the file has
+    anyway: raab.service's sandbox forbids that call. Who may connect is a matter of the directory."""
 
-    A master that served it until a moment ago, when the address was changed to and fro, closes it within seconds.
+    def bind(self, sock: socket.socket) -> None:
+        before = os.umask(self.conf.umask)
+        try:
+            sock.bind(self.cfg_addr)
+        finally:
+            os.umask(before)
+
+
+def _passed() -> list[tuple[str, int]]:
+    """Name and descriptor of each socket that was passed. The variables are taken out of the environment."""
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    count, pid = int(os.environ.pop("LISTEN_FDS", "0")), os.environ.pop("LISTEN_PID", "")
+    count = count if pid == str(os.getpid()) else 0
+    return list(zip((names + [""] * count)[:count], range(_FIRST_FD, _FIRST_FD + count), strict=True))
+
+
+def _name_of(fd: int) -> Any:
+    with socket.socket(fileno=os.dup(fd)) as listener:
+        return listener.getsockname()
+
+
+def _reachable(address: Any) -> bool:
+    """Whether a kept socket can still be found: the path of one may have been removed, and nothing can bring it back."""
+    try:
+        return isinstance(address, tuple) or stat.S_ISSOCK(os.stat(address).st_mode)
+    except OSError:
+        return False
+
+
+def _type_for(address: Any) -> Any:
+    if isinstance(address, tuple):
+        return TCP6Socket if ":" in address[0] else TCPSocket
+    return _UnixSocket
+
+
+def _adopted(fd: int, settings: Any, log: Any) -> Any:
+    address = _name_of(fd)
+    return _type_for(address)(address, settings, log, fd=fd)
+
+
+def _bound(address: Any, settings: Any, log: Any) -> Any:
+    """A new listening socket. Raises OSError when it cannot be had, ValueError when something else than a socket is at its path.
+
+    A master that served the address until a moment ago, when it was changed to and fro, closes it within seconds.
     """
     end = time.monotonic() + _CLOSING
     while True:
         try:
-            return _listening(address)
+            return _type_for(address)(address, settings, log)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > end:
-                raise
+                where = ":".join(map(str, address)) if isinstance(address, tuple) else f"unix:{address}"
+                raise OSError(f"{where}: {error.strerror or error}") from error
         time.sleep(0.1)
-
-
-def _listening(address: Any) -> int:
-    if isinstance(address, tuple):
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        return socket.create_server(address, family=family, backlog=2048).detach()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(address)
-    listener.listen(2048)
-    return listener.detach()

@@ -94,7 +94,6 @@ class Succession:
         master.notifier.send(f"MAINPID={self._pid}", "READY=1", "WATCHDOG=1")
         master.notifier.silence()
         self.succeeded = True
-        master.systemd = True
         master.reloads.conclude("", replaced=True)
         target = master.fleet.target
         word = Word(master.fleet.again, master.reloads.outcome, target if target != self._target else None)

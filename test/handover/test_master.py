@@ -23,7 +23,7 @@ from raab.drill.values import Mix
 CONFIG = """
 import os, handover
 _root = os.path.dirname(os.path.abspath(__file__))
-wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, "127.0.0.1:{port}", {workers}
+wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
 worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
 graceful_timeout, keepalive, control_socket_disable = 10, 75, True
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
@@ -63,11 +63,11 @@ MIX = Mix(
 class Master:
     """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **options: Any) -> None:
         self.home = home
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.release("1")
+        self.release("1", **options)
         self.switch("1")
         bin_ = Path(sys.executable).parent
         command = [
@@ -87,7 +87,7 @@ class Master:
         folder = self.home / "releases" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "wsgi.py").write_text(wsgi.replace("{release}", name))
-        filled = {"port": self.port, "home": self.home, "workers": 2, "one_by_one": False, **options}
+        filled = {"port": self.port, "home": self.home, "workers": 2, "more": [], "one_by_one": False, **options}
         (folder / "gunicorn.py").write_text(config.format(**filled) if config is CONFIG else config)
 
     def switch(self, name: str) -> None:
@@ -246,3 +246,73 @@ def test_a_start_that_fails_ends_with_the_reason(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=30)
     assert done.returncode == 3
     assert "no luck" in done.stderr.splitlines()[-1]
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody serves at the UNIX socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        try:
+            client.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        client.sendall(b"GET /slow?seconds=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_listeners_come_and_go_by_reload(master: Master) -> None:
+    """One more beside the others, then a third, then the first alone: nobody at the one that stays loses anything, and the path of one
+    that is not wanted any more is free, also for its return."""
+    first, second = master.home / "first", master.home / "second"
+    with Load([("127.0.0.1", master.port)], MIX) as load:
+        for more in ([first], [first, second], [second], [], [second, first]):
+            master.release("1", more=[f"unix:{path}" for path in more])
+            # A path that somebody else has left is no hindrance.
+            with socket.socket(socket.AF_UNIX) as stale:
+                if first in more and not first.exists():
+                    stale.bind(str(first))
+            assert master.ask(verb="reload")["replaced"]
+            expected = [path in more for path in (first, second)]
+            master.wait(lambda expected=expected: [path.exists() for path in (first, second)] == expected)
+            assert [answers(path) for path in (first, second)] == expected
+        time.sleep(0.5)
+    assert load.account.failures == (), load.account.line()
+
+
+def test_a_unix_socket_stays_at_its_path(tmp_path: Path) -> None:
+    """Through a reload and a new master, and for the next start when the master is killed or stopped."""
+    path = tmp_path / "http"
+    running = Master(tmp_path, more=[f"unix:{path}"])
+    try:
+        with Load([str(path)], MIX) as load:
+            assert running.ask(verb="reload")["good"]
+            old = running.status()["pid"]
+            os.kill(old, signal.SIGUSR2)
+            running.wait(lambda: running.status()["pid"] != old)
+            time.sleep(0.5)
+        assert load.account.failures == (), load.account.line()
+        os.kill(running.status()["pid"], signal.SIGKILL)
+    finally:
+        running.stop()
+    for _ in range(2):
+        running.wait(lambda: not answers(path))
+        assert path.exists()
+        running = Master(tmp_path, more=[f"unix:{path}"])
+        try:
+            assert answers(path)
+        finally:
+            running.stop()
+
+
+def test_what_is_not_a_socket_is_left_alone(tmp_path: Path) -> None:
+    """The start fails in one line, and the file is still there."""
+    running = Master(tmp_path)
+    running.stop()
+    (tmp_path / "http").write_text("mine")
+    running.release("1", more=[f"unix:{tmp_path}/http"])
+    bin_ = Path(sys.executable).parent
+    command = [str(bin_ / "python"), str(bin_ / "gunicorn"), "-c", f"{tmp_path}/current/gunicorn.py"]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr.splitlines()[-1] and "is not a socket" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "http").read_text() == "mine"
