@@ -32,7 +32,13 @@ _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECT
 wsgi_app = "wsgi:application"
 # As a path through the link `current`, so that each generation finds its own release there.
 pythonpath = _root
-bind = _server["bind"]
+# What operators ask is answered at listeners of its own. Which these are the workers are told by the master that holds them: what the
+# settings say may have changed since.
+_admin = [f"unix:{_run}/admin"] if _run else []
+if _run and _server["admin_port"]:
+    _admin.append(f"127.0.0.1:{_server['admin_port']}")
+bind = [_server["bind"], *_admin]
+raw_env = [f"ADMIN_LISTENERS={' '.join(_admin)}"]
 workers = _server["workers"]
 worker_class = handover.HandoverWorker
 logger_class = handover.JournalLogger

@@ -1,3 +1,4 @@
 from raab import create_app
+from raab.admin import with_admin
 
-application = create_app()
+application = with_admin(create_app())

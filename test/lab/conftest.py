@@ -18,6 +18,7 @@ from raab.drill.account import Account, merge
 from raab.drill.load import Load
 from raab.drill.service import PATHS, Service
 from raab.drill.values import Kind, Mix
+from raab.drill.wire import Place
 from raab.lab import lab as lifecycle
 from raab.lab import needs
 from raab.lab.shell import Shell
@@ -159,13 +160,13 @@ class Traffic:
         self._ledger = ledger
 
     @contextmanager
-    def __call__(self, mix: Mix = MODEST, *addresses: tuple[str, int], settle: float = 0.5, lost: int = 0) -> Iterator[Load]:
-        """Traffic to the service (or to the addresses) from `settle` seconds before the block until as long after it.
+    def __call__(self, mix: Mix = MODEST, *places: Place, settle: float = 0.5, lost: int = 0) -> Iterator[Load]:
+        """Traffic to the service (or to the places) from `settle` seconds before the block until as long after it.
 
         `lost` is how many requests may be reset or cut where the test kills who serves them; refused ones never may.
         """
         since = time.time()
-        with Load(addresses or [self._service.address], mix) as load:
+        with Load(places or [self._service.address], mix) as load:
             time.sleep(settle)
             yield load
             time.sleep(settle)

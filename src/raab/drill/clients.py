@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from raab.drill.values import Client, Kind, Mix
-from raab.drill.wire import Address, Answer, Broken, Connection, request
+from raab.drill.wire import Answer, Broken, Connection, Place, name, request
 
 PIECES = 16
 PIECE = 4096
@@ -28,9 +28,9 @@ def check(answer: Answer, right: bool = True) -> None:
 class Target:
     """One server and the connections that are kept to it."""
 
-    def __init__(self, address: Address, mix: Mix, connections: int) -> None:
-        self.address = address
-        self.name = f"{address[0]}:{address[1]}"
+    def __init__(self, place: Place, mix: Mix, connections: int) -> None:
+        self.place = place
+        self.name = name(place)
         self._mix = mix
         self._connections = connections
         self._idle: deque[Connection] = deque()
@@ -45,7 +45,7 @@ class Target:
         await senders[client](done)
 
     async def _once(self, head: bytes) -> Answer:
-        connection = await Connection.open(self.address)
+        connection = await Connection.open(self.place)
         try:
             await connection.send(head)
             return await connection.answer()
@@ -71,7 +71,7 @@ class Target:
     async def _upload(self, done: Done) -> None:
         """Sends the body piece by piece; the server's digest of it tells whether all of it arrived."""
         pieces = [os.urandom(PIECE) for _ in range(PIECES)]
-        connection = await Connection.open(self.address)
+        connection = await Connection.open(self.place)
         try:
             await connection.send(request("POST", "/echo", self.name, length=PIECE * PIECES))
             for piece in pieces:
@@ -87,7 +87,7 @@ class Target:
         """Pipelines its requests. After an announced end the unanswered ones were not processed (RFC 9112, 9.3.2) and are sent anew."""
         left = self._mix.burst_length
         while left:
-            connection = await Connection.open(self.address)
+            connection = await Connection.open(self.place)
             try:
                 await connection.send(request("GET", self._mix.path, self.name) * left)
                 while left:
@@ -125,7 +125,7 @@ class Target:
     async def _more(self) -> Connection:
         self._open += 1
         try:
-            return await Connection.open(self.address)
+            return await Connection.open(self.place)
         except BaseException:
             self._open -= 1
             raise
@@ -151,7 +151,7 @@ class IdleClient:
         if connection and connection.ended():
             connection.close()
             connection = None
-        connection = connection or await Connection.open(self.target.address)
+        connection = connection or await Connection.open(self.target.place)
         kept = False
         try:
             kept = await self.target.exchange(connection, done)

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from raab.drill.account import Account, Mark
 from raab.drill.values import Client, Kind, Mix, Sample
-from raab.drill.wire import Address
+from raab.drill.wire import Place, name
 from raab.errors import RaabError
 
 FIRST_ANSWER = 15.0
@@ -24,10 +24,11 @@ FIRST_ANSWER = 15.0
 class Load:
     """A context in which traffic flows: entering returns when every sender has had an answer, leaving when every request has its end.
 
-    `targets` are hosts (numeric IPv4 addresses) and ports. Raises RaabError if no answer comes within 15 s, or a sender dies.
+    `targets` are hosts (numeric IPv4 addresses) and ports, or paths of UNIX sockets. Raises RaabError if no answer comes
+    within 15 s, or a sender dies.
     """
 
-    def __init__(self, targets: Sequence[Address], mix: Mix, senders: int = 1) -> None:
+    def __init__(self, targets: Sequence[Place], mix: Mix, senders: int = 1) -> None:
         self._targets = tuple(targets)
         self._mix = mix
         self._senders = [_Sender() for _ in range(senders)]
@@ -42,7 +43,7 @@ class Load:
             for sender in self._senders:
                 if not sender.answered.wait(max(0.0, end - time.monotonic())):
                     last = sender.samples[-1].detail if sender.samples else "nothing"
-                    targets = ", ".join(f"{host}:{port}" for host, port in self._targets)
+                    targets = ", ".join(map(name, self._targets))
                     raise RaabError(f"load: no answer from {targets} within {FIRST_ANSWER:.0f} s, got {last}", "is the service up?")
         except BaseException:
             self._kill()

@@ -24,11 +24,12 @@ WSGI = """\
 import time
 
 from raab import create_app
+from raab.admin import with_admin
 from raab.drill.target import with_drill_routes
 from raab.release import current_release
 
 time.sleep({seconds})
-application = with_drill_routes(create_app(), release=current_release().id)
+application = with_drill_routes(with_admin(create_app()), release=current_release().id)
 """
 # A file of any name in a package makes another release; a module that cannot be imported makes a broken one.
 MARK = "src/raab/drill/mark.py"

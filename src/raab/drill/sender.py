@@ -115,9 +115,10 @@ class Sender:
 
 
 async def serve(order: dict[str, Any]) -> None:
-    """Carries out an order: `mix`, `targets` (host and port each), `share` (this process's part of the mix, 0 to 1)."""
+    """Carries out an order: `mix`, `targets` (host and port, or a path), `share` (this process's part of the mix, 0 to 1)."""
     mix = Mix(**order["mix"])
-    targets = tuple(Target((host, port), mix, max(1, round(mix.connections * order["share"]))) for host, port in order["targets"])
+    places = (place if isinstance(place, str) else tuple(place) for place in order["targets"])
+    targets = tuple(Target(place, mix, max(1, round(mix.connections * order["share"]))) for place in places)
     await Sender(mix, targets, order["share"]).run()
 
 

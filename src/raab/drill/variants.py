@@ -10,9 +10,10 @@ PACKAGES = "venv/lib/python3.11/site-packages"
 WSGI = """\
 {before}
 from raab import create_app
+from raab.admin import with_admin
 from raab.drill.target import with_drill_routes
 
-application = with_drill_routes(create_app(), release="{release}")
+application = with_drill_routes(with_admin(create_app()), release="{release}")
 {after}
 """
 # A release is made of hard links; so files are replaced by new ones, and never written to.

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from raab.drill.values import Kind
 
 Address = tuple[str, int]
+# Where to connect: host and port, or the path of a UNIX socket.
+Place = Address | str
 RELEASE = re.compile(rb'"release":\s*"([^"]*)"')
+
+
+def name(place: Place) -> str:
+    """The place as text that may stand in a Host header."""
+    return "localhost" if isinstance(place, str) else f"{place[0]}:{place[1]}"
 
 
 class Broken(Exception):
@@ -53,11 +60,12 @@ class Connection:
         self._begun = False
 
     @classmethod
-    async def open(cls, address: Address) -> Connection:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    async def open(cls, place: Place) -> Connection:
+        sock = socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(sock, address)
+            if sock.family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, place)
         except OSError as error:
             sock.close()
             raise Broken(Kind.REFUSED, str(error)) from error

@@ -32,6 +32,6 @@ def build_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint)
     register(app, find_modules(settings.project.modules), settings)
     # A mount lies outside Flask; the edge lies outside both, so that each request gets its id, its line and its limits.
-    app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts, settings.server.public_health)  # type: ignore[method-assign, assignment]
     app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access)  # type: ignore[method-assign]
     return app

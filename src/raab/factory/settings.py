@@ -65,6 +65,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """setting.yaml, `server`: how gunicorn runs."""
 
     bind: Bind
+    admin_port: Annotated[int, Meta(ge=0, le=65_535)]
+    public_health: bool
     workers: Workers
     workers_min: Workers
     workers_max: Workers
@@ -83,6 +85,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield "workers_min", f"is above workers_max ({self.workers_max})"
         elif not self.workers_min <= self.workers <= self.workers_max:
             yield "workers", f"is not between workers_min and workers_max ({self.workers_min} and {self.workers_max})"
+        if self.admin_port and self.bind.endswith(f":{self.admin_port}"):
+            yield "admin_port", f"is the port of bind ({self.bind}), which is for the public"
         if self.linger > self.graceful_timeout:
             yield "linger", f"is above graceful_timeout ({self.graceful_timeout}), at which a worker is killed"
 

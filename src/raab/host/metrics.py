@@ -1,6 +1,7 @@
 """`raab metrics`: what the workers have counted and the master knows, in Prometheus' text format.
 
-For node_exporter's textfile collector or anything else that runs a command; it needs neither a port nor a worker's time.
+For node_exporter's textfile collector or anything else that runs a command; it needs neither a port nor a worker's time. The same is
+served at the admin listener's /metrics (raab.admin).
 """
 
 from __future__ import annotations
@@ -13,25 +14,29 @@ from pathlib import Path
 from raab.errors import RaabError
 from raab.host.control import ask
 from raab.metrics.exposition import Sample, render
-from raab.metrics.reading import read
+from raab.metrics.reading import Reading, read
 from raab.release import current_release
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all metrics. A service that is not running is a metric too: raab_up 0."""
-    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/raab")) / "metrics"
-    try:
-        reading = read(folder)
-    except PermissionError as error:
-        raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
-    sys.stdout.write(render(reading, service()))
+    sys.stdout.write(render(requests(), service()))
     return 0
 
 
-def service() -> list[Sample]:
-    """What the master tells on its control socket."""
+def requests() -> Reading:
+    """What the workers have counted. Raises RaabError when that may not be read."""
+    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/raab")) / "metrics"
     try:
-        status = ask(10.0, verb="status")
+        return read(folder)
+    except PermissionError as error:
+        raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
+
+
+def service(seconds: float = 10.0) -> list[Sample]:
+    """What the master tells on its control socket, within so many seconds. Raises RaabError when it runs and does not."""
+    try:
+        status = ask(seconds, verb="status")
     except RaabError as error:
         if error.exit_code != 3:
             raise

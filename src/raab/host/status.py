@@ -15,11 +15,22 @@ _MB = 1024 * 1024
 
 def run(args: argparse.Namespace) -> int:
     """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
-    status = ask(10.0, verb="status")
+    status = document(10.0)
+    print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
+    return 0
+
+
+def document(seconds: float) -> dict[str, Any]:
+    """What the master tells within so many seconds, and what its workers weigh. Raises RaabError as `ask` does."""
+    status = ask(seconds, verb="status")
     for worker in status["workers"]:
         worker["memory"] = private_memory(worker["pid"])
-    print(json.dumps(_document(status), indent=2) if args.json else render(_document(status), time.time()))
-    return 0
+    sizes = [worker["memory"] for worker in status["workers"] if worker["memory"]]
+    average = sum(sizes) // len(sizes) if sizes else 0
+    extra = 1 if status["one_by_one"] else status["target"]
+    status["serving"] = sum(worker["phase"] == "serving" for worker in status["workers"])
+    status["memory"] = {"workers": sum(sizes), "handover": average * extra}
+    return status
 
 
 def private_memory(pid: int) -> int | None:
@@ -29,15 +40,6 @@ def private_memory(pid: int) -> int | None:
     except OSError:
         return None
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
-
-
-def _document(status: dict[str, Any]) -> dict[str, Any]:
-    sizes = [worker["memory"] for worker in status["workers"] if worker["memory"]]
-    average = sum(sizes) // len(sizes) if sizes else 0
-    extra = 1 if status["one_by_one"] else status["target"]
-    status["serving"] = sum(worker["phase"] == "serving" for worker in status["workers"])
-    status["memory"] = {"workers": sum(sizes), "handover": average * extra}
-    return status
 
 
 def render(status: dict[str, Any], now: float) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from raab.factory.logFactory import request_id
 from raab.web.access import Line
-from raab.web.health import CHECK
+from raab.web.health import CHECK, PROOF
 from raab.web.refusal import Refusal
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
 
@@ -53,6 +53,8 @@ class Exchange:
         peer = environ.get("REMOTE_ADDR", "")
         # Asked for by raab itself on the host, before anything is believed about whom a proxy speaks for.
         self.proof = "HTTP_RAAB_PROOF" in environ and peer in _LOOPBACK and environ.get("PATH_INFO") == "/livez"
+        if self.proof:
+            environ[PROOF] = True
         if edge.proxies is not None and edge.proxies.trusts(peer):
             self.peer = edge.proxies.believe(environ)
             self.id = given_id(environ) or edge.new_id()

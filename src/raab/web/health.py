@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, abort, current_app, request
+
+from raab.web.wsgi import WSGIEnvironment
+
+if TYPE_CHECKING:
+    from raab.factory.moduleFactory import Module
 
 blueprint = Blueprint("health", __name__)
 PATHS = ("/livez", "/readyz")
 # The trial before a reload, and a worker before it serves, set this in the WSGI environment, where no client can. They are told the
 # reasons, and are not turned away by a drain: a drained host may be reloaded.
 CHECK = "handover.check"
+# Set by the edge for a request by which raab itself proves on the host which release serves.
+PROOF = "raab.proof"
 
 _log = logging.getLogger(__name__)
+
+
+def asked_by_raab(environ: WSGIEnvironment) -> bool:
+    """Whether the request is the host's own and no client's."""
+    return CHECK in environ or PROOF in environ
+
+
+@blueprint.before_request
+def hide() -> None:
+    """Where the settings keep health from the public, there are no such paths."""
+    if not current_app.extensions["raab"].settings.server.public_health and not asked_by_raab(request.environ):
+        abort(404)
 
 
 @blueprint.get("/livez")
@@ -24,7 +45,7 @@ def livez() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    reasons = unready()
+    reasons = [f"{name}: {reason}" for name, reason in checks(current_app.extensions["raab"].modules) if reason is not None]
     if CHECK in request.environ:
         return _word("; ".join(reasons), 503) if reasons else _word("ok", 200)
     for reason in reasons:
@@ -40,19 +61,16 @@ def drained() -> bool:
     return bool(folder) and Path(str(folder), "drain").exists()
 
 
-def unready() -> list[str]:
-    """The modules' reasons not to be sent traffic, of the running application."""
-    reasons = []
-    for module in current_app.extensions["raab"].modules:
+def checks(modules: Iterable[Module]) -> Iterator[tuple[str, str | None]]:
+    """Each module that has a say, with its reason not to be sent traffic or None. Needs the application's context, as ready() does."""
+    for module in modules:
         if module.ready is None:
             continue
         try:
             reason = module.ready()
         except Exception as error:
             reason = f"ready() raised {type(error).__name__}: {error}"
-        if reason is not None:
-            reasons.append(f"{module.package}: {reason}")
-    return reasons
+        yield module.package, reason
 
 
 def _word(word: str, status: int) -> Response:

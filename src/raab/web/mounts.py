@@ -9,23 +9,24 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from raab.errors import RaabError
 from raab.factory.importing import import_or_explain
-from raab.web.health import PATHS
+from raab.web.health import PATHS, asked_by_raab
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def mounted(app: WSGIApplication, mounts: Mapping[str, str]) -> WSGIApplication:
+def mounted(app: WSGIApplication, mounts: Mapping[str, str], public_health: bool) -> WSGIApplication:
     """`app` with each "module:application" (or "module:factory()") at its prefix. One at / takes all but the health paths, which
-    stay raab's own. Raises RaabError."""
+    stay raab's own; those, too, where they are not for the public. Raises RaabError."""
     if not mounts:
         return app
     loaded = {prefix: _named(_load(prefix, target), prefix) for prefix, target in mounts.items()}
     front = loaded.pop("/", None)
-    return DispatcherMiddleware(_behind(front, app) if front else app, loaded)
+    return DispatcherMiddleware(_behind(front, app, public_health) if front else app, loaded)
 
 
-def _behind(front: WSGIApplication, app: WSGIApplication) -> WSGIApplication:
+def _behind(front: WSGIApplication, app: WSGIApplication, public_health: bool) -> WSGIApplication:
     def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return (app if environ.get("PATH_INFO") in PATHS else front)(environ, start_response)
+        ours = environ.get("PATH_INFO") in PATHS and (public_health or asked_by_raab(environ))
+        return (app if ours else front)(environ, start_response)
 
     return choose
 

@@ -103,6 +103,7 @@ def test_a_section_of_the_other_environment_is_looked_at_too(tmp_path: Path) -> 
         ("base: {server: {workers: 40}}", "workers: is not between workers_min and workers_max (1 and 32), got 40"),
         ("base: {server: {workers_min: 9, workers_max: 8}}", "workers_min: is above workers_max (8), got 9"),
         ("base: {server: {linger: 61}}", "linger: is above graceful_timeout (60), at which a worker is killed, got 61"),
+        ("base: {server: {admin_port: 5000}}", "admin_port: is the port of bind (127.0.0.1:5000), which is for the public, got 5000"),
         ("base: {server: {bind: 'a:0'}}", "bind: expected address:port or unix:/path, got 'a:0'"),
         ("base: {server: {workers: true}}", "workers: expected int, got True"),
         ("base: {server: {workers: 1.5}}", "workers: expected int, got 1.5"),

@@ -45,3 +45,16 @@ def test_a_drained_host_is_not_ready_but_serves(make_app: MakeApp, tmp_path: Pat
     assert client.get("/readyz", environ_base={"handover.check": True}).status_code == 200
     (tmp_path / "drain").unlink()
     assert client.get("/readyz").status_code == 200
+
+
+def test_health_can_be_kept_from_the_public(make_app: MakeApp) -> None:
+    """Then there are no such paths, but for the host's own questions: the check before a worker serves, and the proof of a release."""
+    client = make_app(RAAB_SERVER__PUBLIC_HEALTH="false").test_client()
+    proof = {"Raab-Proof": "1"}
+    for path in ("/livez", "/readyz"):
+        assert client.get(path).status_code == 404
+        assert client.get(path, headers=proof, environ_base={"REMOTE_ADDR": "10.0.0.1"}).status_code == 404
+    assert client.get("/readyz", headers=proof).status_code == 404
+    answer = client.get("/livez", headers=proof)
+    assert (answer.status_code, answer.headers["Raab-Release"]) == (200, "development")
+    assert client.get("/readyz", environ_base={"handover.check": True}).text == "ok\n"

@@ -1,0 +1,21 @@
+"""What operators ask the service, at listeners of its own that no public request reaches: health in full, metrics, release, workers.
+
+Apart from the application, which must not know the server that it runs under (raab.host).
+"""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from raab.admin.door import Door, listeners
+from raab.admin.pages import Pages
+
+
+def with_admin(app: Flask) -> Flask:
+    """The same application, in front of which what comes by an admin listener is turned aside; as it is where there is none."""
+    admin = listeners(os.environ.get("ADMIN_LISTENERS", ""))
+    if admin:
+        app.wsgi_app = Door(app.wsgi_app, Pages(app), admin)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,90 @@
+"""What the admin listener answers. Not Flask's: no route or mount can take a path here, and no mistake there can open one of these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import Flask
+
+from raab.admin.release import described
+from raab.errors import RaabError
+from raab.host import metrics, status
+from raab.host.paths import Paths
+from raab.metrics.exposition import render
+from raab.web.health import checks, drained
+from raab.web.wsgi import StartResponse, WSGIEnvironment
+
+# Seconds for the master's answer. It is busy for moments only, but while it stops it does not answer at all.
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said, and as what."""
+
+    body: str
+    status: HTTPStatus = HTTPStatus.OK
+    kind: str = "text/plain; charset=utf-8"
+
+
+class Pages:
+    """A WSGI application: a page for each path. `app` is the application whose readiness is told."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._pages: dict[str, Callable[[str], Answer]] = {
+            "/livez": lambda query: Answer("ok\n"),
+            "/readyz": self._ready,
+            "/metrics": lambda query: _metrics(),
+            "/-/release": lambda query: _json(described(Paths())),
+            "/-/workers": lambda query: _json(status.document(_PATIENCE)),
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        answer = self._answer(method, environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""))
+        body = answer.body.encode()
+        headers = [("Content-Type", answer.kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+        if answer.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(("Allow", "GET, HEAD"))
+        start_response(f"{answer.status.value} {answer.status.phrase}", headers)
+        return () if method == "HEAD" else (body,)
+
+    def _answer(self, method: str, path: str, query: str) -> Answer:
+        page = self._pages.get(path)
+        if page is None:
+            return Answer(f"{path}: is not answered here\nhint: one of {', '.join(self._pages)}\n", HTTPStatus.NOT_FOUND)
+        if method not in ("GET", "HEAD"):
+            return Answer(f"{path}: is only read, got {method}\n", HTTPStatus.METHOD_NOT_ALLOWED)
+        try:
+            return page(query)
+        except RaabError as error:
+            return Answer(f"{error}\n", HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def _ready(self, query: str) -> Answer:
+        """One word as at the public port; with `verbose`, a line before it for each thing that has a say."""
+        with self._app.app_context():
+            found = [("drain", "`raab drain` was typed here, `raab undrain` ends it" if drained() else None)]
+            found += checks(self._app.extensions["raab"].modules)
+        failed = [name for name, reason in found if reason is not None]
+        word = "ok" if not failed else "draining" if failed == ["drain"] else "not ready"
+        verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
+        lines = [f"{name}: {'ok' if reason is None else ' '.join(reason.split())}" for name, reason in found] if verbose else []
+        return Answer("".join(f"{line}\n" for line in (*lines, word)), HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK)
+
+
+def _metrics() -> Answer:
+    reading = metrics.requests()
+    try:
+        told = metrics.service(_PATIENCE)
+    except RaabError:
+        # What the workers have counted is true without the master's word.
+        told = []
+    return Answer(render(reading, told), kind="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _json(value: object) -> Answer:
+    return Answer(json.dumps(value, indent=2) + "\n", kind="application/json")
