@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from raab.drill.service import Service
+from raab.drill.values import Mix
 from raab.drill.variants import Content
+from raab.lab import presence
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = "/etc/systemd/system"
@@ -112,11 +114,15 @@ def test_every_probe_is_denied_when_sealed(sealed: Service) -> None:
 
 def test_it_operates_under_load_when_sealed(sealed: Service, traffic: Any) -> None:
     """Reload, scale, restart and HUP lose nothing behind systemd's own socket either; stop closes it, and start opens it."""
-    with traffic():
+    admin = "/run/raab/admin"
+    with traffic(), traffic(Mix(fresh=20, reused=20, path="/-/release"), f"/proc/{presence.leader(sealed.shell.host)}/root{admin}"):
         operate(sealed)
+    assert sealed.run(f"stat -c '%U %G %a' {admin} /run/raab").out == "raab raab 660\nraab raab 750\n"
     sealed.systemctl("stop")
     with pytest.raises(ConnectionRefusedError):
         ask(sealed, "/probes")
+    assert sealed.run(f"test -e {admin}", check=False).status == 1
     assert sealed.show("ActiveState") == "inactive"
     sealed.systemctl("start")
     assert ask(sealed, "/probes")
+    assert sealed.run(f"test -S {admin}").status == 0
