@@ -32,8 +32,8 @@ _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECT
 wsgi_app = "wsgi:application"
 # As a path through the link `current`, so that each generation finds its own release there.
 pythonpath = _root
-# What operators ask is answered at listeners of its own. Which these are the workers are told by the master that holds them: what the
-# settings say may have changed since.
+# What operators ask is answered at listeners of their own (raab.admin). Which these are the workers learn from the master that has opened
+# them: the settings may have been changed since.
 _admin = [f"unix:{_run}/admin"] if _run else []
 if _run and _server["admin_port"]:
     _admin.append(f"127.0.0.1:{_server['admin_port']}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask
 
@@ -19,6 +21,8 @@ from raab.web.wsgi import StartResponse, WSGIEnvironment
 
 # Seconds for the master's answer. It is busy for moments only, but while it stops it does not answer at all.
 _PATIENCE = 2.0
+# Seconds for each module's check. Who looks into a service that is not ready wants to know which one hangs, and now.
+_CHECK = 5.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,19 @@ class Pages:
         """One word as at the public port; with `verbose`, a line before it for each thing that has a say."""
         with self._app.app_context():
             found = [("drain", "`raab drain` was typed here, `raab undrain` ends it" if drained() else None)]
-            found += checks(self._app.extensions["raab"].modules)
+            found += checks(self._app.extensions["raab"].modules, _limit)
         failed = [name for name, reason in found if reason is not None]
         word = "ok" if not failed else "draining" if failed == ["drain"] else "not ready"
         verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
         lines = [f"{name}: {'ok' if reason is None else ' '.join(reason.split())}" for name, reason in found] if verbose else []
         return Answer("".join(f"{line}\n" for line in (*lines, word)), HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK)
+
+
+def _limit() -> AbstractContextManager[Any]:
+    # Here and not above: without gevent's server there is nothing to end a check with, nor an admin listener.
+    from gevent import Timeout
+
+    return Timeout(_CHECK, TimeoutError(f"it does not answer within {_CHECK:g} s"))
 
 
 def _metrics() -> Answer:

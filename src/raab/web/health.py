@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, current_app, request
 
@@ -14,6 +15,8 @@ from raab.web.wsgi import WSGIEnvironment
 
 if TYPE_CHECKING:
     from raab.factory.moduleFactory import Module
+
+Limit = Callable[[], AbstractContextManager[Any]]
 
 blueprint = Blueprint("health", __name__)
 PATHS = ("/livez", "/readyz")
@@ -61,13 +64,17 @@ def drained() -> bool:
     return bool(folder) and Path(str(folder), "drain").exists()
 
 
-def checks(modules: Iterable[Module]) -> Iterator[tuple[str, str | None]]:
-    """Each module that has a say, with its reason not to be sent traffic or None. Needs the application's context, as ready() does."""
+def checks(modules: Iterable[Module], limit: Limit = nullcontext) -> Iterator[tuple[str, str | None]]:
+    """Each module that has a say, with its reason not to be sent traffic or None. Needs the application's context, as ready() does.
+
+    `limit` makes a context for each of them, which may end it by raising an Exception.
+    """
     for module in modules:
         if module.ready is None:
             continue
         try:
-            reason = module.ready()
+            with limit():
+                reason = module.ready()
         except Exception as error:
             reason = f"ready() raised {type(error).__name__}: {error}"
         yield module.package, reason

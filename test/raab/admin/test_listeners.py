@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,27 @@ def test_admin_requests_are_not_the_services(server: Server) -> None:
     assert set(requests) <= set(ask(server.admin[0], "/metrics")[1].splitlines())
     time.sleep(0.5)
     assert server.log.read_text().count("raab.access") == lines
+
+
+def test_a_check_that_hangs_is_named(tmp_path: Path) -> None:
+    """Within seconds, and the worker serves others meanwhile."""
+    package = tmp_path / "shop" / "cart"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").write_text(
+        "import time\nfrom flask import Blueprint\nblueprint = Blueprint('cart', __name__)\ndef ready():\n    time.sleep(600)\n"
+    )
+    running = Server(tmp_path, RAAB_PROJECT__MODULES="[raab.modules, shop]", PYTHONPATH=str(tmp_path))
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(ask, running.path, "/readyz?verbose")
+            assert ask(running.path, "/livez") == (200, "ok\n")
+            assert not asked.done()
+        status, text = asked.result()
+        assert (status, text.splitlines()[1]) == (503, "raab.modules.greeting: ok")
+        assert text.splitlines()[2:] == ["shop.cart: ready() raised TimeoutError: it does not answer within 5 s", "not ready"]
+    finally:
+        running.stop()
 
 
 def test_an_application_at_the_root_is_not_reached_by_the_admin_listener(tmp_path: Path) -> None:
