@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,7 +21,7 @@ def described(paths: Paths) -> dict[str, Any]:
     activated = next((entry for entry in reversed(journal.read(paths.journal)) if _put_here(entry, release.id)), {})
     seconds = activated.get("time")
     return {
-        **asdict(release),
+        **release._asdict(),
         "action": activated.get("action"),
         "who": activated.get("who"),
         "machine": activated.get("machine"),
