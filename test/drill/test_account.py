@@ -57,9 +57,10 @@ def test_labels_stand_in_the_order_of_their_first_answer() -> None:
 
 
 def test_the_time_line_has_a_bucket_for_each_hundredth() -> None:
-    """Buckets hold counts, failures and the longest wait, by the moment requests were due."""
+    """Buckets hold counts, failures and the longest wait by the moment requests were due, and the good answers by that of their end."""
     account = Account((sample(1.001, 0.5), sample(1.009, 0.1, Kind.RESET), sample(1.011)))
-    assert account.timeline() == (Bucket(pytest.approx(1.0), 2, 1, 0.5), Bucket(pytest.approx(1.01), 1, 0, 0.001))
+    due = (Bucket(pytest.approx(1.0), 2, 1, 0.5, 0), Bucket(pytest.approx(1.01), 1, 0, 0.001, 1))
+    assert account.timeline() == (*due, Bucket(pytest.approx(1.5), 0, 0, 0.0, 1))
 
 
 def test_marks_are_found_by_their_text() -> None:

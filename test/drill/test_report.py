@@ -92,7 +92,7 @@ def test_the_plot_is_one_svg_with_the_operation_marked() -> None:
     svg = ElementTree.fromstring(plot(shown))
     assert [phase.text for phase in phases(shown)] == ["reload h-1"]
     kinds = [element.get("class") for element in svg]
-    assert {"phase", "label", "grid", "axis", "wait", "rate", "lost"} <= set(kinds)
+    assert {"phase", "label", "grid", "axis", "allowed", "wait", "rate", "lost"} <= set(kinds)
     assert kinds.count("lost") == 1
 
 
@@ -102,9 +102,21 @@ def test_columns_hold_every_request_once_and_keep_the_slowest() -> None:
     width = width_of(30)
     gathered = columns(shown, width)
     assert width_of(5) == 0.01
-    assert sum(column.count for column in gathered) == shown.requests == 3000
+    assert sum(column.count for column in gathered) == sum(column.answered for column in gathered) == shown.requests == 3000
     assert max(column.slowest for column in gathered) == pytest.approx(0.008)
     assert len(gathered) <= 620
+
+
+def test_a_stall_is_a_hole_in_the_answers() -> None:
+    """Requests go on being due while nobody answers; the rate that is drawn falls to nothing, and the answers come all at once."""
+    stalled = tuple(
+        Sample(Client.FRESH, Kind.OK, "h:1", at, max(0.001, 4.0 - at) if at > 2 else 0.001, 0.0, 0.0, "r", "")
+        for at in (number / 100 for number in range(600))
+    )
+    shown = result("reload", "", judge(Invariant(), Evidence(Account(stalled))), Account(stalled), (), 0, 0.0, 6.0)
+    quiet = [column for column in columns(shown, 0.1) if 2.05 < column.at < 3.95]
+    assert sum(column.count for column in quiet) > 150
+    assert sum(column.answered for column in quiet) == 0
 
 
 def test_machines_get_the_same_values() -> None:

@@ -21,12 +21,17 @@ class Mark:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The requests that were due within one short time from `at` on; `slowest` is their longest wait in seconds."""
+    """The requests that were due within one short time from `at` on; `slowest` is their longest wait in seconds.
+
+    `answered` counts the good answers that came to their end within it, whenever they were due: what is asked for on a schedule
+    cannot show a stall, what is answered does.
+    """
 
     at: float
     count: int
     failed: int
     slowest: float
+    answered: int
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,14 @@ class Account:
         raise KeyError(text)
 
     def timeline(self, width: float = 0.01) -> tuple[Bucket, ...]:
-        """The load over time in buckets of `width` seconds, by the moment at which requests were due; without the empty ones."""
-        buckets: dict[int, list[Sample]] = {}
+        """The load over time in buckets of `width` seconds; without the empty ones."""
+        due: dict[int, list[Sample]] = {}
+        answered: Counter[int] = Counter()
         for sample in self.samples:
-            buckets.setdefault(math.floor(sample.at / width), []).append(sample)
-        return tuple(
-            Bucket(number * width, len(inside), sum(s.kind is not Kind.OK for s in inside), max(s.wait for s in inside))
-            for number, inside in sorted(buckets.items())
-        )
+            due.setdefault(math.floor(sample.at / width), []).append(sample)
+            if sample.kind is Kind.OK:
+                answered[math.floor((sample.at + sample.took) / width)] += 1
+        return tuple(bucket(number, width, due.get(number, []), answered[number]) for number in sorted({*due, *answered}))
 
     def line(self) -> str:
         """The account in one line, for people."""
@@ -126,6 +131,11 @@ class Account:
         if not self.failures:
             return f"3/N = {self.bound:.1g}"
         return ", ".join(f"{client.value} {kind.value} {count:,}" for client, kind, count in self.counts if kind is not Kind.OK)
+
+
+def bucket(number: int, width: float, due: list[Sample], answered: int) -> Bucket:
+    failed = sum(sample.kind is not Kind.OK for sample in due)
+    return Bucket(number * width, len(due), failed, max((sample.wait for sample in due), default=0.0), answered)
 
 
 def merge(accounts: Iterable[Account]) -> Account:

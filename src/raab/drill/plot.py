@@ -1,4 +1,4 @@
-"""One drill's course as SVG: the slowest request and the number of requests in each short time, with the operation's phases."""
+"""One drill's course as SVG: the slowest request and the number of answers in each short time, with the operation's phases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from raab.drill.account import Bucket
 from raab.drill.results import Result
 
 WIDTH, LEFT, RIGHT = 960, 62, 12
@@ -21,12 +22,13 @@ NARROWEST_LABEL = 64
 
 @dataclass(frozen=True)
 class Column:
-    """The requests that were due within one column of the plot."""
+    """The requests that were due within one column of the plot, and the good answers that came within it."""
 
     at: float
     count: int
     failed: int
     slowest: float
+    answered: int
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,16 @@ def width_of(seconds: float) -> float:
 
 def columns(result: Result, width: float) -> tuple[Column, ...]:
     """The buckets gathered into columns of that many seconds, without the empty ones."""
-    gathered: dict[int, list[float]] = {}
+    gathered: dict[int, list[Bucket]] = {}
     for bucket in result.timeline:
-        column = gathered.setdefault(math.floor(bucket.at / width), [0, 0, 0.0])
-        column[0] += bucket.count
-        column[1] += bucket.failed
-        column[2] = max(column[2], bucket.slowest)
-    return tuple(Column(number * width, int(count), int(failed), slowest) for number, (count, failed, slowest) in sorted(gathered.items()))
+        gathered.setdefault(math.floor(bucket.at / width), []).append(bucket)
+    return tuple(
+        Column(
+            number * width, sum(bucket.count for bucket in inside), sum(bucket.failed for bucket in inside),
+            max(bucket.slowest for bucket in inside), sum(bucket.answered for bucket in inside),
+        )
+        for number, inside in sorted(gathered.items())
+    )  # fmt: skip
 
 
 def plot(result: Result) -> str:
@@ -88,8 +93,15 @@ def plot(result: Result) -> str:
     begin, end = result.timeline[0].at, max(result.timeline[-1].at, result.timeline[0].at + 1)
     scale, width = Scale(begin, end), width_of(end - begin)
     shown = columns(result, width)
-    title = html.escape(f"{result.name}: slowest request and requests per second over {end - begin:.0f} s")
-    parts = [*shades(result, scale), *grid(scale), *waits(shown, scale, width), *rates(shown, scale, width), *losses(shown, scale)]
+    title = html.escape(f"{result.name}: slowest request and answers per second over {end - begin:.0f} s")
+    parts = [
+        *shades(result, scale),
+        *grid(scale),
+        *allowed(result, scale),
+        *waits(shown, scale, width),
+        *rates(shown, scale, width),
+        *losses(shown, scale),
+    ]
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
 
 
@@ -119,23 +131,30 @@ def grid(scale: Scale) -> Iterator[str]:
         at += step
 
 
+def allowed(result: Result, scale: Scale) -> Iterator[str]:
+    """How long a request may wait by the drill's promise."""
+    y = scale.y(result.verdict.waits.allowed)
+    yield f'<line class="allowed" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
 def waits(shown: tuple[Column, ...], scale: Scale, width: float) -> Iterator[str]:
     """The slowest request of each column, as a step."""
+    shown = tuple(one for one in shown if one.count)
     points = " ".join(f"M{scale.x(one.at):.1f} {scale.y(one.slowest):.1f}H{scale.x(one.at + width):.1f}" for one in shown)
     line = " ".join(f"{scale.x(one.at + width / 2):.1f},{scale.y(one.slowest):.1f}" for one in shown)
     yield f'<polyline class="wait thin" points="{line}"/><path class="wait" d="{points}"/>'
 
 
 def rates(shown: tuple[Column, ...], scale: Scale, width: float) -> Iterator[str]:
-    """Requests per second, smoothed over a quarter of a second, as an area."""
+    """Good answers per second, smoothed over a quarter of a second, as an area."""
     quarter = max(1, round(0.25 / width))
     grouped: dict[int, int] = {}
     for one in shown:
         number = math.floor(one.at / width / quarter)
-        grouped[number] = grouped.get(number, 0) + one.count
+        grouped[number] = grouped.get(number, 0) + one.answered
     seconds = quarter * width
     # The last group is cut short by the end.
-    highest = max(grouped.values(), default=1) / seconds
+    highest = max(1, *grouped.values()) / seconds
     base = RATE_TOP + RATE_HEIGHT
     bars = "".join(
         f"M{scale.x(max(number * seconds, scale.begin)):.1f} {base}V{base - RATE_HEIGHT * count / seconds / highest:.1f}"

@@ -25,7 +25,8 @@ th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; } td.promise { white-
 .wide { overflow-x: auto; } a { color: inherit; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 1rem; margin: 1rem 0; }
 svg { width: 100%; height: auto; display: block; margin-top: .5rem; } svg text { font: 11px system-ui, sans-serif; }
-.grid { stroke: var(--line); } .phase { fill: var(--phase); stroke: var(--edge); stroke-opacity: .35; }
+.grid { stroke: var(--line); } .allowed { stroke: var(--bad); stroke-dasharray: 6 4; }
+.phase { fill: var(--phase); stroke: var(--edge); stroke-opacity: .35; }
 .wait { stroke: var(--wait); fill: none; stroke-width: 2; } .thin { stroke-width: .7; stroke-opacity: .5; }
 .rate { fill: var(--rate); } .lost { fill: var(--bad); } ul { margin: .3rem 0; padding-left: 1.2rem; }
 """
@@ -71,9 +72,10 @@ def legend() -> str:
     return (
         '<p class="soft">Lost: without a good answer. Beside every zero stands what it shows: with N requests and none lost, the rate of'
         " losses is below 3/N with 95 % confidence. Excused: what the promise does not cover, such as the request that a killed worker"
-        " was serving. Waits count from the moment at which a request was due, not from when it could be sent. In each plot: above, the"
-        " slowest request among those due in each short time; below, requests per second; bands are the operations; red marks are"
-        " failed requests.</p>"
+        " was serving. Waits count from the moment at which a request was due, not from when it could be sent; steady is the slowest one"
+        " before the operations began. In each plot: above, the slowest request among those due in each short time; below, good answers"
+        " per second; bands are the operations, named where there is room; the broken line is the longest wait that the promise allows;"
+        " red marks are failed requests.</p>"
     )
 
 

@@ -139,7 +139,7 @@ def result(
         tuple((percent, account.percentile(percent)) for percent in (50, 99, 99.9)), account.lag,
         tuple(Mark(round(mark.at - began, 3), mark.text) for mark in account.marks),
         tuple(
-            Bucket(round(bucket.at - began, 2), bucket.count, bucket.failed, round(bucket.slowest, 4))
+            Bucket(round(bucket.at - began, 2), bucket.count, bucket.failed, round(bucket.slowest, 4), bucket.answered)
             for bucket in account.timeline(BUCKET)
         ),
     )  # fmt: skip
