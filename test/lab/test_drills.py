@@ -97,7 +97,7 @@ SABOTAGES = (
         {
             "restart": "requests lost: .*refused",
             "master-killed": "not up again",
-            **dict.fromkeys(("worker-killed", "worker-stopped", "workers-hung"), "not two workers again"),
+            **dict.fromkeys(("worker-killed", "out-of-memory", "worker-stopped", "workers-hung"), "not two workers again"),
             "clock-back": "requests lost|not settled",
         },
         (

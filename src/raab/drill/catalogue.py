@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raab.deploy import exitcodes
-from raab.drill import broken, clock, deployers, deploys, faults, lifecycle, scaling
+from raab.drill import broken, clock, deployers, deploys, faults, lifecycle, memory, scaling
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError
@@ -62,6 +62,8 @@ DRILLS = (
     Drill("two-deployers", "of two deployers one is told who the other is, and changes nothing", deployers.two_deployers),
     Drill("disk-full", "a deploy to a full disk is refused before anything is switched", deployers.disk_full),
     Drill("worker-killed", "of a killed worker only what it was serving is lost; it is replaced", faults.worker_killed, quick=True),
+    Drill("out-of-memory", "of a worker that the kernel kills for its memory only what it was serving is lost; it is replaced",
+          memory.worker_out_of_memory, in_lab=True),
     Drill("worker-stopped", "a hung worker is replaced within its time limit; new connections are served meanwhile", faults.worker_stopped,
           Invariant(added=1.5), long=False),
     Drill("workers-hung", "when all workers hang they are replaced, and connections wait for that", faults.workers_hung, WAITS, long=False),

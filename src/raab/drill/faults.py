@@ -30,7 +30,7 @@ BOOT = "systemctl show --property=UserspaceTimestampMonotonic"
 
 
 def worker_killed(scene: Scene) -> None:
-    """SIGKILL of a worker, as by a person or by the kernel when memory runs out."""
+    """SIGKILL of a worker, as by a person."""
 
     def once(service: Service) -> None:
         before = service.status()

@@ -18,7 +18,10 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 def with_drill_routes(inner: Application, release: str = "") -> Application:
-    """The application with the routes /slow?seconds=, /stream?chunks=&pause= and /echo before its own; each names the release."""
+    """The application with the routes /slow?seconds=, /stream?chunks=&pause=, /echo and /hog?mebibytes= before its own.
+
+    Each but /stream names the release.
+    """
 
     def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
@@ -32,6 +35,10 @@ def with_drill_routes(inner: Application, release: str = "") -> Application:
         if environ["PATH_INFO"] == "/echo":
             body = environ["wsgi.input"].read()
             return _whole(start_response, headers, {"release": release, "sha256": hashlib.sha256(body).hexdigest(), "length": len(body)})
+        if environ["PATH_INFO"] == "/hog":
+            # Written to, for what is only asked for takes no memory.
+            taken = b"x" * (int(query["mebibytes"]) << 20)
+            return _whole(start_response, headers, {"release": release, "length": len(taken)})
         return inner(environ, start_response)
 
     return application
