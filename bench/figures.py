@@ -19,7 +19,9 @@ class Series:
 
     def text(self, digits: int = 2) -> str:
         """The median, with the smallest and the largest beside it."""
-        return f"{self.median:,.{digits}f} ({min(self.values):,.{digits}f}-{max(self.values):,.{digits}f}) {self.unit}"
+        # Added to nothing, a rounded zero loses its minus.
+        median, least, most = (f"{round(value, digits) + 0.0:,.{digits}f}" for value in (self.median, min(self.values), max(self.values)))
+        return f"{median} ({least} to {most}) {self.unit}"
 
     def ratio(self, other: Series) -> str:
         """How many times the other's median this one's is."""

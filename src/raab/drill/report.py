@@ -30,7 +30,7 @@ svg { width: 100%; height: auto; display: block; margin-top: .5rem; } svg text {
 .wait { stroke: var(--wait); fill: none; stroke-width: 2; } .thin { stroke-width: .7; stroke-opacity: .5; }
 .rate { fill: var(--rate); } .lost { fill: var(--bad); } ul { margin: .3rem 0; padding-left: 1.2rem; }
 """
-COLUMNS = ("verdict", "drill", "operations", "requests", "lost", "rate below 3/N", "excused", "steady", "slowest", "p99.9", "seconds")
+COLUMNS = ("verdict", "drill", "operations", "requests", "lost", "3/N", "excused", "steady", "slowest", "p99.9", "seconds")
 
 
 def page(run: Run) -> str:
