@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from raab.deploy import environment as environments
+from raab.drill import command
 from raab.drill.account import Account, Mark
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.runner import allow
@@ -49,6 +50,35 @@ def test_an_unknown_drill_names_the_one_that_was_meant() -> None:
         choose("reload, relaod", False, True)
     assert caught.value.hint == "did you mean 'reload'?"
     assert caught.value.exit_code == 2
+
+
+def test_a_list_without_a_drill_is_refused() -> None:
+    """A run of no drills would end as one in which every promise was kept."""
+    with pytest.raises(RaabError, match="no drill is named, got ', '") as caught:
+        choose(", ", False, True)
+    assert caught.value.exit_code == 2
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A project with an environment `own` whose one host does not exist."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "own.yaml").write_text("hosts: {h1: {address: 203.0.113.1}}\nidentity: key\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, 5001.0])
+def test_a_rate_that_is_none_is_refused_before_anything_is_sent(own: Path, rate: float) -> None:
+    with pytest.raises(RaabError, match="--rate: needs requests per second up to 5000") as caught:
+        command.drill(own, "own", "", "reload", True, rate, "", False)
+    assert caught.value.exit_code == 2
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_drills_and_not_after_them(own: Path) -> None:
+    for file in (own, own / "none" / "report.html"):
+        with pytest.raises(RaabError, match="--report: cannot be written") as caught:
+            command.drill(own, "own", "", "reload", True, 0.0, str(file), False)
+        assert caught.value.exit_code == 2
 
 
 def test_an_environment_that_is_not_marked_is_left_alone(tmp_path: Path) -> None:

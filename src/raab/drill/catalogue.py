@@ -81,6 +81,9 @@ def choose(only: str, quick: bool, lab: bool) -> tuple[Drill, ...]:
         return tuple(drill for drill in DRILLS if (drill.quick or not quick) and (lab or not drill.in_lab))
     known = {drill.name: drill for drill in DRILLS}
     names = [name.strip() for name in only.split(",") if name.strip()]
+    if not names:
+        # Of no drills none fails; that is no success.
+        raise RaabError(f"--only: no drill is named, got {only!r}", "`fab drill --list` shows all", exitcodes.BAD_INPUT)
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -17,11 +17,12 @@ from raab.errors import RaabError
 def drill(root: Path, env: str, hosts: str, only: str, quick: bool, rate: float, file: str, as_json: bool) -> int:
     """Carries out the chosen drills; `rate` 0 is the usual one, `file` is for the report and may be empty. Returns 1 if one failed."""
     environment = environments.load(root, env).only(hosts)
-    if rate < 0 or rate > 5000:
+    # Not `rate < 0 or rate > 5000`, which NaN passes.
+    if not 0 <= rate <= 5000:
         hint = "leave it out for the usual rate"
         raise RaabError(f"--rate: needs requests per second up to 5000, got {rate:g}", hint, exitcodes.BAD_INPUT)
-    if file and not Path(file).absolute().parent.is_dir():
-        raise RaabError(f"--report: no such folder, got {Path(file).parent}", "make it first", exitcodes.BAD_INPUT)
+    if file:
+        require_writable(Path(file))
     usual = QUICK if quick else FULL
     # Progress is not what was asked for when that is one document.
     out = sys.stderr if as_json else sys.stdout
@@ -33,6 +34,16 @@ def drill(root: Path, env: str, hosts: str, only: str, quick: bool, rate: float,
     if as_json:
         print(json.dumps(run.document()))
     return exitcodes.DONE if run.good else exitcodes.ERROR
+
+
+def require_writable(file: Path) -> None:
+    """Raises RaabError if the report could not be written there: said before the drills, and not after them."""
+    try:
+        with file.open("a"):
+            pass
+    except OSError as error:
+        hint = "name a file in a folder that is there and that you may write to"
+        raise RaabError(f"--report: cannot be written, got {file}: {error.strerror}", hint, exitcodes.BAD_INPUT) from error
 
 
 def table(as_json: bool) -> int:
