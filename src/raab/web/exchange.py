@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from raab.web.edge import Edge
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PIECE = 65536
 _LOOPBACK = ("127.0.0.1", "::1", "")
 
 
@@ -99,10 +100,12 @@ class Exchange:
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self.body:
-            self.sent += len(chunk)
-            yield chunk
-            # The client has taken it, so it is alive.
-            self.touched = time.perf_counter()
+            # In one piece, a large answer would have to be taken within the time limit as a whole.
+            for piece in (chunk,) if len(chunk) <= _PIECE else pieces(chunk):
+                self.sent += len(piece)
+                yield piece
+                # The client has taken it, so it is alive.
+                self.touched = time.perf_counter()
 
     def close(self) -> None:
         """Called by the server when the response is sent, or its client is gone."""
@@ -122,6 +125,11 @@ class Exchange:
             if edge.access is not None and CHECK not in environ:
                 path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
                 edge.access.write(Line(time.time(), self.id, method, path, route, status, seconds, self.sent, self.peer))
+
+
+def pieces(chunk: bytes) -> Iterator[bytes]:
+    """The chunk in pieces of at most _PIECE bytes."""
+    return (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))
 
 
 def given_id(environ: WSGIEnvironment) -> str | None:

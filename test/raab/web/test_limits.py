@@ -51,6 +51,9 @@ def stall():
 @blueprint.get('/big')
 def big():
     return Response(b'z' * 65536 for _ in range(500))
+@blueprint.get('/whole')
+def whole():
+    return b'w' * 16_000_000
 """
 LEGACY = """
 def application(environ, start_response):
@@ -147,6 +150,18 @@ def test_a_slow_answer_that_goes_on_is_let_be(server: Server) -> None:
     said = server.ask(request("GET", "/drip"))
     assert said.startswith(b"HTTP/1.1 200 ")
     assert said.count(b"\r\nx\r\n") == 6
+
+
+def test_a_large_answer_taken_slowly_is_let_be(server: Server) -> None:
+    """Made in one piece, it takes its client longer than the limit: who goes on taking is not cut off."""
+    with server.connect() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.sendall(request("GET", "/whole"))
+        count = 0
+        while part := client.recv(80_000):
+            count += len(part)
+            time.sleep(0.02)
+    assert count > 16_000_000
 
 
 def test_an_answer_that_stops_is_cut_off(server: Server) -> None:
