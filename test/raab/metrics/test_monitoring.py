@@ -61,9 +61,9 @@ def expressions(value: object) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian's package prometheus) is not installed")
-def test_promtool_accepts_the_rules() -> None:
-    """Prometheus' own judgement, of their form and of what they say about a host in trouble."""
+def test_promtool_accepts_rules_and_metrics(exposed: str) -> None:
+    """Prometheus' own judgement: of the rules' form, of what they say about a host in trouble, of the metrics' names and format."""
     scenario = Path(__file__).with_name("raab.rules.test.yaml")
-    for words in (("check", "rules", str(FOLDER / "raab.rules.yaml")), ("test", "rules", str(scenario))):
-        done = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
+    for words in (("check", "rules", str(FOLDER / "raab.rules.yaml")), ("test", "rules", str(scenario)), ("check", "metrics")):
+        done = subprocess.run(["promtool", *words], input=exposed, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
