@@ -25,6 +25,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from handover.board import Tally
 from handover.check import check
+from handover.patience import Patience
 from handover.pin import pin
 
 if TYPE_CHECKING:
@@ -203,7 +204,8 @@ class HandoverWorker(GeventWorker):
 
     def _drain(self) -> None:
         """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
-        begun = time.monotonic()
+        begun = looked = time.monotonic()
+        patience = Patience()
         # The pool knows of connections that were accepted a moment ago and have not had their first turn yet.
         while self.pool and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else self.cfg.graceful_timeout):
             self.notify()
@@ -211,6 +213,9 @@ class HandoverWorker(GeventWorker):
             stopping = self.board.stopping or self.orphaned
             if time.monotonic() - begun >= (STOP_LINGER if stopping else self.options.linger):
                 self._end_idle()
+            if time.monotonic() - looked >= 1:
+                looked = time.monotonic()
+                self._end_slow(patience, looked)
             gevent.sleep(_DRAIN_STEP)
         if self.pool:
             self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, len(self.pool))
@@ -222,19 +227,30 @@ class HandoverWorker(GeventWorker):
                 with contextlib.suppress(OSError):
                     end_unless_asked(connection.client.fileno())
 
+    def _end_slow(self, patience: Patience, now: float) -> None:
+        """End the requests that wait for a client which hardly moves: it would hold this worker to its time limit."""
+        for client in patience.lost_with([one.client for one in self.open.values() if not one.waiting], now):
+            with contextlib.suppress(OSError):
+                end(client.fileno())
+
+
+def end(fd: int) -> None:
+    """Shut a connection down by the kernel's shutdown(2): gevent's fails whoever waits for it with an error of its own."""
+    plain = _socket.socket(fileno=os.dup(fd))
+    try:
+        plain.shutdown(socket.SHUT_RDWR)
+    finally:
+        plain.close()
+
 
 def end_unless_asked(fd: int) -> None:
     """Shut a connection down if nothing has arrived on it that nobody has read (tcp(7), SIOCINQ, which is FIONREAD).
 
     A request that arrives between the look and the end is lost; these lie microseconds apart. Shut for reading only, that were as long
-    as its reader takes to wake up and close it. The kernel's shutdown(2) and not gevent's, which fails the waiting reader.
+    as its reader takes to wake up and close it.
     """
-    plain = _socket.socket(fileno=os.dup(fd))
-    try:
-        if not any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
-            plain.shutdown(socket.SHUT_RDWR)
-    finally:
-        plain.close()
+    if not any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
+        end(fd)
 
 
 def exit_status(status: int) -> tuple[str, bool]:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import gevent
+import gevent.socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from handover import fingerprint, target
 from handover.board import Board, Tally
 from handover.control import Request, parse
 from handover.listeners import stored_name
+from handover.patience import RATE, WINDOW, Patience
 from handover.pin import pinned
 from handover.trial import Trial
 from handover.worker import exit_status
@@ -169,3 +172,26 @@ def test_a_trial_that_hangs_is_ended_with_what_it_started() -> None:
     time.sleep(0.1)
     # Gone, or dead and not yet reaped by whoever inherited it.
     assert not Path(f"/proc/{child}/exe").exists()
+
+
+def test_patience_ends_with_a_client_that_hardly_moves() -> None:
+    """Only while somebody waits for it, and only after the whole window; one that keeps the rate is let be."""
+    with gevent.socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        client = gevent.socket.create_connection(listener.getsockname())
+        connection, _ = listener.accept()
+    with client, connection:
+        patience = Patience()
+        assert [*patience.lost_with([connection], 0.0), *patience.lost_with([connection], 100.0)] == []
+        reader = gevent.spawn(lambda: [connection.recv(100) for _ in range(1000)])
+        gevent.sleep(0)
+        assert list(patience.lost_with([connection], 101.0)) == []
+        client.sendall(b"x" * int(RATE * WINDOW))
+        gevent.sleep(0.1)
+        assert list(patience.lost_with([connection], 101.0 + WINDOW)) == []
+        client.sendall(b"x")
+        gevent.sleep(0.1)
+        assert list(patience.lost_with([connection], 100.9 + 2 * WINDOW)) == []
+        assert list(patience.lost_with([connection], 101.0 + 2 * WINDOW)) == [connection]
+        reader.kill()
