@@ -8,7 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from raab.web.refusal import too_slow
+from raab.web.refusal import Refusal, body_too_slow, too_slow
+from raab.web.wsgi import WSGIEnvironment
 
 if TYPE_CHECKING:
     from raab.web.exchange import Exchange
@@ -54,7 +55,12 @@ class Deadlines:
         environ = exchange.environ
         _log.warning("request ended after %s s: %s %s", self.seconds, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
         # An answer that has begun can only be cut off. The server takes this for a client that has left, and adds nothing to it.
-        greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else too_slow(self.seconds))
+        greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else self._refusal(environ))
+
+    def _refusal(self, environ: WSGIEnvironment) -> Refusal:
+        """Whose fault it is: the application may be waiting for nothing but its client's body."""
+        client = environ.get("gunicorn.socket")
+        return body_too_slow(self.seconds) if client is not None and client._read_event.active else too_slow(self.seconds)
 
 
 def deadlines(seconds: int) -> Deadlines | None:

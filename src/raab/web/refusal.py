@@ -33,6 +33,16 @@ def broken_body() -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "The body cannot be read.")
 
 
+def bad_host() -> Refusal:
+    """The refusal of a request that does not say for which host it is, or says it in no sound way."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "The Host header is missing or malformed.")
+
+
+def body_too_slow(limit: int) -> Refusal:
+    """The refusal of a request whose body has not arrived within `limit` seconds."""
+    return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {limit} seconds.")
+
+
 def too_slow(limit: int) -> Refusal:
     """The refusal of a request that has taken more than `limit` seconds."""
     return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"The request took more than {limit} seconds.")
