@@ -6,7 +6,7 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -73,7 +73,8 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
     try:
         value = msgspec.convert(plain(node), type=wanted)
     except msgspec.ValidationError as error:
-        problems.append(_wrong(node, _sentence(str(error)), _shown(node)))
+        message = f"expected one of {', '.join(map(str, arguments))}" if origin is Literal else _sentence(str(error))
+        problems.append(_wrong(node, message, _shown(node)))
         return None
     return _checked(node, value, wanted, problems)
 
