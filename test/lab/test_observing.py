@@ -72,3 +72,23 @@ def test_each_request_has_its_line_in_the_journal(service: Service) -> None:
     told = {line["request"]: line for line in map(json.loads, lines)}
     assert set(ids) <= set(told)
     assert {told[one]["route"] for one in ids} == {"/greeting/<name>"}
+
+
+def test_a_reload_changes_levels(service: Service) -> None:
+    """What /etc/raab/logging.yaml says holds from the reload on, and no longer when it is gone: for access lines as for all others."""
+    service.shell.put("/etc/raab/logging.yaml", "base: {loggers: {raab.access: {level: WARNING}, gunicorn.error: {level: WARNING}}}\n")
+    try:
+        service.run("systemctl reload raab")
+        quiet = lines_after(service)
+    finally:
+        service.run("rm /etc/raab/logging.yaml; systemctl reload raab")
+    assert '"raab.access"' not in quiet
+    assert '"raab.access"' in lines_after(service)
+
+
+def lines_after(service: Service) -> str:
+    """What a request adds to the journal."""
+    cursor = service.run("journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'").out.strip()
+    assert status_of(service, "/") == 200
+    time.sleep(0.5)
+    return service.run(f"journalctl -u raab -o cat --no-pager --after-cursor='{cursor}'").out
