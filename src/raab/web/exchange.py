@@ -94,7 +94,7 @@ class Exchange:
 
     def refuse(self, refusal: Refusal) -> None:
         """Called while the refusal is being handled. Where the application has started an answer already, this one takes its place."""
-        status, headers, body = refusal.response(self.id)
+        status, headers, body = refusal.response(self.id, self.environ.get("HTTP_ACCEPT", ""))
         self.start(status, headers, sys.exc_info() if self.status else None)
         self.body, self.sending = (body,), True
 

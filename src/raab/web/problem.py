@@ -5,15 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from flask import Response, request
-from markupsafe import escape
 from msgspec.json import encode
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as ResponseBase
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
-<body><h1>{title}</h1><p>{detail}</p><p><small>Request {request_id}</small></p></body></html>
-"""
+from raab.web.page import page
 
 
 def answer(error: HTTPException) -> ResponseBase:
@@ -25,7 +21,7 @@ def answer(error: HTTPException) -> ResponseBase:
     title, detail = error.name, error.description or ""
     request_id = request.environ.get("HTTP_X_REQUEST_ID", "")
     if request.accept_mimetypes.best_match(("application/problem+json", "application/json", "text/html")) == "text/html":
-        body: str | bytes = _PAGE.format(title=escape(title), detail=escape(detail), request_id=escape(request_id))
+        body: str | bytes = page(title, detail, request_id)
         response = Response(body, status, mimetype="text/html")
     else:
         # `type` is left out: RFC 9457 takes it for about:blank then, "no more than the status code says".

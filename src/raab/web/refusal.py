@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from msgspec.json import encode
 
+from raab.web.page import page
+
 
 class Refusal(BaseException):
     """Ends a request with `status`. No Exception, so that no application's `except Exception` takes it for one of its own."""
@@ -15,11 +17,16 @@ class Refusal(BaseException):
         self.status = status
         self.detail = detail
 
-    def response(self, request_id: str) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Status line, headers and body. The connection is closed: the rest of the request may still be on its way."""
-        problem = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail, "request_id": request_id}
-        body = encode(problem)
-        headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+    def response(self, request_id: str, accept: str) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Status line, headers and body, for a client that said it would `accept` this. The connection is closed: the rest of the
+        request may still be on its way."""
+        if "text/html" in accept:
+            # Only browsers ask for it; the finer points of the header are for Flask's own errors.
+            kind, body = "text/html; charset=utf-8", page(self.status.phrase, self.detail, request_id).encode()
+        else:
+            problem = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail, "request_id": request_id}
+            kind, body = "application/problem+json", encode(problem)
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Connection", "close")]
         return f"{self.status.value} {self.status.phrase}", headers, body
 
 

@@ -44,6 +44,14 @@ def test_people_get_a_page(app: Flask) -> None:
     assert "&lt;b&gt;later&lt;/b&gt;" in response.text
 
 
+@pytest.mark.parametrize(("accept", "kind"), [("*/*", "application/problem+json"), ("text/html,*/*;q=0.8", "text/html")])
+def test_the_edges_own_refusals_are_for_both_too(app: Flask, accept: str, kind: str) -> None:
+    """A body that is too large is refused before any application sees it."""
+    response = app.test_client().post("/nothing", data=b"x" * 101, headers={"Accept": accept})
+    assert (response.status_code, response.mimetype) == (413, kind)
+    assert response.headers["X-Request-ID"] in response.text
+
+
 def test_a_crash_tells_nothing(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     """The exception stands in the log, with its traceback."""
     response = app.test_client().get("/crash")
