@@ -19,7 +19,7 @@ from raab.drill.variants import Content
 from raab.lab import presence
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from conftest import Steady, Traffic
 
 SOCKET = "/run/raab/admin"
 # Beside the public traffic; what only reads would not show whether an answer is whole.
@@ -153,6 +153,17 @@ def test_a_port_of_its_own(service: Service, traffic: Traffic) -> None:
         service.systemctl("reload")
     service.run(f"for n in $(seq 50); do {here} >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1")
     assert public(service, "/readyz") == (200, "ok\n")
+
+
+def test_a_deploy_is_proved_where_health_is_not_public(steady: Steady, service: Service, traffic: Traffic) -> None:
+    """By the workers' own answers at the public port, which nobody else gets."""
+    service.settings("production: {server: {public_health: false}}\n")
+    service.systemctl("reload")
+    assert public(service, "/livez")[0] == 404
+    with traffic():
+        steady.fab("deploy", "--hosts", service.shell.host.name)
+    assert json.loads(ask(service, "/-/release")[1])["id"] == service.base
+    assert public(service, "/livez")[0] == 404
 
 
 @pytest.fixture
