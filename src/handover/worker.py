@@ -80,7 +80,7 @@ class HandoverWorker(GeventWorker):
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
-        self.pool: Any = None
+        self.pools: list[Pool] = []
 
     # Boot
 
@@ -131,7 +131,6 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
-        self.pool = Pool(self.worker_connections)
         servers = [self._listen(listener) for listener in self.sockets]
         self.report("ready")
         while self.alive:
@@ -152,7 +151,10 @@ class HandoverWorker(GeventWorker):
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        server = StreamServer(listener, handle=partial(self.handle, _Name(listener.getsockname())), spawn=self.pool)
+        # Room of its own, so that a flood at one listener leaves the others open.
+        pool = Pool(self.worker_connections)
+        self.pools.append(pool)
+        server = StreamServer(listener, handle=partial(self.handle, _Name(listener.getsockname())), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
         server.start()
@@ -206,8 +208,8 @@ class HandoverWorker(GeventWorker):
         """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
         begun = looked = time.monotonic()
         patience = Patience()
-        # The pool knows of connections that were accepted a moment ago and have not had their first turn yet.
-        while self.pool and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else self.cfg.graceful_timeout):
+        # The pools know of connections that were accepted a moment ago and have not had their first turn yet.
+        while any(self.pools) and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else self.cfg.graceful_timeout):
             self.notify()
             self.tally()
             stopping = self.board.stopping or self.orphaned
@@ -217,8 +219,8 @@ class HandoverWorker(GeventWorker):
                 looked = time.monotonic()
                 self._end_slow(patience, looked)
             gevent.sleep(_DRAIN_STEP)
-        if self.pool:
-            self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, len(self.pool))
+        if any(self.pools):
+            self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, sum(map(len, self.pools)))
 
     def _end_idle(self) -> None:
         """End the connections on which no request has arrived."""

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import os, handover
 _root = os.path.dirname(os.path.abspath(__file__))
 wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
 worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
-graceful_timeout, keepalive, control_socket_disable = 10, 75, True
+graceful_timeout, keepalive, control_socket_disable, worker_connections = 10, 75, True, {connections}
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
 on_starting = handover.Options(
     root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
@@ -87,7 +88,7 @@ class Master:
         folder = self.home / "releases" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "wsgi.py").write_text(wsgi.replace("{release}", name))
-        filled = {"port": self.port, "home": self.home, "workers": 2, "more": [], "one_by_one": False, **options}
+        filled = {"port": self.port, "home": self.home, "workers": 2, "more": [], "connections": 1000, "one_by_one": False, **options}
         (folder / "gunicorn.py").write_text(config.format(**filled) if config is CONFIG else config)
 
     def switch(self, name: str) -> None:
@@ -329,3 +330,20 @@ def test_an_address_that_is_taken_refuses_the_reload(master: Master) -> None:
     assert master.status()["generation"] == 1
     master.release("1")
     assert master.ask(verb="reload")["good"]
+
+
+def test_a_flood_at_one_listener_leaves_the_others_open(tmp_path: Path) -> None:
+    """Who looks after a service gets an answer when its clients have taken all the room that they may take."""
+    path = tmp_path / "other"
+    running = Master(tmp_path, more=[f"unix:{path}"], workers=1, connections=3)
+    try:
+        with ExitStack() as flood:
+            clients = [flood.enter_context(socket.create_connection(("127.0.0.1", running.port), 10)) for _ in range(6)]
+            running.wait(lambda: running.status()["workers"][0]["connections"] == 3)
+            assert answers(path)
+            clients[-1].sendall(b"GET /slow?seconds=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            clients[-1].settimeout(1)
+            with pytest.raises(TimeoutError):
+                clients[-1].recv(1)
+    finally:
+        running.stop()
