@@ -60,6 +60,12 @@ def test_an_answer_from_another_release_is_no_proof() -> None:
         prove(bind, "new", lambda: frozenset({11}), limit=0.3)
 
 
+def test_an_error_is_no_proof() -> None:
+    """It is the application that has to answer well, whatever else names the release on the way out."""
+    with server(lambda: answer("new", 11, "404 Not Found")) as bind, pytest.raises(RaabError, match="answers with status 404"):
+        prove(bind, "new", lambda: frozenset({11}), limit=0.3)
+
+
 def test_without_workers_there_is_nothing_to_prove() -> None:
     with server(lambda: answer("new", 11)) as bind, pytest.raises(RaabError, match="no workers"):
         prove(bind, "new", frozenset, limit=0.2)

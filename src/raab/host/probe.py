@@ -120,7 +120,7 @@ class Prober:
         reason = ""
         try:
             answer = ask(self.bind)
-            if answer.status >= 500:
+            if answer.status != 200:
                 reason = f"status {answer.status}"
         except OSError as error:
             reason = str(error) or type(error).__name__

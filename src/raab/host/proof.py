@@ -33,11 +33,13 @@ def prove(bind: str, release: str, workers: Callable[[], frozenset[int]], limit:
         got, trouble = burst(bind, max(4, 4 * len(wanted)))
         answers += len(got)
         strangers = {answer.release or "none" for answer in got if answer.release != release}
-        seen |= {answer.worker for answer in got if answer.release == release}
-        if wanted and wanted <= seen and not strangers and not trouble:
+        # Release and worker stand in any answer, an error's too.
+        errors = {answer.status for answer in got if answer.status != 200}
+        seen |= {answer.worker for answer in got if answer.release == release and answer.status == 200}
+        if wanted and wanted <= seen and not strangers and not errors and not trouble:
             return Proof(release, tuple(sorted(wanted)), answers)
         if time.monotonic() > end:
-            raise RaabError(failure(release, wanted - seen, strangers, trouble, limit))
+            raise RaabError(failure(release, wanted - seen, strangers, errors, trouble, limit))
         time.sleep(0.02)
 
 
@@ -65,7 +67,7 @@ def burst(bind: str, count: int) -> tuple[list[probe.Answer], str]:
     return answers, trouble
 
 
-def failure(release: str, silent: frozenset[int] | set[int], strangers: set[str], trouble: str, limit: float) -> str:
+def failure(release: str, silent: frozenset[int] | set[int], strangers: set[str], errors: set[int], trouble: str, limit: float) -> str:
     reasons = []
     if strangers:
         reasons.append(f"answers from release {', '.join(sorted(strangers))}")
@@ -73,4 +75,6 @@ def failure(release: str, silent: frozenset[int] | set[int], strangers: set[str]
         reasons.append(f"no answer from worker {', '.join(map(str, sorted(silent)))}")
     if trouble:
         reasons.append(f"a connection that failed ({trouble})")
+    if errors:
+        reasons.append(f"answers with status {', '.join(map(str, sorted(errors)))}")
     return f"proof: not every worker served {release} within {limit:.0f} s, got {'; '.join(reasons) or 'no workers'}"
