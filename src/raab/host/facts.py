@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import pwd
-import shutil
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ def gather(paths: Paths) -> dict[str, Any]:
     asked = {name: start(command) for name, command in questions().items()}
     entries = journal.read(paths.journal)
     storage = nearest_existing(paths.root)
-    usage = shutil.disk_usage(storage)
+    disk = os.statvfs(storage)
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -35,9 +34,9 @@ def gather(paths: Paths) -> dict[str, Any]:
         "system": system_name(),
         "uid": os.geteuid(),
         "time": time.time(),
-        "disk_free": usage.free,
-        "disk_total": usage.total,
-        "inodes_free": os.statvfs(storage).f_favail,
+        "disk_free": disk.f_bavail * disk.f_frsize,
+        "disk_total": disk.f_blocks * disk.f_frsize,
+        "inodes_free": disk.f_favail,
         "releases": [describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)],
         "current": current_release(paths),
         "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),

@@ -6,8 +6,8 @@ Standard library only: it also travels to hosts that have no raab yet.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 RELEASE_ID = re.compile(r"\A[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?\Z")
 UNIT = "raab.service"
@@ -15,8 +15,7 @@ USER = "raab"
 ACTIVATION_UNIT = "raab-activate.service"
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """The places on one host. The fields are the roots; tests point them into a directory of their own."""
 
     root: Path = Path("/opt/raab")

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -75,6 +74,8 @@ class Session:
                 if request["op"] == "stage":
                     return error.exit_code
             except Exception:
+                import traceback
+
                 self.emit({"event": "error", "message": f"{request['op']}: a defect in raab", "hint": traceback.format_exc(), "code": 70})
                 return 70
             else:
