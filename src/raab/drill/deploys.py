@@ -50,17 +50,17 @@ def rollback(scene: Scene) -> None:
 
 def broken_deploy(scene: Scene) -> None:
     """fab deploy of a release that cannot be imported: refused by the first host, the others untouched."""
-    refused(scene, "raise RuntimeError('no such table')", "trial: ")
+    refused(scene, "raise RuntimeError('no such table')", in_workers=False)
 
 
 def reverted_deploy(scene: Scene) -> None:
     """fab deploy of a release that passes its trial and fails in workers: the first host goes back by itself."""
     # The trial is a program of raab's own, a worker a child of gunicorn's.
-    refused(scene, "import sys\nif sys.argv[0].endswith('gunicorn'): raise RuntimeError('no such table')", "reload: ")
+    refused(scene, "import sys\nif sys.argv[0].endswith('gunicorn'): raise RuntimeError('no such table')", in_workers=True)
 
 
-def refused(scene: Scene, statement: str, by: str) -> None:
-    """`by` is how the reason of the one who refuses begins: the trial's, or that of the workers' hand-over."""
+def refused(scene: Scene, statement: str, in_workers: bool) -> None:
+    """`in_workers`: whether it is the hand-over that finds out, and not the trial before it; the reason says so."""
     before = [service.status() for service in scene.services]
     scene.project.spoil(statement)
     try:
@@ -70,7 +70,8 @@ def refused(scene: Scene, statement: str, by: str) -> None:
         scene.project.spoil("")
     scene.fact("exit code of a broken deploy", exitcodes.FAILED, done.code)
     reason = done.json["hosts"][0]["reason"]
-    scene.fact("the reason is told", True, reason.startswith(by) and "no such table" in reason)
+    scene.fact("the reason is told", True, "no such table" in reason)
+    scene.fact("refused by the hand-over", in_workers, reason.startswith("reload: "))
     scene.fact("results", ["failed"] + ["untouched"] * (len(before) - 1), [host["result"] for host in done.json["hosts"]])
     everywhere(scene, scene.release, "after the broken deploy")
     for service, was in list(zip(scene.services, before, strict=True))[1:]:

@@ -88,6 +88,7 @@ def master_killed(scene: Scene) -> None:
 
     for _ in scene.rounds(3):
         scene.each(once)
+        scene.each(Service.calm)
 
 
 def reboot(scene: Scene) -> None:

@@ -52,6 +52,7 @@ def keep_target(scene: Scene) -> None:
         ("SIGKILL of the master", "kill -KILL $(systemctl show --property=MainPID --value raab)"),
     ):
         scene.each(partial(keep_target_through, scene, what, command))
+        scene.each(Service.calm)
 
 
 def to_three(service: Service) -> None:

@@ -111,6 +111,19 @@ class Service:
                 raise RaabError(f"service: not {what} within {seconds} s, got {status}\n{self.journal(time.time() - seconds - 5)}")
             time.sleep(0.05)
 
+    def calm(self, seconds: float = 60) -> None:
+        """Waits until no connection waits to be accepted any more: what gathered while nobody served takes the workers a while.
+
+        Raises RaabError after that many seconds.
+        """
+        # Of a listening socket, the receive queue is that of its connections (proc(5), /proc/net/tcp).
+        waiting = f"awk '$4 == \"0A\" && $2 ~ /:{PORT:04X}$/ {{ print $5 }}' /proc/net/tcp"
+        end = time.monotonic() + seconds
+        while (left := max((int(line.partition(":")[2], 16) for line in self.run(waiting).out.split()), default=0)) > 1:
+            if time.monotonic() > end:
+                raise RaabError(f"service: {left} connections still wait to be accepted after {seconds} s")
+            time.sleep(0.1)
+
     def reloaded(self, before: Status, seconds: float = 20) -> Status:
         """Waits until a generation of after `before` serves, and nothing more is under way."""
         return self.wait("reloaded", lambda now: now.settled and now.generation > before.generation, seconds)

@@ -58,12 +58,12 @@ def test_a_code_only_deploy_sends_what_the_host_lacks_and_little_more(project: A
     project.fab("deploy", "--hosts", host.name)
     project.mark("lean")
     setting = project.root / "src/raab/config/setting.yaml"
-    setting.write_text(setting.read_text().replace("backlog: 2048", "backlog: 2047"))
+    setting.write_text(setting.read_text().replace("backlog: 4096", "backlog: 4095"))
     planned = project.fab("plan", "--hosts", host.name).out
     lacking = int(planned.split(" files, ")[1].split()[0])
     (report,) = project.fab("deploy", "--json", "--hosts", host.name).json["hosts"]
     assert "link the dependencies" in planned
-    assert "setting setting.yaml: base.server.backlog 2048 -> 2047" in planned
+    assert "setting setting.yaml: base.server.backlog 4096 -> 4095" in planned
     assert report["sent"] <= 1.1 * lacking
 
 
