@@ -120,6 +120,30 @@ def test_a_stall_is_seen_by_every_request_that_was_due_in_it() -> None:
     assert begin - 0.02 < stalled[0].at < stalled[-1].at < begin + 0.3
 
 
+def test_a_pool_is_no_larger_after_a_stall() -> None:
+    """Requests open connections of their own while none is answered; the pool keeps as many of them as it is for."""
+    halt = [0.0]
+    opened: list[socket.socket] = []
+    closed: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        opened.append(connection)
+        try:
+            for _ in servers.heads(connection):
+                time.sleep(max(0.0, halt[0] - time.monotonic()))
+                connection.sendall(servers.OK)
+        finally:
+            closed.append(connection)
+
+    with servers.serving(serve) as address, Load([address], Mix(fresh=0, reused=100, connections=4)) as load:
+        halt[0] = load.mark("stall") + 0.5
+        time.sleep(1.0)
+        kept = len(opened) - len(closed)
+    assert load.account.failures == ()
+    assert len(opened) > 20
+    assert kept <= 4
+
+
 def test_a_kept_connection_that_ended_is_not_used() -> None:
     """A connection at its end before the request is sent is dropped, as proxies and pools do: that is no failure of the server."""
 

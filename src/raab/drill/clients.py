@@ -106,7 +106,8 @@ class Target:
         try:
             kept = await self.exchange(connection, done)
         finally:
-            if kept:
+            # More were opened while none was answered; a pool keeps as many as it is for, as urllib3's and nginx's do.
+            if kept and self._open <= self._connections:
                 self._idle.append(connection)
             else:
                 connection.close()
