@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 
 from raab.drill.load import Load
 from raab.drill.values import Mix
+from raab.lab import lab as lifecycle
+from raab.lab.state import LabHost, named
 
 CARD = "src/raab/modules/home/__init__.py"
 SETTING = "src/raab/config/setting.yaml"
@@ -36,24 +40,34 @@ BROKEN = (
 )  # fmt: skip
 
 
+@pytest.fixture
+def three(lab: Any) -> Iterator[tuple[str, tuple[LabHost, ...]]]:
+    """A lab of three hosts, and its name; the tests' own has two wherever a test deploys to all of them."""
+    ours = named(f"{lab.lab.name}-three")
+    try:
+        yield ours.name, lifecycle.up(ours, 3, print)
+    finally:
+        lifecycle.down(ours)
+
+
 @pytest.mark.timeout(600)
-def test_a_broken_release_reaches_no_host(project: Any, lab: Any, ask: Any, table: Any) -> None:
+def test_a_broken_release_reaches_no_host(project: Any, three: Any, ask: Any, table: Any) -> None:
     """Exit code 4 and the application's own reason; the first host serves what it served, the other two were never switched."""
-    hosts = lab.hosts(3)
-    names = ",".join(host.name for host in hosts)
+    name, hosts = three
+    project = replace(project, lab=name)
     # One that hangs shall not hang this test for half a minute.
     setting: Path = project.root / SETTING
     setting.write_text(setting.read_text().replace("load_timeout: 30", "load_timeout: 4"))
-    project.fab("deploy", "--hosts", names)
+    project.fab("deploy")
     before = [ask(host)["release"] for host in hosts]
-    workers = [row["workers"] for row in project.fab("status", "--json", "--hosts", names).json["hosts"]]
+    workers = [row["workers"] for row in project.fab("status", "--json").json["hosts"]]
     with Load([(host.address, 8000) for host in hosts], Mix(fresh=30, reused=30)) as load:
-        for what, name, broken, reason in BROKEN:
-            file: Path = project.root / name
+        for what, changed, broken, reason in BROKEN:
+            file: Path = project.root / changed
             sound = file.read_text()
             assert broken(sound) != sound
             file.write_text(broken(sound))
-            done = project.fab("deploy", "--json", "--hosts", names, expect=4).json
+            done = project.fab("deploy", "--json", expect=4).json
             file.write_text(sound)
             assert [row["result"] for row in done["hosts"]] == ["failed", "untouched", "untouched"], what
             assert re.search(reason, done["hosts"][0]["reason"]), (what, done["hosts"][0]["reason"])
@@ -64,6 +78,6 @@ def test_a_broken_release_reaches_no_host(project: Any, lab: Any, ask: Any, tabl
     table.line(f"broken releases, three hosts: {load.account.line()}")
     assert not load.account.failures
     # The workers of the hosts that were not switched are those of before; the first one's have changed at most by its way back.
-    after = [row["workers"] for row in project.fab("status", "--json", "--hosts", names).json["hosts"]]
+    after = [row["workers"] for row in project.fab("status", "--json").json["hosts"]]
     assert after == workers
-    assert project.fab("deploy", "--json", "--hosts", names).json["hosts"][0]["result"] == "unchanged"
+    assert project.fab("deploy", "--json").json["hosts"][0]["result"] == "unchanged"
