@@ -12,7 +12,7 @@ SLOW_IMPORT = "import time\ntime.sleep({seconds})"
 
 def reload(scene: Scene) -> None:
     """systemctl reload onto another release, again and again."""
-    for _ in scene.rounds(80):
+    for _ in scene.rounds(100):
         scene.each(lambda service: reload_once(scene, service))
 
 
@@ -41,7 +41,7 @@ def another(scene: Scene, service: Service) -> str:
 
 def hup(scene: Scene) -> None:
     """kill -HUP: a reload without the trial."""
-    for _ in scene.rounds(40):
+    for _ in scene.rounds(50):
         scene.each(lambda service: hup_once(scene, service))
 
 

@@ -43,7 +43,7 @@ BROKEN = (
 @pytest.fixture
 def three(lab: Any) -> Iterator[tuple[str, tuple[LabHost, ...]]]:
     """A lab of three hosts, and its name; the tests' own has two wherever a test deploys to all of them."""
-    ours = named(f"{lab.lab.name}-three")
+    ours = named(f"{lab.lab.name[:11]}three")
     try:
         yield ours.name, lifecycle.up(ours, 3, print)
     finally:
