@@ -193,10 +193,12 @@ def test_rollback() -> None:
           web1 (192.0.2.1)
             release {NEW} -> {OLD}
             send nothing: kept on the host
-            activate: verify, trial load, switch, reload, prove by answers
+            activate: verify, switch, reload, prove by answers
     """)
     assert back(BOTH) == expected
     assert back(BOTH, OLD).splitlines()[1:] == expected.splitlines()[1:]
+    # No old workers serve on where the service does not run: there the release is tried before the switch.
+    assert back(replace(BOTH, service={"ActiveState": "failed"})).splitlines()[-1].split(", ")[1] == "trial load"
 
 
 def test_rollback_to_what_serves_changes_nothing() -> None:

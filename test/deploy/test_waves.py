@@ -11,7 +11,7 @@ from raab.deploy.environment import Environment, Host
 from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport
 from raab.deploy.schema import File, Hook, Hooks, HostEntry, Hosts
-from raab.deploy.waves import Waves, spoilt
+from raab.deploy.waves import Look, Waves, spoilt
 from raab.errors import RaabError
 
 NAMES = ("a", "b", "c", "d")
@@ -121,12 +121,12 @@ def test_errors_while_baking_fail_the_wave() -> None:
 
 
 def test_what_spoils_a_bake_is_told() -> None:
-    assert spoilt(look(7, 8), look(8), 1) == "bake: workers died, got 1 of 2 gone: 7"
-    assert spoilt(look(7), look(7, requests=200, errors=3), 1) == (
+    assert spoilt(Look.of(look(7, 8)), Look.of(look(8)), 1) == "bake: workers died, got 1 of 2 gone: 7"
+    assert spoilt(Look.of(look(7)), Look.of(look(7, requests=200, errors=3)), 1) == (
         "bake: more than 1 % of the requests were answered with a 5xx status, got 3 of 200"
     )
     # A worker more, as scaling makes, and no traffic at all are no reason.
-    assert spoilt(look(7), look(7, 8), 0) == ""
+    assert spoilt(Look.of(look(7)), Look.of(look(7, 8)), 0) == ""
 
 
 @pytest.mark.parametrize(("command", "results"), [("true", dict.fromkeys(NAMES, "deployed")), ("false", {"a": "failed"})])

@@ -47,7 +47,10 @@ class Staging:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation."""
+    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation.
+
+    `tried_by_workers`: the release has served there and the service runs, so that new workers are its trial while the old ones serve on.
+    """
 
     host: Host
     verdict: Literal["nothing", "activate", "refuse"]
@@ -57,6 +60,7 @@ class HostPlan:
     staging: Staging | None = None
     changes: tuple[str, ...] = ()
     refusal: RaabError | None = None
+    tried_by_workers: bool = False
 
 
 @dataclass(frozen=True)

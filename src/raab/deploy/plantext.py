@@ -27,4 +27,5 @@ def describe_host(plan: HostPlan) -> list[str]:
         lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
     else:
         lines.append(f"send nothing: {plan.reason}")
-    return [*lines, "activate: verify, trial load, switch, reload, prove by answers"]
+    trial = "" if plan.tried_by_workers else "trial load, "
+    return [*lines, f"activate: verify, {trial}switch, reload, prove by answers"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from raab.deploy import exitcodes
 from raab.deploy.environment import Environment
@@ -71,7 +71,7 @@ class Waves:
             if name in before.failed or name in after.failed:
                 problem = (after.failed.get(name) or before.failed[name]).message
             else:
-                problem = spoilt(before.done[name], after.done[name], self.settings.bake_errors)
+                problem = spoilt(Look.of(before.done[name]), Look.of(after.done[name]), self.settings.bake_errors)
             if problem:
                 self.reports[name] = replace(self.reports[name], reason=problem)
                 self.take_back(name, "failed")
@@ -121,15 +121,28 @@ class Waves:
         return False
 
 
-def spoilt(before: Mapping[str, Any], after: Mapping[str, Any], allowed: float) -> str:
-    """What went wrong on a host between two looks at its workers (raab.host.service), in words; empty for nothing.
+class Look(NamedTuple):
+    """What a host tells of its workers (raab.host.service): their process ids, and how many requests they have answered, how many of
+    these with a 5xx status."""
+
+    workers: frozenset[int]
+    requests: int
+    errors: int
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Look:
+        return cls(frozenset(told["workers"]), told["requests"], told["errors"])
+
+
+def spoilt(before: Look, after: Look, allowed: float) -> str:
+    """What went wrong on a host between two looks, in words; empty for nothing.
 
     `allowed` is how many percent of the requests may have been answered with a 5xx status.
     """
-    dead = sorted(set(before["workers"]) - set(after["workers"]))
+    dead = sorted(before.workers - after.workers)
     if dead:
-        return f"bake: workers died, got {len(dead)} of {len(before['workers'])} gone: {', '.join(map(str, dead))}"
-    requests, errors = (after[name] - before[name] for name in ("requests", "errors"))
+        return f"bake: workers died, got {len(dead)} of {len(before.workers)} gone: {', '.join(map(str, dead))}"
+    requests, errors = after.requests - before.requests, after.errors - before.errors
     if errors > requests * allowed / 100:
         return f"bake: more than {allowed:g} % of the requests were answered with a 5xx status, got {errors} of {requests}"
     return ""

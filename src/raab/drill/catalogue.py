@@ -37,12 +37,6 @@ class Drill:
     in_lab: bool = False
     long: bool = True
 
-    @property
-    def share(self) -> float:
-        """Which part of the run's requests come. Where they wait for seconds, those that waited have to be served beside those that come
-        then, and a full run's pace is about all that two cores can do."""
-        return 1.0 if self.invariant.added is not None else 0.4
-
 
 DRILLS = (
     Drill("reload", "systemctl reload: new code serves, nobody is lost, nobody waits for its import", lifecycle.reload, quick=True),

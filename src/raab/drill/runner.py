@@ -44,10 +44,9 @@ class Pace:
 
     def mix(self, drill: Drill) -> Mix:
         """Fresh and kept connections, bursts, and beside them some requests that take seconds."""
-        rate = drill.share * self.rate
-        slow = rate / 200 if drill.long else 0
+        slow = self.rate / 200 if drill.long else 0
         return Mix(
-            fresh=0.35 * rate, reused=0.5 * rate, bursts=0.15 * rate / 8, slow=slow, streamed=slow, uploads=slow,
+            fresh=0.35 * self.rate, reused=0.5 * self.rate, bursts=0.15 * self.rate / 8, slow=slow, streamed=slow, uploads=slow,
             idle=20, slow_seconds=5 if self.times >= 1 else 2, connections=8, timeout=30,
         )  # fmt: skip
 

@@ -92,9 +92,12 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def workers(paths: Paths) -> dict[str, Any]:
-    """The processes that serve now and what was answered until now, to see later whether they still do, and how well."""
-    told = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
-    counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.stdout.splitlines()) if match]
+    """The processes that serve now and what was answered until now, to see later whether they still do, and how well.
+
+    Raises RaabError when the service's counters cannot be read: of errors that nobody could count none would be seen.
+    """
+    told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
+    counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
     return {
         "workers": sorted(systemd.workers(systemd.main_pid())),
         "requests": sum(count for _, count in counts),
