@@ -1,6 +1,6 @@
 """The distribution's metadata, and builds that come out the same wherever and whenever they are made.
 
-The version below is its only source; the code asks importlib.metadata for it. After a change of `install_requires`, write the lock:
+The version below is its only source; a release's manifest repeats it. After a change of `install_requires`, write the lock:
     uv pip compile --universal --generate-hashes --no-header --no-annotate --no-python-downloads --python-version 3.10 \
         setup.py -o requirements.lock
 """

@@ -33,11 +33,8 @@ STOCK = (
     "--no-control-socket",
 )
 GUNICORN = (sys.executable, str(BIN / "gunicorn"))
-SERVERS = {
-    "bare WSGI": (*GUNICORN, *STOCK, "apps:wsgi"),
-    "bare Flask": (*GUNICORN, *STOCK, "apps:flask"),
-    "raab": (*GUNICORN, f"--config={ROOT / 'gunicorn.py'}"),
-}
+SERVERS = {"bare WSGI": (*GUNICORN, *STOCK, "apps:wsgi"), "bare Flask": (*GUNICORN, *STOCK, "apps:flask")}
+RAAB = (*GUNICORN, f"--config={ROOT / 'gunicorn.py'}")
 # Another server, in Rust, with threads instead of greenlets: for comparison only, so it is fetched when it is measured.
 GRANIAN = "granian==2.8.7"
 GRANIAN_NAME = "bare Flask on granian"
@@ -45,16 +42,22 @@ SERVE = (sys.executable, "-m", "granian", "--interface=wsgi", "--host=127.0.0.1"
 ENVIRON = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{PORT}", "RAAB_SERVER__WORKERS": "1"}
 
 
-def servers(folder: str) -> dict[str, tuple[str, ...]]:
-    """All servers; granian only where it can be had from PyPI, into that empty folder."""
-    if not fetched(GRANIAN, folder):
-        return SERVERS
-    return {**SERVERS, GRANIAN_NAME: ("/usr/bin/env", f"PYTHONPATH={folder}:{ROOT / 'bench'}", *SERVE)}
+def servers(folder: Path) -> dict[str, tuple[str, ...]]:
+    """All servers. raab with all that it has under systemd, so with a runtime directory: metrics, admin listener, control socket.
+
+    granian only where it can be had from PyPI.
+    """
+    run, library = folder / "run", folder / "library"
+    run.mkdir()
+    found = {**SERVERS, "raab": ("/usr/bin/env", f"RUNTIME_DIRECTORY={run}", *RAAB)}
+    if fetched(GRANIAN, library):
+        found[GRANIAN_NAME] = ("/usr/bin/env", f"PYTHONPATH={library}:{ROOT / 'bench'}", *SERVE)
+    return found
 
 
 def measure(rounds: int) -> dict[str, Series]:
     with tempfile.TemporaryDirectory(prefix="raab-bench-") as folder:
-        return measure_all(servers(folder), rounds)
+        return measure_all(servers(Path(folder)), rounds)
 
 
 def measure_all(servers: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Series]:
@@ -114,7 +117,7 @@ def children(pid: int) -> list[int]:
 def table(measured: dict[str, Series]) -> Table:
     flask, memory = measured["bare Flask, requests/s"], measured["bare Flask, worker memory"]
     rows = []
-    for name in (*SERVERS, GRANIAN_NAME):
+    for name in (*SERVERS, "raab", GRANIAN_NAME):
         if f"{name}, requests/s" not in measured:
             continue
         rate, size = measured[f"{name}, requests/s"], measured[f"{name}, worker memory"]

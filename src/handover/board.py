@@ -36,12 +36,12 @@ class Board:
     def take(self, used: Container[int]) -> int:
         """An empty slot for a worker about to be forked; `used` are those of the workers that there are."""
         slot = next(number for number in range(self._slots) if number not in used)
-        self.write(slot, Tally(0, 0, 0))
+        self.write(slot, 0, 0, 0)
         return slot
 
-    def write(self, slot: int, tally: Tally) -> None:
-        """The worker's own view of itself."""
-        _SLOT.pack_into(self._memory, _HEADER + slot * _SLOT.size, *tally)
+    def write(self, slot: int, requests: int, connections: int, active: int) -> None:
+        """The worker's own view of itself: a `Tally`, in pieces since this is done after each request."""
+        _SLOT.pack_into(self._memory, _HEADER + slot * _SLOT.size, requests, connections, active)
 
     def read(self, slot: int) -> Tally:
         """The last tally that the slot's worker wrote."""

@@ -6,12 +6,12 @@ import _socket
 import contextlib
 import fcntl
 import importlib
+import math
 import os
 import signal
 import socket
 import termios
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from gevent.server import StreamServer
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
-from handover.board import Tally
 from handover.check import check
 from handover.patience import Patience
 from handover.pin import pin
@@ -41,13 +40,26 @@ _DRAIN_STEP = 0.05
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
 
 
-@dataclass
 class _Connection:
-    """One accepted connection; `waiting` while it is between requests."""
+    """One accepted connection, and the context of each wait for a request's head: `waiting` meanwhile, at most `until`.
 
-    client: socket.socket
-    waiting: bool = True
-    requests: int = 0
+    The first head has `seconds` to arrive, each further one `keepalive`. A timer for each, as gunicorn has it, would cost each
+    request; the worker looks around once a second instead (`_end_idle`).
+    """
+
+    __slots__ = ("client", "keepalive", "seconds", "until", "waiting")
+
+    def __init__(self, client: socket.socket, seconds: float, keepalive: float) -> None:
+        self.client = client
+        self.seconds, self.keepalive = seconds, keepalive
+        self.waiting, self.until = True, math.inf
+
+    def __enter__(self) -> None:
+        self.waiting, self.until = True, time.monotonic() + self.seconds
+
+    def __exit__(self, *_: object) -> None:
+        self.waiting = False
+        self.seconds = self.keepalive
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ class HandoverWorker(GeventWorker):
         importlib.invalidate_caches()
         if self.options.root:
             pin(self.options.root, self.release)
+        quicken(self.cfg)
 
     def init_signals(self) -> None:
         """Nothing yet: gunicorn calls this before the application is loaded, when a stop has to work at once."""
@@ -136,6 +149,7 @@ class HandoverWorker(GeventWorker):
         while self.alive:
             self.notify()
             self.tally()
+            self._end_idle(time.monotonic())
             self.leave.wait(1.0)
         for server in servers:
             server.close()
@@ -170,24 +184,15 @@ class HandoverWorker(GeventWorker):
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve one connection, known to `_drain` while it is open."""
         me = gevent.getcurrent()
-        self.open[me] = _Connection(client)
+        self.open[me] = _Connection(client, self.options.head_timeout, self.cfg.keepalive)
         try:
             super().handle(listener, client, addr)
         finally:
             del self.open[me]
 
-    @contextlib.contextmanager
-    def timeout_ctx(self) -> Iterator[None]:  # type: ignore[override]  # typeshed has the base class return nothing
-        """The wait for a request's head: short on a new connection, `keepalive` seconds between requests."""
-        connection = self.open[gevent.getcurrent()]
-        connection.waiting = True
-        seconds = self.cfg.keepalive if connection.requests else self.options.head_timeout
-        try:
-            with gevent.Timeout(seconds, False):  # type: ignore[arg-type]  # False: end the block in silence (gevent.Timeout)
-                yield
-        finally:
-            connection.waiting = False
-            connection.requests += 1
+    def timeout_ctx(self) -> _Connection:  # type: ignore[override]  # typeshed has the base class return nothing
+        """The wait for a request's head."""
+        return self.open[gevent.getcurrent()]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """One request, counted while it is served."""
@@ -200,7 +205,7 @@ class HandoverWorker(GeventWorker):
 
     def tally(self) -> None:
         """Put this worker's numbers where the master can read them."""
-        self.board.write(self.slot, Tally(self.nr, len(self.open), self.active))
+        self.board.write(self.slot, self.nr, len(self.open), self.active)
 
     # Leaving
 
@@ -217,15 +222,16 @@ class HandoverWorker(GeventWorker):
                 self._end_idle()
             if time.monotonic() - looked >= 1:
                 looked = time.monotonic()
+                self._end_idle(looked)
                 self._end_slow(patience, looked)
             gevent.sleep(_DRAIN_STEP)
         if any(self.pools):
             self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, sum(map(len, self.pools)))
 
-    def _end_idle(self) -> None:
-        """End the connections on which no request has arrived."""
+    def _end_idle(self, until: float = math.inf) -> None:
+        """End the connections that have waited for a request until that moment, and on which none has arrived."""
         for connection in list(self.open.values()):
-            if connection.waiting:
+            if connection.waiting and connection.until <= until:
                 with contextlib.suppress(OSError):
                     end_unless_asked(connection.client.fileno())
 
@@ -253,6 +259,13 @@ def end_unless_asked(fd: int) -> None:
     """
     if not any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
         end(fd)
+
+
+def quicken(cfg: Any) -> None:
+    """Make plain attributes of gunicorn's settings. It looks them up some thirty times a request, each by two calls (config.py,
+    Config.__getattr__, which Python calls for what is no attribute).
+    """
+    vars(cfg).update({name: setting.get() for name, setting in cfg.settings.items()})
 
 
 def exit_status(status: int) -> tuple[str, bool]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 
 class Release(NamedTuple):
-    """`id` is the release's directory name, `version` the distribution's, `commit` the full hash; id and commit are "development"
-    outside a release."""
+    """`id` is the release's directory name, `version` the distribution's, `commit` the full hash; outside a release, where the code
+    may be anything, all three are "development"."""
 
     id: str
     version: str
@@ -31,7 +31,4 @@ def find_release(start: Path) -> Release:
             return Release(str(manifest["id"]), str(manifest["version"]), str(manifest["commit"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    # Here and not above: a release never comes so far, and it takes half of the time in which the settings are read.
-    from importlib.metadata import version
-
-    return Release("development", version("raab"), "development")
+    return Release("development", "development", "development")

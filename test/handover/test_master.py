@@ -26,11 +26,11 @@ import os, handover
 _root = os.path.dirname(os.path.abspath(__file__))
 wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
 worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
-graceful_timeout, keepalive, control_socket_disable, worker_connections = 10, 75, True, {connections}
+graceful_timeout, keepalive, control_socket_disable, worker_connections = 10, {keepalive}, True, {connections}
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
 on_starting = handover.Options(
     root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
-    one_by_one={one_by_one},
+    one_by_one={one_by_one}, head_timeout={head_timeout},
 )
 """
 WSGI = """
@@ -88,7 +88,8 @@ class Master:
         folder = self.home / "releases" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "wsgi.py").write_text(wsgi.replace("{release}", name))
-        filled = {"port": self.port, "home": self.home, "workers": 2, "more": [], "connections": 1000, "one_by_one": False, **options}
+        usual = {"workers": 2, "more": [], "connections": 1000, "one_by_one": False, "keepalive": 75, "head_timeout": 15}
+        filled = {"port": self.port, "home": self.home, **usual, **options}
         (folder / "gunicorn.py").write_text(config.format(**filled) if config is CONFIG else config)
 
     def switch(self, name: str) -> None:
@@ -220,6 +221,21 @@ def test_scaling_is_bounded_and_told(master: Master) -> None:
         time.sleep(0.2)
     master.wait(lambda: len(master.status()["workers"]) == 1)
     assert master.status()["target"] == 1
+
+
+def test_who_sends_no_request_is_not_waited_for(tmp_path: Path) -> None:
+    """A silent connection, half a head, one that stays after its request: each is ended when its time is over, and not before."""
+    master = Master(tmp_path, keepalive=2, head_timeout=1)
+    try:
+        for sent, seconds in ((b"", 1), (b"GET / HTTP/1.1\r\nHos", 1), (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2)):
+            with socket.create_connection(("127.0.0.1", master.port), timeout=10) as client:
+                began = time.monotonic()
+                client.sendall(sent)
+                text = b"".join(iter(lambda: client.recv(65536), b""))
+                assert text.startswith(b"HTTP/1.1 200") if seconds == 2 else not text
+                assert seconds <= time.monotonic() - began < seconds + 3
+    finally:
+        master.stop()
 
 
 def test_workers_share_what_the_master_holds(master: Master) -> None:

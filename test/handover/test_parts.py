@@ -128,7 +128,7 @@ def test_the_board_is_seen_by_children() -> None:
     slot = board.take({0})
     child = os.fork()
     if child == 0:
-        board.write(slot, Tally(7, 2, 1))
+        board.write(slot, 7, 2, 1)
         os._exit(0)
     os.waitpid(child, 0)
     assert board.read(slot) == Tally(7, 2, 1) and not board.stopping
