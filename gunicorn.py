@@ -17,16 +17,18 @@ import handover
 # Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a
 # reload. So a process of its own reads the YAML files, checks them and prints the server's section; but for the trial: it forks
 # no worker, and has the reader itself.
+_root = os.path.dirname(os.path.abspath(__file__))
+# The interpreter of the release that this file belongs to. The master's own path leads through the link to what is current.
+_python = f"{_root}/venv/bin/python" if os.path.exists(f"{_root}/venv/bin/python") else sys.executable
 _reader = sys.modules.get("raab.host.server_settings")
 if _reader:
     _text = _reader.as_json()
 else:
-    _read = subprocess.run([sys.executable, "-I", "-m", "raab.host", "server-settings"], capture_output=True, text=True, timeout=30)
+    _read = subprocess.run([_python, "-I", "-m", "raab.host", "server-settings"], capture_output=True, text=True, timeout=30)
     if _read.returncode:
         raise RuntimeError(_read.stderr.strip() or f"server-settings ended with status {_read.returncode}")
     _text = _read.stdout
 _server = json.loads(_text)
-_root = os.path.dirname(os.path.abspath(__file__))
 _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
 
 wsgi_app = "wsgi:application"

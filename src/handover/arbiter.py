@@ -61,6 +61,8 @@ class HandoverArbiter(Arbiter):
         self.scaling = Scaling(self)
         self.reloads = Reloads(self)
         wanted = self.scaling.restored()
+        # The link of the beginning: a generation that is held reads its settings past it.
+        self.root = self.options.root or ""
         self.release = self.incoming_release = self.resolved()
         self.fleet = states.reload(Fleet(wanted, newest=self.succession.generation), wanted)
         self.started = time.time()
@@ -80,7 +82,7 @@ class HandoverArbiter(Arbiter):
 
     def resolved(self) -> str:
         """What the link to the release leads to now; empty without such a link."""
-        return os.path.realpath(self.options.root) if self.options.root else ""
+        return os.path.realpath(self.root) if self.root else ""
 
     @property
     def label(self) -> str:
@@ -131,8 +133,7 @@ class HandoverArbiter(Arbiter):
         now = time.monotonic()
         self.crew.end_overdue(now)
         self.succession.check(now)
-        if self.reloads.trial:
-            self.reloads.trial.check(now)
+        self.reloads.check(now)
         # Workers beat every second, so a third of systemd's patience is plenty.
         if self.notifier.watchdog and self.crew.beats(now, self.notifier.watchdog / 3 + 1):
             self.notifier.send("WATCHDOG=1")
@@ -154,6 +155,7 @@ class HandoverArbiter(Arbiter):
         if self.control:
             self.control.close()
         self.succession.close()
+        self.reloads.close()
         self.selector.close()
         self.crew.close()
         os.close(self._wake)
@@ -236,6 +238,10 @@ class HandoverArbiter(Arbiter):
             self.reloads.request(client, trial=request.trial)
         elif request.verb == "scale":
             self.scaling.request(request, client)
+        elif request.verb == "hold":
+            self.reloads.hold(client, request.release)
+        elif request.verb == "switched":
+            self.reloads.decide(client)
         else:
             client.answer(status_of(self))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import socket
 from collections.abc import Callable
@@ -16,12 +17,14 @@ _LIMIT = 65536
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked for: `verb` is status, reload (after a `trial`, where wanted) or scale (`to` or `by` so many)."""
+    """What a client asked for: `verb` is status, reload (after a `trial`, where wanted), scale (`to` or `by` so many), or hold: load
+    `release`, the name of a folder beside the current one, and wait for `switched` (handover/hold.py)."""
 
     verb: str
     to: int | None = None
     by: int | None = None
     trial: bool = False
+    release: str = ""
 
 
 def parse(packet: bytes) -> Request:
@@ -33,25 +36,32 @@ def parse(packet: bytes) -> Request:
         raise ValueError(f"control socket: not a request, got {packet[:80]!r}") from error
     numbers = (request.to, request.by)
     if (
-        request.verb not in ("status", "reload", "scale")
+        request.verb not in ("status", "reload", "scale", "hold", "switched")
         or not all(number is None or type(number) is int for number in numbers)
         or type(request.trial) is not bool
+        or type(request.release) is not str
+        or not re.fullmatch(r"\w[\w.-]*" if request.verb == "hold" else "", request.release)
     ):
         raise ValueError(f"control socket: unknown request, got {packet[:80]!r}")
     return request
 
 
 class Client:
-    """One connected client, answered now or later."""
+    """One connected client, answered now or later. `gone` is called when it has hung up."""
 
     def __init__(self, channel: socket.socket, close: Callable[[Client], None]) -> None:
         self.channel = channel
+        self.gone: Callable[[], None] = lambda: None
         self._close = close
+
+    def tell(self, word: Any) -> None:
+        """Send a first word, which the answer will follow."""
+        with contextlib.suppress(OSError):
+            self.channel.send(json.dumps(word).encode())
 
     def answer(self, reply: Any) -> None:
         """Send the reply and hang up. A client that has gone away does not matter."""
-        with contextlib.suppress(OSError):
-            self.channel.send(json.dumps(reply).encode())
+        self.tell(reply)
         self._close(self)
 
 
@@ -101,13 +111,17 @@ class Control:
 
     def _hang_up(self, client: Client) -> None:
         if client in self._clients:
-            self._clients.discard(client)
-            self._selector.unregister(client.channel)
-            client.channel.close()
+            self._drop(client)
+            client.gone()
+
+    def _drop(self, client: Client) -> None:
+        self._clients.discard(client)
+        self._selector.unregister(client.channel)
+        client.channel.close()
 
     def close(self) -> None:
         """Stop listening. The path stays: it may be a successor's by now, and goes with its directory otherwise."""
         for client in list(self._clients):
-            self._hang_up(client)
+            self._drop(client)
         self._selector.unregister(self._listener)
         self._listener.close()

@@ -48,8 +48,10 @@ class Crew:
         worker.slot = master.board.take({other.slot for other in others})
         worker.reports, worker.born = self._reporting, time.monotonic()
         # Of its generation's release, whatever the link leads to by now: a worker that died is replaced by its like.
-        worker.release = master.release if master.fleet.incoming is None else master.incoming_release
+        worker.root, worker.release = master.root, master.release if master.fleet.incoming is None else master.incoming_release
         worker.must_answer = master.fleet.incoming is not None and master.fleet.generation > 0
+        # While a generation is held no worker of another one is forked.
+        worker.gate = master.reloads.held.gate if master.reloads.held else None
 
     def forked(self, pid: int, generation: int) -> None:
         """After the fork, in the master."""
@@ -64,13 +66,16 @@ class Crew:
         self._master.fleet = states.unspawnable(self._master.fleet)
 
     def listen(self) -> None:
-        """Read what workers report: that they can answer, or why they cannot."""
+        """Read what workers report: that they have loaded the application and wait, that they can answer, or why they cannot."""
         with contextlib.suppress(BlockingIOError):
             for line in os.read(self._reports, 65536).decode(errors="replace").splitlines():
                 pid, _, word = line.partition(" ")
                 if word == "ready":
                     self._master.fleet = states.ready(self._master.fleet, int(pid))
                     self._deadlines.pop(int(pid), None)
+                elif word == "loaded":
+                    self._deadlines.pop(int(pid), None)
+                    self._master.reloads.loaded(int(pid))
                 else:
                     self._reasons[int(pid)] = word.removeprefix("failed ")
 

@@ -5,17 +5,23 @@ import os
 import sys
 from pathlib import Path
 
+from handover.pin import pinned
 
-def of_master() -> dict[str, str]:
+
+def of_master(root: str = "", release: str = "") -> dict[str, str]:
     """The digest of each file of the environment that this process has loaded as a module, and of its interpreter.
 
     The files are read through the paths by which they were imported, so that after a switch of the release's link the
-    same question gives the new release's answer.
+    same question gives the new release's answer. With `release` it is answered as if the link `root` led there already.
     """
+
+    def path(name: str) -> str:
+        return pinned(name, root, release) if release else name
+
     prefix = sys.prefix + os.sep
     files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    prints = {name: _digest(name) for name in files if name.startswith(prefix)}
-    interpreter = os.path.realpath(sys.executable)
+    prints = {name: _digest(path(name)) for name in files if name.startswith(prefix)}
+    interpreter = os.path.realpath(path(sys.executable))
     return prints | {"python": f"{interpreter} {_changed(interpreter)}"}
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import dropwhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handover import fingerprint, states
 from handover.control import Client
+from handover.hold import Hold
 from handover.options import Options
+from handover.pin import pinned
 from handover.report import Outcome
 from handover.trial import Trial
 
@@ -32,6 +38,7 @@ class Reloads:
         self._waiting_again: list[Client] = []
         self._trial_again = False
         self.trial: Trial | None = None
+        self.held: Hold | None = None
         self.outcome: Outcome | None = None
 
     def request(self, client: Client | None = None, *, trial: bool = False) -> None:
@@ -65,6 +72,87 @@ class Reloads:
             self.trial.kill()
             self.trial = None
 
+    def hold(self, client: Client, name: str) -> None:
+        """Load the release in the folder `name` beside the current one, and have it wait. Where that cannot be, say so at once."""
+        master = self._master
+        release = os.path.join(os.path.dirname(master.release), name)
+        why = self._beyond(release)
+        if why:
+            client.answer({"held": False, "reason": why})
+            return
+        self._waiting += [client]
+        self._begin()
+        before = master.cfg.address
+        with self._as_if_current(release):
+            refusal = self._load_settings()
+        if refusal:
+            self.conclude(refusal)
+        elif before != master.cfg.address and not master.listeners.given:
+            self._restore_settings()
+            self._waiting.remove(client)
+            master.announce()
+            client.answer({"held": False, "reason": "listening address"})
+        else:
+            self.held = Hold(client, release, master.options.load_timeout)
+            client.gone = self.decide
+            self._build(release)
+
+    def _beyond(self, release: str) -> str:
+        """Why new workers of this master cannot try that release; empty when they can."""
+        master = self._master
+        if self._busy():
+            return "a reload is under way"
+        # gunicorn's settings are a program. What they do has been tried in this process, or it shall not be tried there first.
+        config = Path(master.release, os.path.basename(master.app.cfg.config))
+        try:
+            same = config.read_bytes() == Path(release, config.name).read_bytes()
+        except OSError:
+            same = False
+        if not master.root or not same:
+            return config.name
+        return ", ".join(fingerprint.differences(self._prints, fingerprint.of_master(master.root, release)))
+
+    @contextlib.contextmanager
+    def _as_if_current(self, release: str) -> Iterator[None]:
+        """Have gunicorn find its configuration file in a release that the link does not lead to; it knows the path from its arguments."""
+        arguments = sys.argv
+        sys.argv = [pinned(word, self._master.root, release) for word in arguments]
+        try:
+            yield
+        finally:
+            sys.argv = arguments
+
+    def loaded(self, pid: int) -> None:
+        """A worker that is held has loaded its release."""
+        master = self._master
+        if self.held:
+            told = {"bind": master.cfg.bind[0], "load_timeout": master.options.load_timeout}
+            self.held.loaded(pid, master.fleet, told)
+
+    def decide(self, client: Client | None = None) -> None:
+        """Whoever had a generation held has moved the link, or has not, or is gone: the link says what becomes of it."""
+        master, held = self._master, self.held
+        if client and not (held and client is held.client):
+            client.answer({"error": "switched: nothing is held for this client"})
+        elif held and master.resolved() == held.release:
+            self.held = None
+            held.open(len(master.fleet.of(states.Phase.BOOTING, generation=master.fleet.incoming)))
+        elif held:
+            self.given_up("trial: the release that was loaded did not become the current one")
+            master.manage_workers()
+
+    def check(self, now: float) -> None:
+        """Once a second: whatever has a time limit."""
+        if self.trial:
+            self.trial.check(now)
+        if self.held and self.held.overdue(now):
+            self.decide()
+
+    def close(self) -> None:
+        """In a forked worker: this is the master's."""
+        if self.held:
+            self.held.close_key()
+
     def _proceed(self) -> None:
         """Begin a new generation, or a new master where new workers are not enough."""
         master = self._master
@@ -82,8 +170,13 @@ class Reloads:
             self._restore_settings()
             master.succession.begin("listening address")
             return
+        self._build(master.resolved())
+
+    def _build(self, release: str) -> None:
+        """Begin a new generation, of that release and with the settings just read."""
+        master = self._master
         master.cfg.on_reload(master)
-        master.incoming_release = master.resolved()
+        master.incoming_release = release
         # The settings of before are garbage, which would stay for ever once it is frozen (HandoverArbiter.spawn_worker).
         gc.unfreeze()
         gc.collect()
@@ -128,8 +221,10 @@ class Reloads:
         except (Exception, SystemExit) as error:
             self._restore_settings()
             sys.stderr.write(said.getvalue())
-            lines = [line for line in said.getvalue().splitlines() if line.strip()]
-            return lines[-1] if lines else f"{type(error).__name__}: {error}"
+            # Below the last traceback, the error's name and text; they may have several lines.
+            last = said.getvalue().rpartition("Traceback (most recent call last):\n")[2].splitlines()
+            told = "\n".join(dropwhile(lambda line: line.startswith(" "), last)).strip()
+            return told or f"{type(error).__name__}: {error}"
         return ""
 
     def _restore_settings(self) -> None:
@@ -152,6 +247,9 @@ class Reloads:
     def conclude(self, refusal: str, *, replaced: bool = False) -> None:
         """The verdict: to the journal, to systemd, to whoever waits for it. Then the next one, if it was asked for."""
         master = self._master
+        if self.held:
+            self.held.close()
+            self.held = None
         seconds = time.monotonic() - self._began
         generation = master.fleet.newest + 1 if replaced else master.fleet.generation
         self.outcome = Outcome(not refusal, refusal, generation, round(seconds, 3), time.time(), replaced)

@@ -81,8 +81,10 @@ class HandoverWorker(GeventWorker):
     options: Options
     board: Board
     slot: int
+    root: str
     release: str
     reports: int
+    gate: int | None
     born: float
     must_answer: bool = False
 
@@ -109,8 +111,8 @@ class HandoverWorker(GeventWorker):
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         importlib.invalidate_caches()
-        if self.options.root:
-            pin(self.options.root, self.release)
+        if self.root:
+            pin(self.root, self.release)
         quicken(self.cfg)
 
     def init_signals(self) -> None:
@@ -144,7 +146,9 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
-        servers = [self._listen(listener) for listener in self.sockets]
+        if self.gate is not None:
+            self._wait_at(self.gate)
+        servers = [self._listen(listener) for listener in self.sockets] if self.alive else []
         self.report("ready")
         while self.alive:
             self.notify()
@@ -155,6 +159,27 @@ class HandoverWorker(GeventWorker):
             server.close()
         self._drain()
         wake.stop()
+
+    def _wait_at(self, gate: int) -> None:
+        """Wait until the release that was loaded is the current one (handover/hold.py), or leave when it will not be."""
+        opened = gevent.get_hub().loop.io(gate, 1)
+        words: list[bytes] = []
+
+        def look() -> None:
+            with contextlib.suppress(BlockingIOError):
+                words.append(os.read(gate, 1))
+                self.leave.set()
+
+        opened.start(look)
+        self.report("loaded")
+        while self.alive and not words:
+            self.notify()
+            self.leave.wait(1.0)
+        opened.stop()
+        os.close(gate)
+        self.alive = self.alive and words != [b""]
+        if self.alive:
+            self.leave.clear()
 
     def _woken(self) -> None:
         """A signal arrived: its Python handler has run by the time that this does."""

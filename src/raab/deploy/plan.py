@@ -47,10 +47,7 @@ class Staging:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation.
-
-    `tried_by_workers`: the release has served there and the service runs, so that new workers are its trial while the old ones serve on.
-    """
+    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation."""
 
     host: Host
     verdict: Literal["nothing", "activate", "refuse"]
@@ -60,7 +57,6 @@ class HostPlan:
     staging: Staging | None = None
     changes: tuple[str, ...] = ()
     refusal: RaabError | None = None
-    tried_by_workers: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,5 +27,4 @@ def describe_host(plan: HostPlan) -> list[str]:
         lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
     else:
         lines.append(f"send nothing: {plan.reason}")
-    trial = "" if plan.tried_by_workers else "trial load, "
-    return [*lines, f"activate: verify, {trial}switch, reload, prove by answers"]
+    return [*lines, "activate: verify, trial load, switch, hand over, prove by answers"]

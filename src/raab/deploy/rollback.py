@@ -30,8 +30,7 @@ def rollback_host(host: Host, facts: HostFacts, to: str) -> HostPlan:
         refusal = at(host, unknown(target, tuple(release for release in choices if release != facts.current)))
     if refusal:
         return HostPlan(host, "refuse", target, facts.current, refusal=refusal)
-    handed_over = facts.service.get("ActiveState") == "active"
-    return HostPlan(host, "activate", target, facts.current, "kept on the host", tried_by_workers=handed_over)
+    return HostPlan(host, "activate", target, facts.current, "kept on the host")
 
 
 def unknown(target: str, choices: tuple[str, ...]) -> RaabError:

@@ -49,6 +49,7 @@ class Activation:
         self.began = time.time()
         self.waits = 60.0
         self.bind = ""
+        self.held: takeup.Held | None = None
 
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
@@ -57,11 +58,11 @@ class Activation:
             self.rehearse()
         except RaabError as error:
             return self.failed(error, reverted=True, switched=False)
-        prober = Prober(self.bind) if systemd.is_active() else None
+        prober = Prober(self.bind) if self.held or systemd.is_active() else None
         if prober:
             prober.__enter__()
         try:
-            shown = self.go(self.task.release)
+            shown = self.go(self.task.release, self.held)
             self.hook("after_activate", self.task.after)
         except RaabError as error:
             verdict = self.go_back(error)
@@ -81,22 +82,19 @@ class Activation:
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
         self.hook("before_activate", self.task.before)
-        if self.hand_over_tries():
-            self.read_settings()
-            return
         self.teller.step("loading it for trial")
+        # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
+        if not units.restart_needed(self.paths, self.release):
+            self.held = takeup.hold(self.task.release)
+        if self.held:
+            self.bind, self.waits = self.held.bind, self.held.waits
+            return
         trial = rehearsal.Rehearsal(self.paths, self.release)
         try:
             self.read_settings()
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.finish(self.waits + 10)
-
-    def hand_over_tries(self) -> bool:
-        """Whether this is the way back to a release that served here, and one that new workers can go: they load it while the old ones
-        serve on, so a trial before that would find nothing that they do not."""
-        back = self.task.action in ("rollback", "revert") and self.task.release in journal.served(journal.read(self.paths.journal))
-        return back and systemd.is_active() and not units.restart_needed(self.paths, self.release)
 
     def read_settings(self) -> None:
         """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
@@ -106,15 +104,21 @@ class Activation:
         self.bind = settings.server.bind
         self.waits = float(settings.server.load_timeout)
 
-    def go(self, release_id: str) -> proof.Proof:
+    def go(self, release_id: str, held: takeup.Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
-        old = systemd.workers(systemd.main_pid())
+        old = held.old if held else systemd.workers(systemd.main_pid())
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
         restart = units.install(self.paths, self.paths.release(release_id))
-        takeup.take_up(restart, self.waits, self.teller)
+        if held and not restart:
+            self.teller.step("handing over to new workers")
+            held.take_over()
+        else:
+            takeup.take_up(restart, self.waits, self.teller)
         self.teller.step("proving it by answers")
-        return proof.prove(self.bind, release_id, lambda: systemd.workers(systemd.main_pid()) - old, limit=self.waits)
+        return proof.prove(
+            self.bind, release_id, lambda: systemd.workers(held.master if held else systemd.main_pid()) - old, limit=self.waits
+        )
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""

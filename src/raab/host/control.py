@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +21,53 @@ def ask(seconds: float, **request: Any) -> dict[str, Any]:
 
     Raises RaabError: exit code 3 when no master listens, 2 when it refuses the request, 1 when it does not answer in time.
     """
-    path = str(Path(os.environ.get("RUNTIME_DIRECTORY", _RUN)) / "control")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
-        channel.settimeout(seconds)
-        try:
-            channel.connect(path)
-            channel.send(json.dumps(request).encode())
-            packet = channel.recv(1 << 20)
-        except PermissionError as error:
-            raise RaabError(f"{path}: not yours to open", "use sudo, or become the user raab", 2) from error
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise RaabError(f"{path}: nobody listens, so the service is not running", "systemctl status raab", 3) from error
-        except TimeoutError as error:
-            raise RaabError(f"{path}: no answer within {seconds:.0f} s", "journalctl -u raab -n 50") from error
-    if not packet:
-        raise RaabError(f"{path}: the master ended before it answered", "journalctl -u raab -n 50")
-    answer: dict[str, Any] = json.loads(packet)
+    conversation = Conversation(seconds)
+    try:
+        answer = conversation.ask(**request)
+    finally:
+        conversation.close()
     if "error" in answer:
         raise RaabError(answer["error"], exit_code=2)
     # A new master took over meanwhile, and listens at the same path.
     return ask(seconds, **request) if answer == {"ask": "again"} else answer
+
+
+class Conversation:
+    """A connection to the running master, for a request and what may follow it; `seconds` bounds each wait. Raises RaabError as `ask`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.path = str(Path(os.environ.get("RUNTIME_DIRECTORY", _RUN)) / "control")
+        self.seconds = seconds
+        self.channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.settimeout(seconds)
+        with self.explained():
+            self.channel.connect(self.path)
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request and return the master's next word."""
+        with self.explained():
+            self.channel.send(json.dumps(request).encode())
+            packet = self.channel.recv(1 << 20)
+        if not packet:
+            raise RaabError(f"{self.path}: the master ended before it answered", "journalctl -u raab -n 50")
+        answer: dict[str, Any] = json.loads(packet)
+        return answer
+
+    @property
+    def peer(self) -> int:
+        """The process id of who listens there (unix(7), SO_PEERCRED)."""
+        return int(struct.unpack("3i", self.channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+
+    def close(self) -> None:
+        self.channel.close()
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise RaabError(f"{self.path}: not yours to open", "use sudo, or become the user raab", 2) from error
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise RaabError(f"{self.path}: nobody listens, so the service is not running", "systemctl status raab", 3) from error
+        except TimeoutError as error:
+            raise RaabError(f"{self.path}: no answer within {self.seconds:.0f} s", "journalctl -u raab -n 50") from error
