@@ -6,29 +6,32 @@ if __name__ != "__config__":
         "hint: start gunicorn by its script (venv/bin/gunicorn -c gunicorn.py), and keep this directory off sys.path"
     )
 
+# What the settings and Flask take of what gevent does not patch, here for the master to load it once instead of each worker.
+import decimal, difflib, hashlib, hmac, mimetypes, numbers, secrets, uuid  # noqa: E401, F401, I001
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import handover
+import msgspec
+import yaml  # noqa: F401
 
-# Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a
-# reload. So a process of its own reads the YAML files, checks them and prints the server's section; but for the trial: it forks
-# no worker, and has the reader itself.
 _root = os.path.dirname(os.path.abspath(__file__))
-# The interpreter of the release that this file belongs to. The master's own path leads through the link to what is current.
-_python = f"{_root}/venv/bin/python" if os.path.exists(f"{_root}/venv/bin/python") else sys.executable
-_reader = sys.modules.get("raab.host.server_settings")
-if _reader:
-    _text = _reader.as_json()
-else:
-    _read = subprocess.run([_python, "-I", "-m", "raab.host", "server-settings"], capture_output=True, text=True, timeout=30)
-    if _read.returncode:
-        raise RuntimeError(_read.stderr.strip() or f"server-settings ended with status {_read.returncode}")
-    _text = _read.stdout
-_server = json.loads(_text)
+# Of the release that this file belongs to: the master's own paths lead to what is current.
+_packages = f"{_root}/venv/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+
+
+def _settings() -> str:
+    sys.path.insert(0, _packages)
+    from raab.factory.configFactory import load_settings
+
+    return msgspec.json.encode(load_settings().server).decode()
+
+
+# Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a reload.
+# So a process of its own reads the YAML files and checks them.
+_server = json.loads(handover.apart(_settings, 30))
 _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
 
 wsgi_app = "wsgi:application"

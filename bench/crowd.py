@@ -37,8 +37,9 @@ SYSTEMCTL = """\
 #!/bin/sh
 case "$*" in
 --version) echo "systemd 252 (bench)" ;;
-show*raab-activate*) echo ActiveState=inactive ;;
-show*) printf 'ActiveState=active\\nSubState=running\\nMainPID=1\\nNeedDaemonReload=no\\nUnitFileState=enabled\\n' ;;
+show*raab.service*)
+    printf '%s\\n' ActiveState=active SubState=running MainPID=1 NeedDaemonReload=no UnitFileState=enabled '' ActiveState=inactive ;;
+show*) echo ActiveState=inactive ;;
 esac
 """
 # Its last word is the release.

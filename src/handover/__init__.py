@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from handover.apart import apart
 from handover.journal import JournalLogger
 from handover.options import Options
 from handover.worker import HandoverWorker
 
-__all__ = ["HandoverWorker", "JournalLogger", "Options", "post_fork", "pre_fork"]
+__all__ = ["HandoverWorker", "JournalLogger", "Options", "apart", "post_fork", "pre_fork"]
 
 
 def pre_fork(server: Any, worker: HandoverWorker) -> None:

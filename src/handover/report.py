@@ -43,6 +43,7 @@ def status_of(master: HandoverArbiter) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "release": master.label,
+        "bind": master.cfg.bind[0],
         "generation": fleet.generation,
         "incoming": fleet.incoming,
         "target": fleet.target,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import fcntl
+import gc
 import importlib
 import math
 import os
@@ -14,9 +15,18 @@ import termios
 import time
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import gevent
+
+# What gevent's patches take, here for the master to load it once instead of each worker.
+import gevent.events
+import gevent.select
+import gevent.selectors
+import gevent.ssl
+import gevent.subprocess
+import gevent.threading  # type: ignore[import-not-found,unused-ignore]  # it has no stub
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
@@ -115,13 +125,27 @@ class HandoverWorker(GeventWorker):
             pin(self.root, self.release)
         quicken(self.cfg)
 
+    def patch(self) -> None:
+        """gevent's patches. Around each of them it looks for plugins through all that is installed, 25 times in all (gevent/events.py,
+        notify_and_call_entry_points); looked through once, a worker starts 20 ms sooner."""
+        look = metadata.entry_points
+        found = look()
+        metadata.entry_points = found.select
+        try:
+            super().patch()
+        finally:
+            metadata.entry_points = look
+
     def init_signals(self) -> None:
         """Nothing yet: gunicorn calls this before the application is loaded, when a stop has to work at once."""
 
     def load_wsgi(self) -> None:
         """Load the application and report why, when that fails. An application may do anything, even call sys.exit."""
+        # Hardly anything that an import makes is garbage; to look for it took a fifth of the time.
+        gc.disable()
         try:
             super().load_wsgi()
+            gc.enable()
             if self.must_answer and self.options.check:
                 check(self.wsgi, self.options.check)
         except BaseException as error:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import gevent
 import gevent.socket
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handover import fingerprint, target
+from handover import apart, fingerprint, target
 from handover.board import Board, Tally
 from handover.control import Request, parse
 from handover.listeners import stored_name
@@ -195,3 +196,33 @@ def test_patience_ends_with_a_client_that_hardly_moves() -> None:
         assert list(patience.lost_with([connection], 100.9 + 2 * WINDOW)) == []
         assert list(patience.lost_with([connection], 101.0 + 2 * WINDOW)) == [connection]
         reader.kill()
+
+
+def test_code_that_is_asked_apart_leaves_nothing_here() -> None:
+    """It answers from a process of its own; what it loads, breaks or ends there is not felt."""
+
+    def answer() -> str:
+        import colorsys  # a module that nothing else here imports
+
+        return f"{os.getpid()} {colorsys.__name__}"
+
+    pid, name = apart(answer, 5).split()
+    assert int(pid) != os.getpid() and name == "colorsys" and "colorsys" not in sys.modules
+    assert apart(lambda: "x" * 300_000, 5) == "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda: str(1 / 0), "division by zero"),
+        (lambda: sys.exit("gone"), "gone"),
+        (lambda: os._exit(7), "it ended without an answer"),
+        (lambda: time.sleep(60), "no answer within 0.2 s"),
+    ],
+)
+def test_code_that_does_not_answer_is_no_trouble(function: Any, reason: str) -> None:
+    """Its reason is passed on, and its process is gone."""
+    with pytest.raises(RuntimeError, match=reason):
+        apart(function, 0.2)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -101,9 +101,10 @@ def test_the_prober_counts_each_failure_and_the_slowest() -> None:
         return b"HTTP/1.1 2" if number == 3 else answer("x", 1, "503 no" if number == 5 else "200 OK")
 
     with server(unsteady) as bind:
-        with probe.Prober(bind) as prober:
-            threading.Event().wait(0.5)
-        tally = prober.tally
+        prober = probe.Prober(bind)
+        prober.start()
+        threading.Event().wait(0.5)
+        tally = prober.stop()
         assert tally.sent == next(seen) >= 10
     assert tally.failed == 2
     assert "broke off after 10 bytes" in tally.reason or "503" in tally.reason

@@ -46,7 +46,8 @@ def test_an_end_within_a_part_is_told_and_its_rest_removed_next_time(tmp_path: P
 @pytest.mark.parametrize(
     ("name", "sha256"), [("../x", "a" * 64), ("", "a" * 64), (".x", "a" * 64), ("x", "../" + "a" * 61), ("x", "A" * 64)]
 )
-def test_names_and_hashes_cannot_lead_elsewhere(name: str, sha256: str) -> None:
+def test_names_and_hashes_cannot_lead_elsewhere(tmp_path: Path, name: str, sha256: str) -> None:
     """Both become parts of a path that root writes to."""
     with pytest.raises(ValueError, match="not a"):
-        Part(name, sha256, 1)
+        receive(Paths(root=tmp_path), io.BytesIO(b"x"), (Part(name, sha256, 1),))
+    assert not list(tmp_path.iterdir())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
-from raab.deploy.bundle import Bundle
 from raab.deploy.hostfacts import HostFacts
+
+if TYPE_CHECKING:
+    from raab.deploy.bundle import Bundle
 
 
 def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:

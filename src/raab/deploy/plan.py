@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from raab.deploy import exitcodes
-from raab.deploy.bundle import Bundle, Part
 from raab.deploy.changes import changes
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.schema import Wave
 from raab.errors import RaabError
 from raab.host.paths import template_name
+
+if TYPE_CHECKING:
+    from raab.deploy.bundle import Bundle, Part
 
 MIB = 1 << 20
 OLDEST_SYSTEMD = 252

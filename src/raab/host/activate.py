@@ -9,11 +9,10 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import journal, proof, prune, rehearsal, switch, systemd, takeup, units, verify
+from raab.host import journal, proof, rehearsal, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.paths import RELEASE_ID, UNIT, Paths
 from raab.host.probe import Prober, Tally
@@ -45,7 +44,7 @@ class Activation:
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.previous = current_release(paths)
-        self.tally = Tally()
+        self.prober: Prober | None = None
         self.began = time.time()
         self.waits = 60.0
         self.bind = ""
@@ -54,13 +53,12 @@ class Activation:
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
+        self.probe(takeup.serving_at())
         try:
             self.rehearse()
         except RaabError as error:
             return self.failed(error, reverted=True, switched=False)
-        prober = Prober(self.bind) if self.held or systemd.is_active() else None
-        if prober:
-            prober.__enter__()
+        self.probe(self.bind if systemd.is_active() else "")
         try:
             shown = self.go(self.task.release, self.held)
             self.hook("after_activate", self.task.after)
@@ -70,10 +68,26 @@ class Activation:
             self.record("serving")
             if self.task.condemn:
                 self.record("failed", "taken back with the rest of the environment", self.task.condemn)
-            verdict = {"ok": True, "release": self.task.release, "from": self.previous, "reason": "", "proof": asdict(shown)}
-        if prober:
-            self.tally = prober.stop()
-        return {**verdict, "probe": asdict(self.tally), "seconds": round(time.time() - self.began, 3)}
+            verdict = {
+                "ok": True,
+                "release": self.task.release,
+                "from": self.previous,
+                "reason": "",
+                "proof": shown._asdict(),
+                **self.measured(),
+            }
+        return verdict
+
+    def probe(self, bind: str) -> None:
+        """Send requests there from now on, unless that is being done."""
+        if bind and not self.prober:
+            self.prober = Prober(bind)
+            self.prober.start()
+
+    def measured(self) -> dict[str, Any]:
+        """What became of the requests, and how long all of it took."""
+        tally = self.prober.stop() if self.prober else Tally()
+        return {"probe": tally._asdict(), "seconds": round(time.time() - self.began, 3)}
 
     def rehearse(self) -> None:
         """Everything that can be known before the switch."""
@@ -145,8 +159,7 @@ class Activation:
             "hint": error.hint,
             "reverted": reverted,
             "switched": switched,
-            "probe": asdict(self.tally),
-            "seconds": round(time.time() - self.began, 3),
+            **self.measured(),
         }
 
     def record(self, verdict: str, reason: str = "", release: str = "") -> None:
@@ -170,6 +183,8 @@ class Activation:
             self.teller.output(rehearsal.run_hook(self.paths, name, hook, self.release))
 
     def prune(self) -> None:
+        from raab.host import prune
+
         current = current_release(self.paths)
         # The one just activated stays in any case: if it failed, somebody will want to look at it.
         protected = frozenset(name for name in (current, self.previous, self.task.release) if name)

@@ -26,7 +26,6 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("trial", help="load this release as a worker would and ask it whether it is ready")
     verbs.add_parser("check", help="validate the configuration and load every module, without starting anything")
     verbs.add_parser("config", help="the effective settings and where each comes from")
-    verbs.add_parser("server-settings", help="what gunicorn.py reads: the server's settings as JSON")
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
     verbs.add_parser("undrain", help="the end of it")
     verbs.add_parser("metrics", help="what Prometheus wants to know, in its text format")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -16,23 +17,19 @@ from typing import Any
 from raab.host import journal, lock
 from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, USER, Paths
 
+PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState"
 UNIT_PLACES = {"": "systemd/system", "sysusers.d": "sysusers.d", "tmpfiles.d": "tmpfiles.d"}
 
 
 def gather(paths: Paths) -> dict[str, Any]:
     """All facts as one JSON-able value; its shape is raab.deploy.hostfacts.HostFacts."""
-    asked = {name: start(command) for name, command in questions().items()}
+    # Answered while the rest is read.
+    asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", UNIT, ACTIVATION_UNIT))
     entries = journal.read(paths.journal)
     storage = nearest_existing(paths.root)
     disk = os.statvfs(storage)
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "executable": sys.executable,
-        "libc": " ".join(platform.libc_ver()).strip(),
-        "machine": platform.machine(),
-        "system": system_name(),
-        "uid": os.geteuid(),
+    found = {
+        **lasting(),
         "time": time.time(),
         "disk_free": disk.f_bavail * disk.f_frsize,
         "disk_total": disk.f_blocks * disk.f_frsize,
@@ -46,15 +43,26 @@ def gather(paths: Paths) -> dict[str, Any]:
         "verdicts": journal.verdicts(entries),
         "served": list(journal.served(entries)),
         "lock": lock.holder(paths.lock),
-        "systemd": first_number(answer(asked["systemd"])),
-        "service": properties(answer(asked["service"])),
-        "activating": properties(answer(asked["activation"])).get("ActiveState") in ("active", "activating") and not has_verdict(paths),
     }
+    service, _, activation = answer(asked).partition("\n\n")
+    activating = properties(activation).get("ActiveState") in ("active", "activating") and not has_verdict(paths)
+    return {**found, "service": properties(service), "activating": activating}
 
 
-def questions() -> dict[str, tuple[str, ...]]:
-    show = ("systemctl", "show", "--no-pager", "--property=ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState")
-    return {"systemd": ("systemctl", "--version"), "service": (*show, UNIT), "activation": (*show, ACTIVATION_UNIT)}
+@functools.cache
+def lasting() -> dict[str, Any]:
+    """What does not change while a session lasts, which asks for its facts twice."""
+    version = start(("systemctl", "--version"))
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "machine": platform.machine(),
+        "system": system_name(),
+        "uid": os.geteuid(),
+        "systemd": first_number(answer(version)),
+    }
 
 
 def start(command: tuple[str, ...]) -> subprocess.Popen[str] | None:

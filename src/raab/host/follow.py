@@ -19,7 +19,7 @@ from raab.host.paths import ACTIVATION_UNIT, Paths
 
 Emit = Callable[[dict[str, Any]], None]
 TOKEN = re.compile(r"\A[0-9a-f]{32}\Z")
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.003
 
 
 def start(paths: Paths, request: dict[str, Any]) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: 1\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n"
 INTERVAL_SECONDS = 0.02
 TIMEOUT_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer to a probe. `release` and `worker` are empty when the application does not tell them."""
 
     status: int
@@ -70,8 +69,7 @@ def ask(bind: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
         return read_answer(connection)
 
 
-@dataclass
-class Tally:
+class Tally(NamedTuple):
     """What became of the prober's requests: how many, how many failed and the first reason, the slowest in seconds."""
 
     sent: int = 0
@@ -80,23 +78,19 @@ class Tally:
     reason: str = ""
 
 
-@dataclass
 class Prober:
     """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones."""
 
-    bind: str
-    tally: Tally = field(default_factory=Tally)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    threads: list[threading.Thread] = field(default_factory=list)
-    guard: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, bind: str) -> None:
+        self.bind = bind
+        self.tally = Tally()
+        self.stopping = threading.Event()
+        self.threads: list[threading.Thread] = []
+        self.guard = threading.Lock()
 
-    def __enter__(self) -> Prober:
+    def start(self) -> None:
         self.clock = threading.Thread(target=self.tick, daemon=True)
         self.clock.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def stop(self) -> Tally:
         """Send no more, wait for the answers that are still out, and return the tally."""
@@ -125,8 +119,6 @@ class Prober:
         except OSError as error:
             reason = str(error) or type(error).__name__
         with self.guard:
-            self.tally.sent += 1
-            self.tally.slowest = max(self.tally.slowest, time.monotonic() - due)
-            if reason:
-                self.tally.failed += 1
-                self.tally.reason = self.tally.reason or reason
+            before = self.tally
+            slowest = max(before.slowest, time.monotonic() - due)
+            self.tally = Tally(before.sent + 1, before.failed + bool(reason), slowest, before.reason or reason)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from raab.errors import RaabError
 from raab.host import probe
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """Which workers answered for the release, and how many answers that took."""
 
     release: str
@@ -40,7 +39,7 @@ def prove(bind: str, release: str, workers: Callable[[], frozenset[int]], limit:
             return Proof(release, tuple(sorted(wanted)), answers)
         if time.monotonic() > end:
             raise RaabError(failure(release, wanted - seen, strangers, errors, trouble, limit))
-        time.sleep(0.02)
+        time.sleep(0.005)
 
 
 def burst(bind: str, count: int) -> tuple[list[probe.Answer], str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
@@ -21,16 +20,15 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One file on its way: its name, its SHA-256 in hex, its size in bytes."""
 
     name: str
     sha256: str
     size: int
 
-    def __post_init__(self) -> None:
-        # The name and the hash become a path that root writes to.
+    def check(self) -> None:
+        """Raises ValueError unless name and hash are fit to become a path that root writes to."""
         if "/" in self.name or self.name.startswith(".") or not self.name:
             raise ValueError(f"not a file name: {self.name!r}")
         if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
@@ -38,7 +36,12 @@ class Part:
 
 
 def receive(paths: Paths, source: Source, parts: tuple[Part, ...]) -> int:
-    """Read the parts' bytes, one after another, into the cache; return how many. Raises RaabError for wrong or missing bytes."""
+    """Read the parts' bytes, one after another, into the cache; return how many.
+
+    Raises RaabError for wrong or missing bytes, ValueError for parts that are not to be written at all.
+    """
+    for part in parts:
+        part.check()
     paths.cache.mkdir(parents=True, exist_ok=True)
     for leftover in paths.cache.glob("*.part"):
         shutil.rmtree(leftover)

@@ -33,6 +33,14 @@ class Held:
         self.conversation.close()
 
 
+def serving_at() -> str:
+    """Where the running service listens; empty when none runs, or one that does not tell."""
+    try:
+        return str(ask(5, verb="status").get("bind", ""))
+    except RaabError:
+        return ""
+
+
 def hold(release: str) -> Held | None:
     """Have the running master load a release; None when none runs, or when it takes more than new workers (see Reloads.hold).
 

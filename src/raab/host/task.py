@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from raab.host.paths import Paths
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(NamedTuple):
     """A command of the operator's, run with the release's directory as working directory; `timeout` in seconds."""
 
     command: str
     timeout: float
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """One activation: which release, why (`deploy`, `rollback`, `revert`), for whom, how many releases to keep afterwards.
 
     `condemn` is a release that is marked as failed when this one serves: the one that its wave was taken back from.
@@ -57,14 +54,12 @@ class Task:
         )
 
 
-@dataclass
 class Teller:
     """Writes events where a session finds them, and for an operator at a terminal on stdout too."""
 
-    paths: Paths
-    began: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.began = time.monotonic()
         self.paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.fd = os.open(self.paths.events, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
 

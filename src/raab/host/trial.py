@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import io
 import os
 import sys
@@ -56,8 +55,6 @@ def _end_after(seconds: float) -> None:
 
 def _configure(config: Path) -> None:
     """Have gunicorn read its configuration file. It prints what is wrong and exits, which is turned into an error here."""
-    # gunicorn.py looks for it among the modules; without it, a process of its own would read all of it once more.
-    importlib.import_module("raab.host.server_settings")
     said = io.StringIO()
     argv, sys.argv = sys.argv, ["gunicorn", "-c", str(config)]
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from raab.host import systemd
 from raab.host.durable import write_durably
@@ -12,8 +12,7 @@ from raab.host.paths import UNIT, Paths
 from raab.host.sandbox import assignments
 
 
-@dataclass(frozen=True)
-class UnitFile:
+class UnitFile(NamedTuple):
     """One file of a release's systemd/ folder and the place where it belongs."""
 
     source: Path
