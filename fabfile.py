@@ -6,6 +6,7 @@ Exit codes: src/raab/deploy/exitcodes.py. `fab --list` shows the verbs, `fab --h
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,6 +38,8 @@ def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
     def decorate(function: Callable[..., int]) -> Any:
         @functools.wraps(function)
         def guarded(context: Context, *args: Any, **kwargs: Any) -> None:
+            # What has been imported stays to the end: no collection, those of the interpreter's end among them, need look at it.
+            gc.freeze()
             try:
                 code = function(context, *args, **kwargs)
             except RaabError as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from handover.pin import pinned
 
+_read: dict[tuple[int, ...], str] = {}
+
 
 def of_master(root: str = "", release: str = "") -> dict[str, str]:
     """The digest of each file of the environment that this process has loaded as a module, and of its interpreter.
@@ -37,8 +39,13 @@ def _package(name: str) -> str:
 
 
 def _digest(name: str) -> str:
+    """Releases with the same packages share their files (hard links), which are read once."""
     try:
-        return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+        status = os.stat(name)
+        key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+        if key not in _read:
+            _read[key] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+        return _read[key]
     except OSError:
         return "missing"
 

@@ -177,9 +177,6 @@ class Reloads:
         master = self._master
         master.cfg.on_reload(master)
         master.incoming_release = release
-        # The settings of before are garbage, which would stay for ever once it is frozen (HandoverArbiter.spawn_worker).
-        gc.unfreeze()
-        gc.collect()
         wanted = master.scaling.restored()
         master.fleet = states.reload(master.fleet, wanted, one_by_one=master.options.one_by_one)
         master.manage_workers()
@@ -236,6 +233,8 @@ class Reloads:
         self._master.fleet = states.taken_over(self._master.fleet)
         self._master.release = self._master.incoming_release
         self._master.scaling.save()
+        # The old workers are told first: who hears the verdict finds new ones alone.
+        self._master.manage_workers()
         self.conclude("")
 
     def given_up(self, why: str) -> None:
@@ -267,6 +266,9 @@ class Reloads:
                 client.answer({"ask": "again"})
             master.scaling.answer_now()
             return
+        # The settings of before are garbage, which would stay for ever once frozen (HandoverArbiter.spawn_worker). Nobody waits now.
+        gc.unfreeze()
+        gc.collect()
         self.next()
 
     def next(self) -> None:

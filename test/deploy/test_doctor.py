@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from raab.deploy import doctor
 from raab.deploy.hostfacts import HostFacts, InstalledRelease

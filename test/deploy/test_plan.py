@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
+
+from msgspec.structs import replace
 
 from raab.deploy import plan, plantext
 from raab.deploy.bundle import Bundle, Part

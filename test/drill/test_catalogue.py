@@ -89,7 +89,7 @@ def test_an_environment_that_is_not_marked_is_left_alone(tmp_path: Path) -> None
     with pytest.raises(RaabError, match="own, which is not marked `drills: allowed`") as caught:
         allow(own)
     assert caught.value.exit_code == 5
-    allow(replace(own, settings=msgspec.structs.replace(own.settings, drills="allowed")))
+    allow(msgspec.structs.replace(own, settings=msgspec.structs.replace(own.settings, drills="allowed")))
 
 
 def test_drills_log_in_as_root(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+
+from msgspec import Struct
 
 from raab.deploy.tree import Origin, ask_git, content_hash, inputs
 from raab.errors import RaabError
@@ -22,8 +23,7 @@ from raab.errors import RaabError
 CARRIED = ("requirements.lock", "wsgi.py", "gunicorn.py")
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """One file to send: the name it gets on the host, its SHA-256 in hex, its size in bytes, and where it lies here."""
 
     name: str
@@ -37,8 +37,7 @@ class Part:
         return cls(name or path.name, hashlib.sha256(content).hexdigest(), len(content), path)
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte."""
 
     id: str

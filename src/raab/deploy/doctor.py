@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import MARGIN, MIB, OLDEST_SYSTEMD
@@ -15,8 +16,7 @@ ROOM = 200 * MIB + MARGIN
 FEWEST_INODES = 10_000
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One check of one host."""
 
     check: str

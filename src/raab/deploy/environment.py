@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from raab.deploy import exitcodes
 from raab.deploy.schema import File
@@ -15,8 +17,7 @@ from raab.factory.validation import convert
 from raab.factory.yamlfile import read_yaml
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Struct, frozen=True):
     """A server as SSH reaches it. `identity` and `known_hosts` are files; empty for what SSH itself would use."""
 
     name: str
@@ -28,8 +29,7 @@ class Host:
     roles: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """One environment, ready to use. Times are seconds; `roles` decide later what a host gets."""
 
     name: str

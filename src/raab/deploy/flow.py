@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from raab.deploy import differences, exitcodes, plan
-from raab.deploy.bundle import Bundle, build
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from raab.deploy import exitcodes, plan
 from raab.deploy.environment import Environment, Host
 from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts
@@ -17,17 +19,17 @@ from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport, Report, Result
 from raab.deploy.rollback import plan_rollback
 from raab.deploy.run import Progress, Runner
-from raab.deploy.supplies import supply
-from raab.deploy.tree import titles
 from raab.deploy.waves import Waves
 from raab.errors import RaabError
+
+if TYPE_CHECKING:
+    from raab.deploy.bundle import Bundle
 
 Planner = Callable[[Mapping[str, HostFacts]], Plan]
 ShowPlan = Callable[[Plan], None]
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One deploy or rollback of an environment; `wait` is how many seconds it may wait for another one to end."""
 
     root: Path
@@ -38,6 +40,10 @@ class Operation:
 
     def deploy(self, only_plan: ShowPlan | None = None) -> Report:
         """Bring the working tree's release to every host. With `only_plan` the plan is handed over instead, and nothing is changed."""
+        # Here and not above: a rollback builds and sends nothing.
+        from raab.deploy.bundle import build
+        from raab.deploy.supplies import supply
+
         with Runner(self.environment, self.progress) as runner, ThreadPoolExecutor(1) as pool:
             # The hosts are asked while the bundle is built; neither needs the other yet.
             asking = pool.submit(runner.facts)
@@ -51,10 +57,13 @@ class Operation:
 
     def differences(self, runner: Runner, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[str, tuple[str, ...]]:
         """What the bundle changes on each host that runs something else, for people."""
+        from raab.deploy.differences import between
+        from raab.deploy.tree import titles
+
         new = bundle.texts()
         running = {name: release for name, host in facts.items() if (release := host.release(host.current))}
         return {
-            name: differences.between(runner.texts(name), new, titles(self.root, release.commit, bundle.commit))
+            name: between(runner.texts(name), new, titles(self.root, release.commit, bundle.commit))
             for name, release in running.items()
             if release.content != bundle.content
         }

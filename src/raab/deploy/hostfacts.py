@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
 
-from raab.deploy.wheels import Platform
+if TYPE_CHECKING:
+    from raab.deploy.wheels import Platform
 
 
-@dataclass(frozen=True)
-class InstalledRelease:
+class InstalledRelease(Struct, frozen=True):
     """A release directory on a host; an incomplete one has nothing but its name."""
 
     id: str
@@ -22,8 +22,7 @@ class InstalledRelease:
     lock: str
 
 
-@dataclass(frozen=True)
-class LockHolder:
+class LockHolder(Struct, frozen=True):
     """Who holds a host's lock; `since` in seconds since the epoch."""
 
     who: str = "somebody"
@@ -32,8 +31,7 @@ class LockHolder:
     since: float = 0.0
 
 
-@dataclass(frozen=True)
-class HostFacts:
+class HostFacts(Struct, frozen=True):
     """The answer of raab.host.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each release."""
 
     python: str
@@ -62,6 +60,9 @@ class HostFacts:
 
     @property
     def platform(self) -> Platform:
+        # Here and not above: a rollback needs no wheels.
+        from raab.deploy.wheels import Platform
+
         return Platform(self.python, self.implementation, self.libc, self.machine)
 
     @property

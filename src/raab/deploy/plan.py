@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from raab.deploy import exitcodes
 from raab.deploy.changes import changes
@@ -24,8 +26,7 @@ UNPACKED = 4
 MARGIN = 64 * MIB
 
 
-@dataclass(frozen=True)
-class Supplies:
+class Supplies(Struct, frozen=True):
     """What a host's platform needs beside the bundle: the dependencies' wheels and uv; or why they cannot be had."""
 
     wheels: tuple[Part, ...] = ()
@@ -33,8 +34,7 @@ class Supplies:
     problem: RaabError | None = None
 
 
-@dataclass(frozen=True)
-class Staging:
+class Staging(Struct, frozen=True):
     """Bring a release onto the host: `send` is exactly what its cache lacks, `wheels` all that its environment needs."""
 
     send: tuple[Part, ...]
@@ -47,8 +47,7 @@ class Staging:
         return sum(part.size for part in self.send)
 
 
-@dataclass(frozen=True)
-class HostPlan:
+class HostPlan(Struct, frozen=True):
     """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation."""
 
     host: Host
@@ -61,8 +60,7 @@ class HostPlan:
     refusal: RaabError | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """All hosts, and the waves in which those that change are switched."""
 
     environment: str

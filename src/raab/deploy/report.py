@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from typing import Literal
+
+from msgspec import Struct, to_builtins
 
 Result = Literal["deployed", "rolled back", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded"]
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """The host's own requests across the switch; `slowest` in seconds."""
 
     sent: int = 0
@@ -19,8 +19,7 @@ class Probe:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class HostReport:
+class HostReport(Struct, frozen=True):
     """One host's outcome. Times in seconds, `sent` in bytes over the connection; `channels` counts its SSH channels."""
 
     name: str
@@ -34,11 +33,10 @@ class HostReport:
     stage_seconds: float = 0.0
     sent: int = 0
     channels: int = 0
-    probe: Probe = field(default_factory=Probe)
+    probe: Probe = Probe()
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """One operation, one verdict, one exit code."""
 
     environment: str
@@ -49,7 +47,7 @@ class Report:
     seconds: float = 0.0
 
     def json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(to_builtins(self))
 
 
 COLUMNS = ("host", "address", "result", "release", "from", "seconds", "requests", "failed", "slowest")

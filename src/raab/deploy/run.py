@@ -8,8 +8,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from raab.deploy import exitcodes
 from raab.deploy.connection import ConnectionLost, Remote

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+
+from msgspec import Struct
 
 from raab.deploy import exitcodes
 from raab.errors import RaabError
@@ -15,8 +16,7 @@ SINGLE_INPUTS = ("setup.py", "pyproject.toml", "requirements.lock", "wsgi.py", "
 LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the tree stands: commit, its time in seconds since the epoch (now for a tree that differs from it), and whether it differs."""
 
     commit: str

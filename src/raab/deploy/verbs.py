@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from raab.deploy import exitcodes, plantext, report
-from raab.deploy.bundle import build as build_bundle
 from raab.deploy.flow import Operation
 from raab.deploy.inspection import Inspection
 from raab.deploy.plan import Plan
@@ -63,6 +62,8 @@ class Verbs(Inspection):
 
 def build(root: Path, as_json: bool) -> int:
     """Make the bundle; needs no environment."""
+    from raab.deploy.bundle import build as build_bundle
+
     began = time.monotonic()
     bundle = build_bundle(root)
     if as_json:

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from raab.deploy import exitcodes
 from raab.deploy.bundle import Part
@@ -21,8 +23,7 @@ OLDEST_GLIBC = 5
 LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
-@dataclass(frozen=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """What decides which wheel fits: the host's Python, e.g. 3.11.2, its libc, e.g. `glibc 2.36`, its machine, e.g. x86_64."""
 
     python: str
@@ -69,7 +70,7 @@ def fetch(root: Path, lock: Path, platform: Platform, only: str = "") -> tuple[P
 
     Raises RaabError naming the project that has no wheel for it.
     """
-    key = hashlib.sha256("\0".join([lock.read_text(), only, *vars(platform).values()]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join([lock.read_text(), only, *asdict(platform).values()]).encode()).hexdigest()[:16]
     home = root / "build" / "raab" / "wheels" / key
     if not (home / "index.json").exists():
         download(requirements(lock, platform, only), platform, home)

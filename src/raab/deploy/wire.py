@@ -21,6 +21,7 @@ MODULES = (
     "raab.host.install",
     "raab.host.systemd",
     "raab.host.follow",
+    "raab.host.processes",
     "raab.host.service",
     "raab.host.session",
 )

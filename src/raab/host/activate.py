@@ -6,186 +6,29 @@ Runs on the host by the new release's own code, apart from the deployer's connec
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import time
-from typing import Any
+from contextlib import suppress
 
 from raab.errors import RaabError
-from raab.host import journal, proof, rehearsal, switch, systemd, takeup, units, verify
-from raab.host.facts import current_release
-from raab.host.paths import RELEASE_ID, UNIT, Paths
-from raab.host.probe import Prober, Tally
-from raab.host.task import Hook, Task, Teller
+from raab.host.held import Asked
+from raab.host.paths import RELEASE_ID, Paths
+from raab.host.task import Task
 
 
 def run(args: argparse.Namespace) -> int:
     """Entry of the `raab` command; exit code 0 when the release serves, 4 when it does not."""
+    release: str = args.release
     if os.geteuid() != 0:
         raise RaabError("activate: only root may switch releases", "use sudo", exit_code=2)
     paths = Paths()
-    if not RELEASE_ID.match(args.release) or not paths.manifest(args.release).exists():
-        raise RaabError(f"activate: no such release on this host, got {args.release}", f"see `ls {paths.releases}`", exit_code=2)
-    activation = Activation(paths, Task.read(paths, args.release), Teller(paths))
-    verdict = activation.carry_out()
-    activation.teller.verdict(verdict)
-    # After the verdict, for nobody needs to wait for it.
-    activation.prune()
-    return 0 if verdict["ok"] else 4
+    if not RELEASE_ID.match(release) or not paths.manifest(release).exists():
+        raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exit_code=2)
+    task = Task.read(paths, release)
+    asked = None
+    # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first.
+    if task.before is None:
+        with suppress(RaabError):
+            asked = Asked(release)
+    from raab.host.activation import Activation
 
-
-class Activation:
-    """One activation, from the release's verification to its proof or back."""
-
-    def __init__(self, paths: Paths, task: Task, teller: Teller) -> None:
-        self.paths = paths
-        self.task = task
-        self.teller = teller
-        self.release = paths.release(task.release)
-        self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
-        self.previous = current_release(paths)
-        self.prober: Prober | None = None
-        self.began = time.time()
-        self.waits = 60.0
-        self.bind = ""
-        self.held: takeup.Held | None = None
-
-    def carry_out(self) -> dict[str, Any]:
-        """All steps in order. Whatever fails, the host serves afterwards what it served before."""
-        self.record("begun")
-        self.probe(takeup.serving_at())
-        try:
-            self.rehearse()
-        except RaabError as error:
-            return self.failed(error, reverted=True, switched=False)
-        self.probe(self.bind if systemd.is_active() else "")
-        try:
-            shown = self.go(self.task.release, self.held)
-            self.hook("after_activate", self.task.after)
-        except RaabError as error:
-            verdict = self.go_back(error)
-        else:
-            self.record("serving")
-            if self.task.condemn:
-                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
-            verdict = {
-                "ok": True,
-                "release": self.task.release,
-                "from": self.previous,
-                "reason": "",
-                "proof": shown._asdict(),
-                **self.measured(),
-            }
-        return verdict
-
-    def probe(self, bind: str) -> None:
-        """Send requests there from now on, unless that is being done."""
-        if bind and not self.prober:
-            self.prober = Prober(bind)
-            self.prober.start()
-
-    def measured(self) -> dict[str, Any]:
-        """What became of the requests, and how long all of it took."""
-        tally = self.prober.stop() if self.prober else Tally()
-        return {"probe": tally._asdict(), "seconds": round(time.time() - self.began, 3)}
-
-    def rehearse(self) -> None:
-        """Everything that can be known before the switch."""
-        self.teller.step("verifying the release")
-        verify.verify(self.release)
-        if units.prepare(self.paths, self.release):
-            self.teller.step("prepared the host: user and directories")
-        self.hook("before_activate", self.task.before)
-        self.teller.step("loading it for trial")
-        # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
-        if not units.restart_needed(self.paths, self.release):
-            self.held = takeup.hold(self.task.release)
-        if self.held:
-            self.bind, self.waits = self.held.bind, self.held.waits
-            return
-        trial = rehearsal.Rehearsal(self.paths, self.release)
-        try:
-            self.read_settings()
-        finally:
-            # It keeps load_timeout itself, unless its code is beyond the reach of Python.
-            trial.finish(self.waits + 10)
-
-    def read_settings(self) -> None:
-        """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
-        from raab.factory.configFactory import load_settings
-
-        settings = load_settings(rehearsal.settings_environment(self.paths, self.release), self.paths.configuration)
-        self.bind = settings.server.bind
-        self.waits = float(settings.server.load_timeout)
-
-    def go(self, release_id: str, held: takeup.Held | None = None) -> proof.Proof:
-        """Switch to a release, let the service take it up, and prove that it did."""
-        old = held.old if held else systemd.workers(systemd.main_pid())
-        self.teller.step(f"switching to {release_id}")
-        switch.switch(self.paths, release_id)
-        restart = units.install(self.paths, self.paths.release(release_id))
-        if held and not restart:
-            self.teller.step("handing over to new workers")
-            held.take_over()
-        else:
-            takeup.take_up(restart, self.waits, self.teller)
-        self.teller.step("proving it by answers")
-        return proof.prove(
-            self.bind, release_id, lambda: systemd.workers(held.master if held else systemd.main_pid()) - old, limit=self.waits
-        )
-
-    def go_back(self, error: RaabError) -> dict[str, Any]:
-        """Return to what served before. Its own failure is told beside the first one."""
-        self.teller.step(f"failed, going back: {error.message}")
-        try:
-            if self.previous is None:
-                systemd.order("systemctl", "stop", UNIT)
-                systemd.order("systemctl", "disable", "--quiet", UNIT)
-                systemd.order("systemctl", "reset-failed", UNIT)
-                switch.remove(self.paths)
-            else:
-                self.go(self.previous)
-        except RaabError as second:
-            return self.failed(RaabError(f"{error.message}\nand going back failed: {second.message}"), reverted=False, switched=True)
-        return self.failed(error, reverted=True, switched=True)
-
-    def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
-        self.record("failed", reason=error.message)
-        return {
-            "ok": False,
-            "release": self.task.release,
-            "from": self.previous,
-            "reason": error.message,
-            "hint": error.hint,
-            "reverted": reverted,
-            "switched": switched,
-            **self.measured(),
-        }
-
-    def record(self, verdict: str, reason: str = "", release: str = "") -> None:
-        entry = {
-            "time": time.time(),
-            "release": release or self.task.release,
-            "from": self.previous,
-            "action": self.task.action,
-            "verdict": verdict,
-            "who": self.task.who,
-            "machine": self.task.machine,
-            "version": self.manifest["version"],
-            "commit": self.manifest["commit"],
-            "seconds": round(time.time() - self.began, 3),
-        }
-        journal.append(self.paths.journal, {**entry, "reason": reason} if reason else entry)
-
-    def hook(self, name: str, hook: Hook | None) -> None:
-        if hook is not None:
-            self.teller.step(f"hook {name}: {hook.command}")
-            self.teller.output(rehearsal.run_hook(self.paths, name, hook, self.release))
-
-    def prune(self) -> None:
-        from raab.host import prune
-
-        current = current_release(self.paths)
-        # The one just activated stays in any case: if it failed, somebody will want to look at it.
-        protected = frozenset(name for name in (current, self.previous, self.task.release) if name)
-        prune.prune(self.paths, journal.served(journal.read(self.paths.journal)), protected, self.task.keep)
+    return Activation(paths, task, asked).run()

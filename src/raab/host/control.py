@@ -23,7 +23,8 @@ def ask(seconds: float, **request: Any) -> dict[str, Any]:
     """
     conversation = Conversation(seconds)
     try:
-        answer = conversation.ask(**request)
+        conversation.say(**request)
+        answer = conversation.hear()
     finally:
         conversation.close()
     if "error" in answer:
@@ -43,10 +44,14 @@ class Conversation:
         with self.explained():
             self.channel.connect(self.path)
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Send a request and return the master's next word."""
+    def say(self, **request: Any) -> None:
+        """Send a request."""
         with self.explained():
             self.channel.send(json.dumps(request).encode())
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for the master's next word."""
+        with self.explained():
             packet = self.channel.recv(1 << 20)
         if not packet:
             raise RaabError(f"{self.path}: the master ended before it answered", "journalctl -u raab -n 50")

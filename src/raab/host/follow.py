@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
@@ -19,6 +20,7 @@ from raab.host.paths import ACTIVATION_UNIT, Paths
 
 Emit = Callable[[dict[str, Any]], None]
 TOKEN = re.compile(r"\A[0-9a-f]{32}\Z")
+TRANSIENT = Path("/run/systemd/transient") / ACTIVATION_UNIT
 POLL_SECONDS = 0.003
 
 
@@ -51,6 +53,9 @@ def wait_for_previous(seconds: float = 10) -> None:
 
 
 def activating() -> bool:
+    # Whose unit file is not there needs no question, and no line in the journal about it (systemd.unit(5), transient units).
+    if not TRANSIENT.exists():
+        return False
     return systemd.show(ACTIVATION_UNIT, "ActiveState").get("ActiveState") in ("active", "activating", "deactivating")
 
 

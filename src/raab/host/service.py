@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import facts, journal, lock, systemd, verify
+from raab.host import facts, journal, lock, processes, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
@@ -99,7 +99,7 @@ def workers(paths: Paths) -> dict[str, Any]:
     told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
     counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
     return {
-        "workers": sorted(systemd.workers(systemd.main_pid())),
+        "workers": sorted(processes.workers(systemd.main_pid())),
         "requests": sum(count for _, count in counts),
         "errors": sum(count for status, count in counts if status.startswith("5")),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host.paths import UNIT
@@ -41,14 +40,6 @@ def is_active() -> bool:
 
 def main_pid() -> int:
     return int(show(UNIT, "MainPID").get("MainPID", "0") or 0)
-
-
-def workers(master: int) -> frozenset[int]:
-    """The processes that gunicorn's master forked, asked from the kernel and not from gunicorn."""
-    try:
-        return frozenset(int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split())
-    except OSError:
-        return frozenset()
 
 
 def last_words(since: float) -> str:

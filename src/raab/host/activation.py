@@ -1,0 +1,194 @@
+"""One activation, step by step: verified, loaded, switched to, taken up, proved; or the host as it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host import journal, proof, rehearsal, switch, systemd, takeup, units, verify
+from raab.host.facts import current_release
+from raab.host.held import Asked, Held
+from raab.host.paths import UNIT, Paths
+from raab.host.probe import Prober, Tally
+from raab.host.processes import workers
+from raab.host.task import Hook, Task, Teller
+
+
+class Activation:
+    """One activation, from the release's verification to its proof or back. `asked` is the master's answer to come, if it was asked."""
+
+    def __init__(self, paths: Paths, task: Task, asked: Asked | None) -> None:
+        self.paths = paths
+        self.task = task
+        self.asked = asked
+        self.teller = Teller(paths)
+        self.release = paths.release(task.release)
+        self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
+        self.previous = current_release(paths)
+        self.prober: Prober | None = None
+        self.began = time.time()
+        self.waits = 60.0
+        self.bind = ""
+        self.held: Held | None = None
+
+    def run(self) -> int:
+        """Exit code 0 when the release serves, 4 when it does not."""
+        verdict = self.carry_out()
+        self.teller.verdict(verdict)
+        # After the verdict, for nobody needs to wait for it.
+        self.prune()
+        return 0 if verdict["ok"] else 4
+
+    def carry_out(self) -> dict[str, Any]:
+        """All steps in order. Whatever fails, the host serves afterwards what it served before."""
+        self.record("begun")
+        # From where the service is now; where it cannot tell, from where it will be.
+        self.probe(takeup.serving_at())
+        try:
+            self.rehearse()
+        except RaabError as error:
+            if self.asked:
+                self.asked.conversation.close()
+            return self.failed(error, reverted=True, switched=False)
+        if not self.prober and systemd.is_active():
+            self.probe(self.bind)
+        try:
+            shown = self.go(self.task.release, self.held)
+            self.hook("after_activate", self.task.after)
+        except RaabError as error:
+            verdict = self.go_back(error)
+        else:
+            self.record("serving")
+            if self.task.condemn:
+                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
+            verdict = {
+                "ok": True,
+                "release": self.task.release,
+                "from": self.previous,
+                "reason": "",
+                "proof": shown._asdict(),
+                **self.measured(),
+            }
+        return verdict
+
+    def probe(self, bind: str) -> None:
+        """Send requests there from now on."""
+        if bind:
+            self.prober = Prober(bind)
+            self.prober.start()
+
+    def measured(self) -> dict[str, Any]:
+        """What became of the requests, and how long all of it took."""
+        tally = self.prober.stop() if self.prober else Tally()
+        return {"probe": tally._asdict(), "seconds": round(time.time() - self.began, 3)}
+
+    def rehearse(self) -> None:
+        """Everything that can be known before the switch."""
+        self.teller.step("verifying the release")
+        verify.verify(self.release)
+        if units.prepare(self.paths, self.release):
+            self.teller.step("prepared the host: user and directories")
+        self.hook("before_activate", self.task.before)
+        self.teller.step("loading it for trial")
+        # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
+        self.held = self.loaded()
+        if self.held:
+            self.bind, self.waits = self.held.bind, self.held.waits
+            return
+        trial = rehearsal.Rehearsal(self.paths, self.release)
+        try:
+            self.read_settings()
+        finally:
+            # It keeps load_timeout itself, unless its code is beyond the reach of Python.
+            trial.finish(self.waits + 10)
+
+    def loaded(self) -> Held | None:
+        if units.restart_needed(self.paths, self.release):
+            if self.asked:
+                self.asked.conversation.close()
+            return None
+        if not self.asked:
+            with suppress(RaabError):
+                self.asked = Asked(self.task.release)
+        return self.asked.held() if self.asked else None
+
+    def read_settings(self) -> None:
+        """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
+        from raab.factory.configFactory import load_settings
+
+        settings = load_settings(rehearsal.settings_environment(self.paths, self.release), self.paths.configuration)
+        self.bind = settings.server.bind
+        self.waits = float(settings.server.load_timeout)
+
+    def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
+        """Switch to a release, let the service take it up, and prove that it did."""
+        old = held.old if held else workers(systemd.main_pid())
+        self.teller.step(f"switching to {release_id}")
+        switch.switch(self.paths, release_id)
+        restart = units.install(self.paths, self.paths.release(release_id))
+        if held and not restart:
+            self.teller.step("handing over to new workers")
+            held.take_over()
+        else:
+            takeup.take_up(restart, self.waits, self.teller)
+        self.teller.step("proving it by answers")
+        return proof.prove(self.bind, release_id, lambda: workers(held.master if held else systemd.main_pid()) - old, limit=self.waits)
+
+    def go_back(self, error: RaabError) -> dict[str, Any]:
+        """Return to what served before. Its own failure is told beside the first one."""
+        self.teller.step(f"failed, going back: {error.message}")
+        try:
+            if self.previous is None:
+                systemd.order("systemctl", "stop", UNIT)
+                systemd.order("systemctl", "disable", "--quiet", UNIT)
+                systemd.order("systemctl", "reset-failed", UNIT)
+                switch.remove(self.paths)
+            else:
+                self.go(self.previous)
+        except RaabError as second:
+            return self.failed(RaabError(f"{error.message}\nand going back failed: {second.message}"), reverted=False, switched=True)
+        return self.failed(error, reverted=True, switched=True)
+
+    def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
+        self.record("failed", reason=error.message)
+        return {
+            "ok": False,
+            "release": self.task.release,
+            "from": self.previous,
+            "reason": error.message,
+            "hint": error.hint,
+            "reverted": reverted,
+            "switched": switched,
+            **self.measured(),
+        }
+
+    def record(self, verdict: str, reason: str = "", release: str = "") -> None:
+        entry = {
+            "time": time.time(),
+            "release": release or self.task.release,
+            "from": self.previous,
+            "action": self.task.action,
+            "verdict": verdict,
+            "who": self.task.who,
+            "machine": self.task.machine,
+            "version": self.manifest["version"],
+            "commit": self.manifest["commit"],
+            "seconds": round(time.time() - self.began, 3),
+        }
+        journal.append(self.paths.journal, {**entry, "reason": reason} if reason else entry)
+
+    def hook(self, name: str, hook: Hook | None) -> None:
+        if hook is not None:
+            self.teller.step(f"hook {name}: {hook.command}")
+            self.teller.output(rehearsal.run_hook(self.paths, name, hook, self.release))
+
+    def prune(self) -> None:
+        from raab.host import prune
+
+        current = current_release(self.paths)
+        # The one just activated stays in any case: if it failed, somebody will want to look at it.
+        protected = frozenset(name for name in (current, self.previous, self.task.release) if name)
+        prune.prune(self.paths, journal.served(journal.read(self.paths.journal)), protected, self.task.keep)

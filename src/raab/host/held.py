@@ -1,0 +1,66 @@
+"""A release that new workers of the running master load before `current` names it: see handover/hold.py, the master's side."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host.control import Conversation
+from raab.host.processes import workers
+
+# The master keeps the limits of a release (load_timeout) itself and always answers; this bounds the rest.
+_PATIENCE = 3600.0
+
+
+class Asked:
+    """The wish that the running master load a release. When the conversation ends, with this process at the latest, the master looks
+    where `current` leads, and lets the new workers serve or sends them away."""
+
+    def __init__(self, release: str) -> None:
+        """Raises RaabError when no master runs."""
+        self.began = time.time()
+        self.conversation = Conversation(_PATIENCE)
+        self.old = workers(self.conversation.peer)
+        self.conversation.say(verb="hold", release=release)
+
+    def held(self) -> Held | None:
+        """Wait until it is loaded. None when it takes more than new workers (handover/reloads.py, _beyond).
+
+        Raises RaabError with the reason when the release does not load.
+        """
+        word = self.conversation.hear()
+        if word.get("held"):
+            return Held(self, word)
+        self.conversation.close()
+        if "good" in word:
+            judge(word, self.began)
+        # Not held; an older master does not know the question and calls it an error.
+        return None
+
+
+class Held:
+    """A release that is loaded. `bind` is where it will serve, `waits` how many seconds a generation of it may take to load, `master`
+    the master's process id, `old` those of the workers before."""
+
+    def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
+        self.conversation, self.old = asked.conversation, asked.old
+        self.master = self.conversation.peer
+        self.bind, self.waits = str(word["bind"]), float(word["load_timeout"])
+
+    def take_over(self) -> None:
+        """Now that `current` names it. Raises RaabError when the new workers do not serve; the old ones serve on then."""
+        began = time.time()
+        self.conversation.say(verb="switched")
+        judge(self.conversation.hear(), began)
+        self.conversation.close()
+
+
+def judge(verdict: dict[str, Any], began: float) -> None:
+    """Raises RaabError with the master's reason, and what the service has said since `began`, unless new workers serve."""
+    if not verdict["good"]:
+        # Here and not above: whoever asks for a release does that before all else.
+        from raab.host.systemd import last_words
+
+        reason, _, hint = str(verdict["reason"]).partition("\nhint: ")
+        raise RaabError(f"reload: the new workers do not serve, got {reason}\n{last_words(began)}".rstrip(), hint)
