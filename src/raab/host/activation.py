@@ -93,6 +93,7 @@ class Activation:
             self.teller.step("prepared the host: user and directories")
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
+        self.standing = units.standing()
         # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
         self.held = self.loaded()
         if self.held:
@@ -128,7 +129,7 @@ class Activation:
         old = held.old if held else workers(systemd.main_pid())
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
-        restart = units.install(self.paths, self.paths.release(release_id))
+        restart = units.install(self.paths, self.paths.release(release_id), self.standing)
         if held and not restart:
             self.teller.step("handing over to new workers")
             held.take_over()

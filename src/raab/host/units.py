@@ -48,16 +48,20 @@ def prepare(paths: Paths, release: Path) -> bool:
     return True
 
 
-def install(paths: Paths, release: Path) -> bool:
-    """Install the release's unit files; tell whether the service has to be restarted for them to apply."""
+def standing() -> dict[str, str]:
+    """What systemd says of the service's unit file."""
+    return systemd.show(UNIT, "NeedDaemonReload", "UnitFileState")
+
+
+def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
+    """Install the release's unit files; tell whether the service has to be restarted for them to apply. `before` is the file's standing."""
     changed = tuple(file for file in of_release(paths, release) if file.differs)
     restart = restart_needed(paths, release)
     copy(changed)
     link_command(paths)
-    state = systemd.show(UNIT, "NeedDaemonReload", "UnitFileState")
-    if changed or state.get("NeedDaemonReload") == "yes":
+    if changed or before.get("NeedDaemonReload") == "yes":
         systemd.must("systemctl", "daemon-reload")
-    if state.get("UnitFileState") != "enabled":
+    if before.get("UnitFileState") != "enabled":
         systemd.must("systemctl", "--quiet", "enable", UNIT)
     return restart
 
