@@ -23,15 +23,17 @@ from handover import states
 from handover.board import Board
 from handover.control import Client, Control, Request
 from handover.crew import Crew
+from handover.hold import Holds
 from handover.listeners import Listeners
 from handover.options import Options
+from handover.process import name_process
 from handover.reloads import Reloads
 from handover.report import status_of
 from handover.scaling import Scaling
 from handover.states import Fleet
 from handover.succession import Succession
 from handover.systemd import Notifier
-from handover.worker import HandoverWorker, name_process
+from handover.worker import HandoverWorker
 
 
 class HandoverArbiter(Arbiter):
@@ -60,6 +62,7 @@ class HandoverArbiter(Arbiter):
         self.systemd = True
         self.scaling = Scaling(self)
         self.reloads = Reloads(self)
+        self.holds = Holds(self)
         wanted = self.scaling.restored()
         # The link of the beginning: a generation that is held reads its settings past it.
         self.root = self.options.root or ""
@@ -133,7 +136,9 @@ class HandoverArbiter(Arbiter):
         now = time.monotonic()
         self.crew.end_overdue(now)
         self.succession.check(now)
-        self.reloads.check(now)
+        self.holds.check(now)
+        if self.reloads.trial:
+            self.reloads.trial.check(now)
         # Workers beat every second, so a third of systemd's patience is plenty.
         if self.notifier.watchdog and self.crew.beats(now, self.notifier.watchdog / 3 + 1):
             self.notifier.send("WATCHDOG=1")
@@ -155,7 +160,7 @@ class HandoverArbiter(Arbiter):
         if self.control:
             self.control.close()
         self.succession.close()
-        self.reloads.close()
+        self.holds.separate()
         self.selector.close()
         self.crew.close()
         os.close(self._wake)
@@ -239,9 +244,9 @@ class HandoverArbiter(Arbiter):
         elif request.verb == "scale":
             self.scaling.request(request, client)
         elif request.verb == "hold":
-            self.reloads.hold(client, request.release)
+            self.holds.request(client, request.release)
         elif request.verb == "switched":
-            self.reloads.decide(client)
+            self.holds.decide(client)
         else:
             client.answer(status_of(self))
 

@@ -10,8 +10,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from handover import states
+from handover.process import exit_status
 from handover.states import Phase
-from handover.worker import HandoverWorker, exit_status
+from handover.worker import HandoverWorker
 
 if TYPE_CHECKING:
     from handover.arbiter import HandoverArbiter
@@ -51,7 +52,7 @@ class Crew:
         worker.root, worker.release = master.root, master.release if master.fleet.incoming is None else master.incoming_release
         worker.must_answer = master.fleet.incoming is not None and master.fleet.generation > 0
         # While a generation is held no worker of another one is forked.
-        worker.gate = master.reloads.held.gate if master.reloads.held else None
+        worker.gate = master.holds.current.gate if master.holds.current else None
 
     def forked(self, pid: int, generation: int) -> None:
         """After the fork, in the master."""
@@ -75,7 +76,7 @@ class Crew:
                     self._deadlines.pop(int(pid), None)
                 elif word == "loaded":
                     self._deadlines.pop(int(pid), None)
-                    self._master.reloads.loaded(int(pid))
+                    self._master.holds.loaded(int(pid))
                 else:
                     self._reasons[int(pid)] = word.removeprefix("failed ")
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-import os
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import dropwhile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handover import fingerprint, states
 from handover.control import Client
-from handover.hold import Hold
 from handover.options import Options
-from handover.pin import pinned
 from handover.report import Outcome
 from handover.trial import Trial
 
@@ -31,26 +26,25 @@ class Reloads:
 
     def __init__(self, master: HandoverArbiter) -> None:
         self._master = master
-        self._prints = fingerprint.of_master()
+        self.prints = fingerprint.of_master()
         self._settings = master.cfg
         self._began = 0.0
-        self._waiting: list[Client] = []
+        self.waiting: list[Client] = []
         self._waiting_again: list[Client] = []
         self._trial_again = False
         self.trial: Trial | None = None
-        self.held: Hold | None = None
         self.outcome: Outcome | None = None
 
     def request(self, client: Client | None = None, *, trial: bool = False) -> None:
         """Begin a reload, or remember that another one is wanted once the one under way has ended."""
         master = self._master
-        if self._busy():
+        if self.busy():
             master.fleet = replace(master.fleet, again=True)
             self._trial_again |= trial
             self._waiting_again += [client] if client else []
             return
-        self._waiting += [client] if client else []
-        self._begin()
+        self.waiting += [client] if client else []
+        self.begin()
         if trial and master.options.trial:
             self.trial = Trial(master.options.trial, master.options.load_timeout)
         else:
@@ -72,107 +66,26 @@ class Reloads:
             self.trial.kill()
             self.trial = None
 
-    def hold(self, client: Client, name: str) -> None:
-        """Load the release in the folder `name` beside the current one, and have it wait. Where that cannot be, say so at once."""
-        master = self._master
-        release = os.path.join(os.path.dirname(master.release), name)
-        why = self._beyond(release)
-        if why:
-            client.answer({"held": False, "reason": why})
-            return
-        self._waiting += [client]
-        self._begin()
-        before = master.cfg.address
-        with self._as_if_current(release):
-            refusal = self._load_settings()
-        if refusal:
-            self.conclude(refusal)
-        elif before != master.cfg.address and not master.listeners.given:
-            self._restore_settings()
-            self._waiting.remove(client)
-            master.announce()
-            client.answer({"held": False, "reason": "listening address"})
-        else:
-            self.held = Hold(client, release, master.options.load_timeout)
-            client.gone = self.decide
-            self._build(release)
-
-    def _beyond(self, release: str) -> str:
-        """Why new workers of this master cannot try that release; empty when they can."""
-        master = self._master
-        if self._busy():
-            return "a reload is under way"
-        # gunicorn's settings are a program. What they do has been tried in this process, or it shall not be tried there first.
-        config = Path(master.release, os.path.basename(master.app.cfg.config))
-        try:
-            same = config.read_bytes() == Path(release, config.name).read_bytes()
-        except OSError:
-            same = False
-        if not master.root or not same:
-            return config.name
-        return ", ".join(fingerprint.differences(self._prints, fingerprint.of_master(master.root, release)))
-
-    @contextlib.contextmanager
-    def _as_if_current(self, release: str) -> Iterator[None]:
-        """Have gunicorn find its configuration file in a release that the link does not lead to; it knows the path from its arguments."""
-        arguments = sys.argv
-        sys.argv = [pinned(word, self._master.root, release) for word in arguments]
-        try:
-            yield
-        finally:
-            sys.argv = arguments
-
-    def loaded(self, pid: int) -> None:
-        """A worker that is held has loaded its release."""
-        master = self._master
-        if self.held:
-            told = {"bind": master.cfg.bind[0], "load_timeout": master.options.load_timeout}
-            self.held.loaded(pid, master.fleet, told)
-
-    def decide(self, client: Client | None = None) -> None:
-        """Whoever had a generation held has moved the link, or has not, or is gone: the link says what becomes of it."""
-        master, held = self._master, self.held
-        if client and not (held and client is held.client):
-            client.answer({"error": "switched: nothing is held for this client"})
-        elif held and master.resolved() == held.release:
-            self.held = None
-            held.open(len(master.fleet.of(states.Phase.BOOTING, generation=master.fleet.incoming)))
-        elif held:
-            self.given_up("trial: the release that was loaded did not become the current one")
-            master.manage_workers()
-
-    def check(self, now: float) -> None:
-        """Once a second: whatever has a time limit."""
-        if self.trial:
-            self.trial.check(now)
-        if self.held and self.held.overdue(now):
-            self.decide()
-
-    def close(self) -> None:
-        """In a forked worker: this is the master's."""
-        if self.held:
-            self.held.close_key()
-
     def _proceed(self) -> None:
         """Begin a new generation, or a new master where new workers are not enough."""
         master = self._master
         # Before anything of the new release is read: its settings may speak to another version of this very package.
-        changed = fingerprint.differences(self._prints, fingerprint.of_master())
+        changed = fingerprint.differences(self.prints, fingerprint.of_master())
         if changed:
             master.succession.begin(", ".join(changed))
             return
         before = master.cfg.address
-        refusal = self._load_settings()
+        refusal = self.load_settings()
         if refusal:
             self.conclude(refusal)
             return
         if before != master.cfg.address and not master.listeners.given:
-            self._restore_settings()
+            self.restore_settings()
             master.succession.begin("listening address")
             return
-        self._build(master.resolved())
+        self.build(master.resolved())
 
-    def _build(self, release: str) -> None:
+    def build(self, release: str) -> None:
         """Begin a new generation, of that release and with the settings just read."""
         master = self._master
         master.cfg.on_reload(master)
@@ -183,16 +96,16 @@ class Reloads:
 
     def replace_master(self) -> None:
         """What SIGUSR2 asks for: a new master, whether or not anything changed."""
-        if self._busy():
+        if self.busy():
             self._master.log.warning("USR2 ignored: a reload is under way")
             return
-        self._begin()
+        self.begin()
         self._master.succession.begin("USR2")
 
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
         return self._master.fleet.incoming is not None or self._master.succession.active or self.trial is not None
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         master = self._master
         self._began = time.monotonic()
         self._settings = master.cfg
@@ -201,7 +114,7 @@ class Reloads:
         # The trial, a new master and its workers may each need that time.
         master.notifier.extend(3 * master.options.load_timeout)
 
-    def _load_settings(self) -> str:
+    def load_settings(self) -> str:
         """Read the configuration anew. On any failure the one in force stays, and the reason is returned.
 
         gunicorn prints what is wrong and exits (gunicorn/app/base.py, do_load_config).
@@ -216,7 +129,7 @@ class Reloads:
             master.setup(master.app)
             master.log.reopen_files()
         except (Exception, SystemExit) as error:
-            self._restore_settings()
+            self.restore_settings()
             sys.stderr.write(said.getvalue())
             # Below the last traceback, the error's name and text; they may have several lines.
             last = said.getvalue().rpartition("Traceback (most recent call last):\n")[2].splitlines()
@@ -224,7 +137,7 @@ class Reloads:
             return told or f"{type(error).__name__}: {error}"
         return ""
 
-    def _restore_settings(self) -> None:
+    def restore_settings(self) -> None:
         self._master.app.cfg = self._settings
         self._master.setup(self._master.app)
 
@@ -239,16 +152,14 @@ class Reloads:
 
     def given_up(self, why: str) -> None:
         """The new generation cannot be had: the settings of before hold again, as the old workers have them."""
-        self._restore_settings()
+        self.restore_settings()
         self._master.fleet = states.given_up(self._master.fleet, self._master.scaling.restored())
         self.conclude(why)
 
     def conclude(self, refusal: str, *, replaced: bool = False) -> None:
         """The verdict: to the journal, to systemd, to whoever waits for it. Then the next one, if it was asked for."""
         master = self._master
-        if self.held:
-            self.held.close()
-            self.held = None
+        master.holds.close()
         seconds = time.monotonic() - self._began
         generation = master.fleet.newest + 1 if replaced else master.fleet.generation
         self.outcome = Outcome(not refusal, refusal, generation, round(seconds, 3), time.time(), replaced)
@@ -257,9 +168,9 @@ class Reloads:
         else:
             master.log.info("reload: generation %s serves after %.2f s", generation, seconds)
         master.announce()
-        for client in self._waiting:
+        for client in self.waiting:
             client.answer(self.outcome._asdict())
-        self._waiting = []
+        self.waiting = []
         if replaced:
             # The next reload is the successor's, and so is its verdict.
             for client in self._waiting_again:
@@ -276,6 +187,6 @@ class Reloads:
         master = self._master
         if master.fleet.again:
             master.fleet = replace(master.fleet, again=False)
-            self._waiting, self._waiting_again = self._waiting_again, []
+            self.waiting, self._waiting_again = self._waiting_again, []
             trial, self._trial_again = self._trial_again, False
             self.request(trial=trial)

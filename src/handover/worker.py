@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import _socket
 import contextlib
-import fcntl
 import gc
 import importlib
 import math
 import os
 import signal
 import socket
-import termios
 import time
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -34,6 +30,7 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
 from handover.check import check
+from handover.connection import Connection, Name, end, end_unless_asked
 from handover.patience import Patience
 from handover.pin import pin
 
@@ -48,41 +45,6 @@ STOP_LINGER = 1.0
 ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
-
-
-class _Connection:
-    """One accepted connection, and the context of each wait for a request's head: `waiting` meanwhile, at most `until`.
-
-    The first head has `seconds` to arrive, each further one `keepalive`. A timer for each, as gunicorn has it, would cost each
-    request; the worker looks around once a second instead (`_end_idle`).
-    """
-
-    __slots__ = ("client", "keepalive", "seconds", "until", "waiting")
-
-    def __init__(self, client: socket.socket, seconds: float, keepalive: float) -> None:
-        self.client = client
-        self.seconds, self.keepalive = seconds, keepalive
-        self.waiting, self.until = True, math.inf
-
-    def __enter__(self) -> None:
-        self.waiting, self.until = True, time.monotonic() + self.seconds
-
-    def __exit__(self, *_: object) -> None:
-        self.waiting = False
-        self.seconds = self.keepalive
-
-
-@dataclass(frozen=True)
-class _Name:
-    """All that gunicorn asks of a listener while it serves a connection (workers/base_async.py, handle).
-
-    Asked of the socket itself, a connection accepted just before the socket was closed would be lost to EBADF.
-    """
-
-    address: Any
-
-    def getsockname(self) -> Any:
-        return self.address
 
 
 class HandoverWorker(GeventWorker):
@@ -100,7 +62,7 @@ class HandoverWorker(GeventWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.open: dict[Any, _Connection] = {}
+        self.open: dict[Any, Connection] = {}
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
@@ -217,7 +179,7 @@ class HandoverWorker(GeventWorker):
         # Room of its own, so that a flood at one listener leaves the others open.
         pool = Pool(self.worker_connections)
         self.pools.append(pool)
-        server = StreamServer(listener, handle=partial(self.handle, _Name(listener.getsockname())), spawn=pool)
+        server = StreamServer(listener, handle=partial(self.handle, Name(listener.getsockname())), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
         server.start()
@@ -233,13 +195,13 @@ class HandoverWorker(GeventWorker):
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve one connection, known to `_drain` while it is open."""
         me = gevent.getcurrent()
-        self.open[me] = _Connection(client, self.options.head_timeout, self.cfg.keepalive)
+        self.open[me] = Connection(client, self.options.head_timeout, self.cfg.keepalive)
         try:
             super().handle(listener, client, addr)
         finally:
             del self.open[me]
 
-    def timeout_ctx(self) -> _Connection:  # type: ignore[override]  # typeshed has the base class return nothing
+    def timeout_ctx(self) -> Connection:  # type: ignore[override]  # typeshed has the base class return nothing
         """The wait for a request's head."""
         return self.open[gevent.getcurrent()]
 
@@ -291,41 +253,8 @@ class HandoverWorker(GeventWorker):
                 end(client.fileno())
 
 
-def end(fd: int) -> None:
-    """Shut a connection down by the kernel's shutdown(2): gevent's fails whoever waits for it with an error of its own."""
-    plain = _socket.socket(fileno=os.dup(fd))
-    try:
-        plain.shutdown(socket.SHUT_RDWR)
-    finally:
-        plain.close()
-
-
-def end_unless_asked(fd: int) -> None:
-    """Shut a connection down if nothing has arrived on it that nobody has read (tcp(7), SIOCINQ, which is FIONREAD).
-
-    A request that arrives between the look and the end is lost; these lie microseconds apart. Shut for reading only, that were as long
-    as its reader takes to wake up and close it.
-    """
-    if not any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
-        end(fd)
-
-
 def quicken(cfg: Any) -> None:
     """Make plain attributes of gunicorn's settings. It looks them up some thirty times a request, each by two calls (config.py,
     Config.__getattr__, which Python calls for what is no attribute).
     """
     vars(cfg).update({name: setting.get() for name, setting in cfg.settings.items()})
-
-
-def exit_status(status: int) -> tuple[str, bool]:
-    """How a process ended, in words, and whether a signal ended it; `status` is that of waitpid(2)."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return f"was ended by {signal.Signals(number).name if number in set(signal.Signals) else number}", True
-    return f"exited with status {os.waitstatus_to_exitcode(status)}", False
-
-
-def name_process(name: str) -> None:
-    """Set what pgrep(1) and ps(1) call this process, so that `pkill gunicorn` finds it (proc(5), comm)."""
-    with contextlib.suppress(OSError), open(f"/proc/{os.getpid()}/comm", "w") as comm:
-        comm.write(name)

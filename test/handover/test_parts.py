@@ -21,8 +21,8 @@ from handover.control import Request, parse
 from handover.listeners import stored_name
 from handover.patience import RATE, WINDOW, Patience
 from handover.pin import pinned
+from handover.process import exit_status
 from handover.trial import Trial
-from handover.worker import exit_status
 
 
 def test_a_saved_target_is_kept() -> None:

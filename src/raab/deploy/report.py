@@ -65,7 +65,7 @@ def summary(report: Report) -> str:
     sent = sum(host.probe.sent for host in report.hosts)
     failed = sum(host.probe.failed for host in report.hosts)
     # Beside every zero stands what it bounds: with none of N failed, the rate is below 3/N (rule of three).
-    bound = f", rate below {3 / sent:.2%}" if sent and not failed else ""
+    bound = f", rate below {min(3 / sent, 1):.2%}" if sent and not failed else ""
     probed = f"; {failed} of {sent} requests across the switch failed{bound}" if sent else ""
     if set(counts) == {"unchanged"}:
         told = "nothing changes"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import configparser
 import csv
-import importlib.util
 import io
 import os
 import zipfile
+from contextlib import suppress
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from raab.host.verify import record_digest
@@ -37,17 +38,23 @@ def is_plain(wheel: Path) -> bool:
 
 def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
     """Install a plain wheel; `before` is the environment of another release, or None. Returns the files that are new."""
-    site = site_packages(venv)
-    known = digests(site_packages(before)) if before else {}
-    fresh = []
+    site, old = site_packages(venv), site_packages(before) if before else None
+    known = digests(old) if old else {}
+    fresh: list[Path] = []
+    made: set[str] = set()
     with zipfile.ZipFile(wheel) as archive:
         record = next(name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
         wanted = rows(archive.read(record).decode())
         for name, digest in wanted.items():
-            target = site / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if before and digest and known.get(name) == digest and link(site_packages(before) / name, target, digest):
+            # Each file goes by its path as text: making Path's objects took longer than making the links.
+            folder = name.rpartition("/")[0]
+            for place in (folder, f"{folder}/__pycache__") if name.endswith(".py") else (folder,):
+                if place not in made:
+                    (site / place).mkdir(parents=True, exist_ok=True)
+                    made.add(place)
+            if old and digest and known.get(name) == digest and link(f"{old}/{name}", f"{site}/{name}", digest):
                 continue
+            target = site / name
             target.write_bytes(archive.read(name))
             fresh.append(target)
         entries = next((name for name in wanted if name.endswith(".dist-info/entry_points.txt")), "")
@@ -57,19 +64,18 @@ def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
     return fresh
 
 
-def link(source: Path, target: Path, digest: str) -> bool:
+def link(source: str, target: str, digest: str) -> bool:
     """Link a file and its bytecode, which is valid as long as the file keeps its time. False when it is not what its record says."""
     try:
-        if record_digest(source.read_bytes()) != digest.removeprefix("sha256="):
-            return False
+        with open(source, "rb") as file:  # noqa: PTH123
+            if record_digest(file.read()) != digest.removeprefix("sha256="):
+                return False
     except FileNotFoundError:
         return False
     os.link(source, target)
-    bytecode = Path(importlib.util.cache_from_source(str(source)))
-    if source.suffix == ".py" and bytecode.exists():
-        linked = Path(importlib.util.cache_from_source(str(target)))
-        linked.parent.mkdir(exist_ok=True)
-        os.link(bytecode, linked)
+    if source.endswith(".py"):
+        with suppress(FileNotFoundError):
+            os.link(cache_from_source(source), cache_from_source(target))
     return True
 
 
