@@ -22,7 +22,8 @@ class Options:
     one_by_one: replace one worker after the other instead of all at once.
     check: a path of the application that has to answer with a 2xx status before a worker of a new generation takes over.
     trial: the command of a trial load, made before a reload that asks for one; its exit status 0 accepts the code.
-    root: the symbolic link through which the release is reached; workers resolve it once, when they are forked.
+    root: the symbolic link through which the release is reached, as the master began with it; workers resolve it once, when they are
+    forked.
     target_file: where the number of workers wanted is kept. control: path of the control socket.
     """
 

@@ -103,9 +103,11 @@ class Reloads:
         self._master.succession.begin("USR2")
 
     def busy(self) -> bool:
+        """Whether a new generation, a new master or a trial is on its way."""
         return self._master.fleet.incoming is not None or self._master.succession.active or self.trial is not None
 
     def begin(self) -> None:
+        """Note what holds until the reload that begins is concluded, and tell systemd of it."""
         master = self._master
         self._began = time.monotonic()
         self._settings = master.cfg
@@ -138,6 +140,7 @@ class Reloads:
         return ""
 
     def restore_settings(self) -> None:
+        """Have the settings of before the reload hold again."""
         self._master.app.cfg = self._settings
         self._master.setup(self._master.app)
 

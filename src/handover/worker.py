@@ -134,8 +134,10 @@ class HandoverWorker(GeventWorker):
         wake.start(self._woken)
         if self.gate is not None:
             self._wait_at(self.gate)
-        servers = [self._listen(listener) for listener in self.sockets] if self.alive else []
-        self.report("ready")
+        servers = []
+        if self.alive:
+            servers = [self._listen(listener) for listener in self.sockets]
+            self.report("ready")
         while self.alive:
             self.notify()
             self.tally()
