@@ -156,9 +156,9 @@ def table(measured: dict[str, Series]) -> Table:
     rows += [row(measured, "fujin", step) for step in STEPS if f"fujin {step}, seconds" in measured]
     rows.append(row(measured, recipe.NAME, "code-only"))
     title = (
-        f"A deploy to one lab host, bundle or wheel built (medians, min-max). fujin: {FUJIN} itself, its proxy off; only what its\n"
-        "bootstrap fetches (uv, Python, wheels) is put there beforehand. pip in a new venv: its remote steps replayed, wheels already\n"
-        "there. Bytes sent and SSH channels: counted once more, by a proxy and in sshd's log"
+        "A deploy to one lab host, bundle or wheel built (medians, min-max), all and the floors under the same traffic. fujin:\n"
+        f"{FUJIN} itself, its proxy off; only what its bootstrap fetches (uv, Python, wheels) is put there beforehand. pip in a new\n"
+        "venv: its remote steps replayed, wheels there. Bytes sent and SSH channels: counted once more, by a proxy and in sshd's log"
     )
     return Table(title, ("", "of raab's", "of the floor", "seconds", "requests lost", "bytes", "SSH channels"), tuple(rows))
 
