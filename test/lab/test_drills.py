@@ -121,7 +121,8 @@ SABOTAGES = (
         },
         (
             Patch("src/raab/host/rehearsal.py", "if self.process.returncode:", "if False:"),
-            Patch("src/raab/host/activate.py", "                self.go(self.previous)\n", "                pass\n"),
+            Patch("src/raab/host/held.py", '        if "good" in word:\n', "        if False:\n"),
+            Patch("src/raab/host/activation.py", "                self.go(self.previous)\n", "                pass\n"),
             Patch("src/raab/deploy/flow.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
             Patch("src/raab/host/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
         ),

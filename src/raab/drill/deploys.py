@@ -55,14 +55,14 @@ def broken_deploy(scene: Scene) -> None:
 
 def reverted_deploy(scene: Scene) -> None:
     """fab deploy of a release that passes its trial and fails in workers: the first host goes back by itself."""
-    # The trial is a program of raab's own, a worker a child of gunicorn's.
+    # The trial of another gunicorn.py is a program of raab's own, a worker a child of gunicorn's.
     refused(scene, "import sys\nif sys.argv[0].endswith('gunicorn'): raise RuntimeError('no such table')", in_workers=True)
 
 
 def refused(scene: Scene, statement: str, in_workers: bool) -> None:
     """`in_workers`: whether it is the hand-over that finds out, and not the trial before it; the reason says so."""
     before = [service.status() for service in scene.services]
-    scene.project.spoil(statement)
+    scene.project.spoil(statement, another_server=in_workers)
     try:
         with scene.phase("broken deploy"):
             done = scene.project.fab("deploy", "--json", expect=None)

@@ -35,6 +35,7 @@ application = with_drill_routes(with_admin(create_app()), release=current_releas
 """
 # A file of any name in a package makes another release; a module that cannot be imported makes a broken one.
 MARK = "src/raab/drill/mark.py"
+ANOTHER = "\n# another one\n"
 BROKEN = "src/raab/modules/drillbroken/__init__.py"
 # More than a run makes, so that the release that drills begin with is not pruned.
 KEEP = 100
@@ -120,8 +121,11 @@ class Project:
         for name in PARTS:
             take(source / name, self.root / name)
 
-    def spoil(self, statement: str) -> None:
-        """Makes the next deploy a release that runs a statement at import; an empty one mends it."""
+    def spoil(self, statement: str, another_server: bool = False) -> None:
+        """Makes the next deploy a release that runs a statement at import; an empty one mends it. With `another_server` its gunicorn.py is
+        another one too, so that it takes a trial in a process of its own."""
+        server = self.root / "gunicorn.py"
+        server.write_text(server.read_text().removesuffix(ANOTHER) + (ANOTHER if another_server else ""))
         file = self.root / BROKEN
         if statement:
             file.parent.mkdir(exist_ok=True)

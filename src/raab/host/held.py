@@ -34,7 +34,7 @@ class Asked:
             return Held(self, word)
         self.conversation.close()
         if "good" in word:
-            judge(word, self.began)
+            judge(word, self.began, "trial: the new workers do not load it")
         # Not held; an older master does not know the question and calls it an error.
         return None
 
@@ -52,15 +52,15 @@ class Held:
         """Now that `current` names it. Raises RaabError when the new workers do not serve; the old ones serve on then."""
         began = time.time()
         self.conversation.say(verb="switched")
-        judge(self.conversation.hear(), began)
+        judge(self.conversation.hear(), began, "reload: the new workers do not serve")
         self.conversation.close()
 
 
-def judge(verdict: dict[str, Any], began: float) -> None:
-    """Raises RaabError with the master's reason, and what the service has said since `began`, unless new workers serve."""
+def judge(verdict: dict[str, Any], began: float, otherwise: str) -> None:
+    """Raises RaabError that says `otherwise`, the master's reason, and what the service has said since `began`, unless all is well."""
     if not verdict["good"]:
         # Here and not above: whoever asks for a release does that before all else.
         from raab.host.systemd import last_words
 
         reason, _, hint = str(verdict["reason"]).partition("\nhint: ")
-        raise RaabError(f"reload: the new workers do not serve, got {reason}\n{last_words(began)}".rstrip(), hint)
+        raise RaabError(f"{otherwise}, got {reason}\n{last_words(began)}".rstrip(), hint)

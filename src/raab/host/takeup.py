@@ -30,7 +30,7 @@ def take_up(restart: bool, waits: float, teller: Teller) -> None:
     if active and not restart:
         teller.step("handing over to new workers")
         began = time.time()
-        judge(ask(5 * waits + 10, verb="reload", trial=False), began)
+        judge(ask(5 * waits + 10, verb="reload", trial=False), began, "reload: the new workers do not serve")
         return
     verb = "restart" if active else "start"
     reason = " (the unit changed in what only a new process takes up)" if active else ""

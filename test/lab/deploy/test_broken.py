@@ -34,9 +34,9 @@ BROKEN = (
     ("has an unknown setting", SETTING, lambda text: text.replace("workers_min:", "wokers_min:"), "wokers_min"),
     ("has a gunicorn.py that raises", SERVER, lambda text: text + "\nraise OSError('bad config')\n", "bad config"),
     ("lacks gunicorn", LOCK, lambda text: re.sub(r"(?ms)^gunicorn==.*?(?=^\S)", "", text), "gunicorn"),
-    ("raises in workers alone", CARD, lambda text: IN_A_WORKER + "raise RuntimeError('no such table')", "reload: .*no such table"),
-    ("dies in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('os')._exit(3)", "reload: .*exited with status 3"),
-    ("hangs in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('time').sleep(3600)", "reload: .*4 s"),
+    ("raises in workers alone", CARD, lambda text: IN_A_WORKER + "raise RuntimeError('no such table')", "trial: .*no such table"),
+    ("dies in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('os')._exit(3)", "trial: .*exited with status 3"),
+    ("hangs in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('time').sleep(3600)", "trial: .*4 s"),
 )  # fmt: skip
 
 
