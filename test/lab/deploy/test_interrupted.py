@@ -226,7 +226,7 @@ def test_the_activation_is_killed(project: Any, lab: Any, ask: Any) -> None:
                 stdout=subprocess.DEVNULL,
             )  # fmt: skip
             shell.run("until systemctl -q is-active raab-activate; do :; done")
-            shell.run(f"sleep {number * 0.02}; systemctl kill -s KILL raab-activate", check=False)
+            shell.run(f"sleep {number * 0.04}; systemctl kill -s KILL raab-activate", check=False)
             process.wait(60)
             time.sleep(0.5)
             now = ask(host)["release"]
