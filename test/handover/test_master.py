@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,36 +9,21 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from raab.drill.load import Load
 from raab.drill.values import Mix
 
-CONFIG = """
-import os, handover
-_root = os.path.dirname(os.path.abspath(__file__))
-wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
-worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
-graceful_timeout, keepalive, control_socket_disable, worker_connections = 10, {keepalive}, True, {connections}
-pre_fork, post_fork = handover.pre_fork, handover.post_fork
-on_starting = handover.Options(
-    root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
-    one_by_one={one_by_one}, head_timeout={head_timeout},
-)
-"""
-WSGI = """
-import time
-from raab.drill.target import with_drill_routes
-from raab.drill.target import card
-time.sleep(0.2)
-application = with_drill_routes(card, release="{release}")
-"""
+if TYPE_CHECKING:
+    from conftest import Master
+
+
 FROZEN = """
 import gc
 frozen = gc.get_freeze_count()
@@ -47,103 +31,12 @@ def application(environ, start_response):
     start_response("200 OK", [])
     return [str(frozen).encode()]
 """
-MIX = Mix(
-    path="/slow?seconds=0",
-    fresh=30,
-    reused=30,
-    slow=1,
-    slow_seconds=1,
-    uploads=1,
-    upload_seconds=0.5,
-    streamed=1,
-    stream_seconds=0.5,
-    timeout=10,
-)
-
-
-class Master:
-    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases."""
-
-    def __init__(self, home: Path, **options: Any) -> None:
-        self.home = home
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.release("1", **options)
-        self.switch("1")
-        bin_ = Path(sys.executable).parent
-        command = [
-            "/usr/bin/env",
-            "--block-signal=HUP,USR2",
-            str(bin_ / "python"),
-            str(bin_ / "gunicorn"),
-            "-c",
-            f"{home}/current/gunicorn.py",
-        ]
-        self.log = (home / "log").open("w")
-        self.process = subprocess.Popen(command, cwd="/", stdout=self.log, stderr=self.log)
-        self.wait(lambda: self.status()["generation"] == 1)
-
-    def release(self, name: str, wsgi: str = WSGI, config: str = CONFIG, **options: Any) -> None:
-        """Makes a release; what is not said is as in the first one."""
-        folder = self.home / "releases" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "wsgi.py").write_text(wsgi.replace("{release}", name))
-        usual = {"workers": 2, "more": [], "connections": 1000, "one_by_one": False, "keepalive": 75, "head_timeout": 15}
-        filled = {"port": self.port, "home": self.home, **usual, **options}
-        (folder / "gunicorn.py").write_text(config.format(**filled) if config is CONFIG else config)
-
-    def switch(self, name: str) -> None:
-        (self.home / "next").symlink_to(f"releases/{name}")
-        (self.home / "next").rename(self.home / "current")
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
-            channel.settimeout(20)
-            channel.connect(f"{self.home}/control")
-            channel.send(json.dumps(request).encode())
-            answer: dict[str, Any] = json.loads(channel.recv(1 << 20))
-            return answer
-
-    def status(self) -> dict[str, Any]:
-        return self.ask(verb="status")
-
-    def wait(self, reached: Any, seconds: float = 15) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                if reached():
-                    return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"not reached\n{(self.home / 'log').read_text()[-3000:]}")
-
-    def stop(self) -> None:
-        try:
-            pid = self.status()["pid"]
-            os.kill(pid, signal.SIGTERM)
-            self.wait(lambda: not Path(f"/proc/{pid}/exe").exists())
-        except OSError:
-            pass
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
-
-@pytest.fixture
-def master(tmp_path: Path) -> Iterator[Master]:
-    """A running master with two workers of release 1."""
-    running = Master(tmp_path)
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 def test_operations_lose_nothing(master: Master) -> None:
     """Reload onto a new release, HUP in a burst, scaling, a new master: every request of every kind gets its answer."""
     master.release("2")
-    with Load([("127.0.0.1", master.port)], MIX) as load:
+    with Load([("127.0.0.1", master.port)], master.mix) as load:
         time.sleep(0.3)
         master.switch("2")
         assert master.ask(verb="reload")["good"]
@@ -165,14 +58,14 @@ def test_operations_lose_nothing(master: Master) -> None:
 @pytest.mark.parametrize(
     ("name", "wsgi", "config", "reason"),
     [
-        ("raises", "raise RuntimeError('no luck')", CONFIG, "no luck"),
-        ("syntax", "def (", CONFIG, "SyntaxError"),
-        ("exits", "import sys; sys.exit(3)", CONFIG, "SystemExit"),
-        ("ends", "import os; os._exit(4)", CONFIG, "status 4"),
-        ("hangs", "import time; time.sleep(60)", CONFIG, "did not finish loading within 3 s"),
-        ("unready", "def application(e, s):\n    s('503 Busy', [])\n    return [b'not yet']", CONFIG, "503 Busy: not yet"),
-        ("config", WSGI, "raise ValueError('bad settings')", "bad settings"),
-        ("foreign", WSGI, "wsgi_app = 'wsgi:application'", "on_starting"),
+        ("raises", "raise RuntimeError('no luck')", "", "no luck"),
+        ("syntax", "def (", "", "SyntaxError"),
+        ("exits", "import sys; sys.exit(3)", "", "SystemExit"),
+        ("ends", "import os; os._exit(4)", "", "status 4"),
+        ("hangs", "import time; time.sleep(60)", "", "did not finish loading within 3 s"),
+        ("unready", "def application(e, s):\n    s('503 Busy', [])\n    return [b'not yet']", "", "503 Busy: not yet"),
+        ("config", "", "raise ValueError('bad settings')", "bad settings"),
+        ("foreign", "", "wsgi_app = 'wsgi:application'", "on_starting"),
     ],
 )
 def test_a_broken_release_is_refused_with_its_reason(master: Master, name: str, wsgi: str, config: str, reason: str) -> None:
@@ -192,89 +85,11 @@ def test_a_broken_release_is_refused_with_its_reason(master: Master, name: str, 
     assert {release for release, _ in load.account.labels} == {"1", name}
 
 
-def held(master: Master, name: str) -> tuple[socket.socket, dict[str, Any]]:
-    """Asks for a release to be held; the conversation, and the first word of the master."""
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    channel.settimeout(20)
-    channel.connect(f"{master.home}/control")
-    channel.send(json.dumps({"verb": "hold", "release": name}).encode())
-    return channel, json.loads(channel.recv(1 << 20))
-
-
-def answering(master: Master) -> set[str]:
-    """The releases that answer thirty requests."""
-    found = set()
-    for _ in range(30):
-        with urllib.request.urlopen(f"http://127.0.0.1:{master.port}/slow?seconds=0") as answer:
-            found.add(answer.headers["Raab-Release"])
-    return found
-
-
-@pytest.mark.parametrize("one_by_one", [False, True])
-def test_a_held_release_serves_when_the_link_leads_to_it(tmp_path: Path, one_by_one: bool) -> None:
-    """And not before, though its workers have loaded it; nobody loses a request. Who asked for it may go without a word."""
-    master = Master(tmp_path, one_by_one=one_by_one)
-    try:
-        with Load([("127.0.0.1", master.port)], MIX) as load:
-            for name in ("2", "3"):
-                master.release(name, one_by_one=one_by_one)
-                before = answering(master)
-                channel, word = held(master, name)
-                with channel:
-                    assert word["held"] and word["bind"] == f"127.0.0.1:{master.port}" and word["load_timeout"] == 3
-                    assert answering(master) == before
-                    master.switch(name)
-                    if name == "2":
-                        channel.send(b'{"verb": "switched"}')
-                        assert json.loads(channel.recv(1 << 20))["good"]
-                master.wait(lambda: answering(master) == {name})  # noqa: B023
-        assert load.account.total > 30 and not load.account.failures
-    finally:
-        master.stop()
-
-
-def test_a_held_release_is_dropped_when_the_link_does_not_move(master: Master) -> None:
-    """By a client that goes, by one that says so, and by one that says nothing for as long as a release may take to load."""
-    master.release("2")
-    for how in ("goes", "says", "waits"):
-        channel, word = held(master, "2")
-        assert word["held"]
-        if how == "goes":
-            channel.close()
-        if how == "says":
-            channel.send(b'{"verb": "switched"}')
-        if how != "goes":
-            assert "did not become the current one" in json.loads(channel.recv(1 << 20))["reason"]
-        master.wait(lambda: [worker["phase"] for worker in master.status()["workers"]] == ["serving"] * 2)
-        assert answering(master) == {"1"} and master.status()["generation"] == 1
-        channel.close()
-
-
-def test_what_workers_cannot_try_is_not_held(master: Master) -> None:
-    """Another program of settings, or what only a new master takes up; and only who has a release held decides on it."""
-    master.release("2", config=CONFIG.replace("import os", "import os, sys"))
-    channel, word = held(master, "2")
-    channel.close()
-    assert word == {"held": False, "reason": "gunicorn.py"}
-    master.release("3", wsgi="raise OSError('no database')")
-    channel, word = held(master, "3")
-    channel.close()
-    assert not word["good"] and "OSError: no database" in word["reason"]
-    master.release("4")
-    channel, word = held(master, "4")
-    with channel:
-        assert word["held"]
-        assert held(master, "4")[1] == {"held": False, "reason": "a reload is under way"}
-        assert "nothing is held for this client" in master.ask(verb="switched")["error"]
-        assert "unknown request" in master.ask(verb="hold", release="../4")["error"]
-    assert answering(master) == {"1"}
-
-
 def test_one_by_one_hands_over_too(master: Master) -> None:
     """With one worker more than the target at most."""
     master.release("1", one_by_one=True)
     assert master.ask(verb="reload")["good"]
-    with Load([("127.0.0.1", master.port)], MIX) as load:
+    with Load([("127.0.0.1", master.port)], master.mix) as load:
         assert master.ask(verb="reload")["good"]
     assert load.account.failures == (), load.account.line()
 
@@ -301,19 +116,16 @@ def test_scaling_is_bounded_and_told(master: Master) -> None:
     assert master.status()["target"] == 1
 
 
-def test_who_sends_no_request_is_not_waited_for(tmp_path: Path) -> None:
+def test_who_sends_no_request_is_not_waited_for(start: Callable[..., Master]) -> None:
     """A silent connection, half a head, one that stays after its request: each is ended when its time is over, and not before."""
-    master = Master(tmp_path, keepalive=2, head_timeout=1)
-    try:
-        for sent, seconds in ((b"", 1), (b"GET / HTTP/1.1\r\nHos", 1), (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2)):
-            with socket.create_connection(("127.0.0.1", master.port), timeout=10) as client:
-                began = time.monotonic()
-                client.sendall(sent)
-                text = b"".join(iter(lambda: client.recv(65536), b""))
-                assert text.startswith(b"HTTP/1.1 200") if seconds == 2 else not text
-                assert seconds <= time.monotonic() - began < seconds + 3
-    finally:
-        master.stop()
+    master = start(keepalive=2, head_timeout=1)
+    for sent, seconds in ((b"", 1), (b"GET / HTTP/1.1\r\nHos", 1), (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2)):
+        with socket.create_connection(("127.0.0.1", master.port), timeout=10) as client:
+            began = time.monotonic()
+            client.sendall(sent)
+            text = b"".join(iter(lambda: client.recv(65536), b""))
+            assert text.startswith(b"HTTP/1.1 200") if seconds == 2 else not text
+            assert seconds <= time.monotonic() - began < seconds + 3
 
 
 def test_workers_share_what_the_master_holds(master: Master) -> None:
@@ -331,9 +143,9 @@ def test_workers_share_what_the_master_holds(master: Master) -> None:
     assert counts[-1] - counts[5] < 100
 
 
-def test_a_start_that_fails_ends_with_the_reason(tmp_path: Path) -> None:
+def test_a_start_that_fails_ends_with_the_reason(tmp_path: Path, start: Callable[..., Master]) -> None:
     """The first generation has nothing to fall back to: the master ends, and its last lines say why."""
-    running = Master(tmp_path)
+    running = start()
     running.stop()
     running.release("1", "raise RuntimeError('no luck')")
     bin_ = Path(sys.executable).parent
@@ -359,7 +171,7 @@ def test_listeners_come_and_go_by_reload(master: Master) -> None:
     """One more beside the others, then a third, then the first alone: nobody at the one that stays loses anything, and the path of one
     that is not wanted any more is free, also for its return."""
     first, second = master.home / "first", master.home / "second"
-    with Load([("127.0.0.1", master.port)], MIX) as load:
+    with Load([("127.0.0.1", master.port)], master.mix) as load:
         for more in ([first], [first, second], [second], [], [second, first]):
             master.release("1", more=[f"unix:{path}" for path in more])
             # A path that somebody else has left is no hindrance.
@@ -374,12 +186,12 @@ def test_listeners_come_and_go_by_reload(master: Master) -> None:
     assert load.account.failures == (), load.account.line()
 
 
-def test_a_unix_socket_stays_at_its_path(tmp_path: Path) -> None:
+def test_a_unix_socket_stays_at_its_path(tmp_path: Path, start: Callable[..., Master]) -> None:
     """Through a reload and a new master, and for the next start when the master is killed or stopped."""
     path = tmp_path / "http"
-    running = Master(tmp_path, more=[f"unix:{path}"])
+    running = start(more=[f"unix:{path}"])
     try:
-        with Load([str(path)], MIX) as load:
+        with Load([str(path)], running.mix) as load:
             assert running.ask(verb="reload")["good"]
             old = running.status()["pid"]
             os.kill(old, signal.SIGUSR2)
@@ -392,16 +204,16 @@ def test_a_unix_socket_stays_at_its_path(tmp_path: Path) -> None:
     for _ in range(2):
         running.wait(lambda: not answers(path))
         assert path.exists()
-        running = Master(tmp_path, more=[f"unix:{path}"])
+        running = start(more=[f"unix:{path}"])
         try:
             assert answers(path)
         finally:
             running.stop()
 
 
-def test_what_is_not_a_socket_is_left_alone(tmp_path: Path) -> None:
+def test_what_is_not_a_socket_is_left_alone(tmp_path: Path, start: Callable[..., Master]) -> None:
     """The start fails in one line, and the file is still there."""
-    running = Master(tmp_path)
+    running = start()
     running.stop()
     (tmp_path / "http").write_text("mine")
     running.release("1", more=[f"unix:{tmp_path}/http"])
@@ -426,10 +238,10 @@ def test_an_address_that_is_taken_refuses_the_reload(master: Master) -> None:
     assert master.ask(verb="reload")["good"]
 
 
-def test_a_flood_at_one_listener_leaves_the_others_open(tmp_path: Path) -> None:
+def test_a_flood_at_one_listener_leaves_the_others_open(tmp_path: Path, start: Callable[..., Master]) -> None:
     """Who looks after a service gets an answer when its clients have taken all the room that they may take."""
     path = tmp_path / "other"
-    running = Master(tmp_path, more=[f"unix:{path}"], workers=1, connections=3)
+    running = start(more=[f"unix:{path}"], workers=1, connections=3)
     try:
         with ExitStack() as flood:
             clients = [flood.enter_context(socket.create_connection(("127.0.0.1", running.port), 10)) for _ in range(6)]

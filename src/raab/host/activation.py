@@ -8,11 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import journal, proof, rehearsal, switch, systemd, takeup, units, verify
+from raab.host import journal, probe, proof, rehearsal, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.held import Asked, Held
 from raab.host.paths import UNIT, Paths
-from raab.host.probe import Prober, Tally
 from raab.host.processes import workers
 from raab.host.task import Hook, Task, Teller
 
@@ -28,7 +27,7 @@ class Activation:
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.previous = current_release(paths)
-        self.prober: Prober | None = None
+        self.prober: probe.Prober | None = None
         self.began = time.time()
         self.waits = 60.0
         self.bind = ""
@@ -77,12 +76,12 @@ class Activation:
     def probe(self, bind: str) -> None:
         """Send requests there from now on."""
         if bind:
-            self.prober = Prober(bind)
+            self.prober = probe.Prober(bind)
             self.prober.start()
 
     def measured(self) -> dict[str, Any]:
         """What became of the requests, and how long all of it took."""
-        tally = self.prober.stop() if self.prober else Tally()
+        tally = self.prober.stop() if self.prober else probe.Tally()
         return {"probe": tally._asdict(), "seconds": round(time.time() - self.began, 3)}
 
     def rehearse(self) -> None:
@@ -127,6 +126,9 @@ class Activation:
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
         old = held.old if held else workers(systemd.main_pid())
+        if self.prober:
+            # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
+            self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
         restart = units.install(self.paths, self.paths.release(release_id), self.standing)

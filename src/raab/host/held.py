@@ -25,7 +25,7 @@ class Asked:
         self.conversation.say(verb="hold", release=release)
 
     def held(self) -> Held | None:
-        """Wait until it is loaded. None when it takes more than new workers (handover/reloads.py, _beyond).
+        """Wait until it is loaded. None when it takes more than new workers (handover/hold.py, Holds).
 
         Raises RaabError with the reason when the release does not load.
         """

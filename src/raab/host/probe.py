@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: 1\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n"
 INTERVAL_SECONDS = 0.02
+CLOSE_INTERVAL_SECONDS = 0.002
 TIMEOUT_SECONDS = 30.0
 
 
@@ -79,12 +80,18 @@ class Tally(NamedTuple):
 
 
 class Prober:
-    """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones."""
+    """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones.
+
+    A hand-over between workers is over in about that time, and asks for another `pace`.
+    """
 
     def __init__(self, bind: str) -> None:
         self.bind = bind
+        self.interval = INTERVAL_SECONDS
         self.tally = Tally()
-        self.stopping = threading.Event()
+        self.stopping = False
+        # Set when the clock's next wait is over before its time.
+        self.news = threading.Event()
         self.threads: list[threading.Thread] = []
         self.guard = threading.Lock()
 
@@ -92,9 +99,15 @@ class Prober:
         self.clock = threading.Thread(target=self.tick, daemon=True)
         self.clock.start()
 
+    def pace(self, interval: float) -> None:
+        """From now on a request every `interval` seconds. Each that has to wait does so in a thread of its own."""
+        self.interval = interval
+        self.news.set()
+
     def stop(self) -> Tally:
         """Send no more, wait for the answers that are still out, and return the tally."""
-        self.stopping.set()
+        self.stopping = True
+        self.news.set()
         self.clock.join()
         for thread in self.threads:
             thread.join(TIMEOUT_SECONDS)
@@ -102,12 +115,14 @@ class Prober:
 
     def tick(self) -> None:
         due = time.monotonic()
-        while not self.stopping.is_set():
+        while not self.stopping:
             thread = threading.Thread(target=self.one, args=(due,), daemon=True)
             thread.start()
             self.threads = [other for other in self.threads if other.is_alive()] + [thread]
-            due += INTERVAL_SECONDS
-            self.stopping.wait(max(0.0, due - time.monotonic()))
+            due += self.interval
+            if self.news.wait(max(0.0, due - time.monotonic())):
+                self.news.clear()
+                due = time.monotonic()
 
     def one(self, due: float) -> None:
         """One request, timed from the moment it was due, so that a delay of ours is not left out."""
