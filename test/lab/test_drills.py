@@ -16,6 +16,7 @@ import pytest
 
 from raab.deploy import environment as environments
 from raab.drill.catalogue import DRILLS, choose
+from raab.drill.progress import Progress
 from raab.drill.project import Project
 from raab.drill.runner import Pace, Runner
 from raab.lab import lab as lifecycle
@@ -152,7 +153,7 @@ def runner(lab: LabForTests, monkeypatch: pytest.MonkeyPatch) -> Runner:
     lab.hosts(2)
     monkeypatch.setenv("RAAB_LAB", lab.lab.name)
     two = ",".join(host.name for host in lab.hosts(2))
-    return Runner(ROOT, environments.load(ROOT, "lab").only(two), PACE, lambda text: print(text, flush=True))
+    return Runner(ROOT, environments.load(ROOT, "lab").only(two), PACE, Progress(sys.stdout))
 
 
 def test_every_drill_has_its_sabotage() -> None:
