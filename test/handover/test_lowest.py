@@ -25,7 +25,7 @@ SRC = Path(__file__).parents[2] / "src"
 NEEDED = [line for line in metadata.requires("raab") or () if "extra ==" not in line]
 CONTRACTED = [needed for needed in map(Requirement, NEEDED) if needed.name in ("gunicorn", "gevent")]
 # What uv says of an index that is not there, or that it was told not to ask.
-UNREACHABLE = re.compile("[Ff]ailed to fetch|error sending request|[Rr]equest failed|connectivity is disabled")
+UNREACHABLE = re.compile("[Ff]ailed to fetch|error sending request|[Rr]equest failed|network was disabled")
 
 
 @pytest.fixture
