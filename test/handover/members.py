@@ -28,6 +28,7 @@ MEANT = {
 }
 # Of nobody's members that matter here.
 _ELSEWHERE = ""
+_LITERALS = ast.Constant | ast.JoinedStr | ast.List | ast.Dict | ast.Tuple | ast.Set | ast.ListComp
 
 
 class Use(NamedTuple):
@@ -42,7 +43,8 @@ def of_project(root: Path) -> list[Use]:
     handover = sorted((root / "src/handover").rglob("*.py"))
     raab = [path for path in sorted((root / "src/raab").rglob("*.py")) if any(map(ours, _imported(_tree(path)).values()))]
     files = [_File(path, str(path.relative_to(root))) for path in (*handover, *raab)]
-    derived = {name: base for file in files for name, base in file.derived.items()}
+    bases = {name: found for file in files for name, found in file.bases.items()}
+    derived = {name: _first_of_ours(name, bases) for name in bases}
     # What src/handover calls by a name that says nothing may be a member of any class that it has to do with.
     classes = (*MEANT.values(), *(name for file in files[: len(handover)] for name in file.imports.values()))
     known = {name for name in classes if lineage(name) and (name.startswith("gunicorn.") or name not in MEANT.values())}
@@ -51,6 +53,15 @@ def of_project(root: Path) -> list[Use]:
     names = [name for node in _tree(settings).body for target in targets(node) for name in ast.walk(target)]
     uses += [Use(member, "gunicorn.py") for name in names if isinstance(name, ast.Name) for member in setting(name.id)]
     return uses
+
+
+def _first_of_ours(name: str, bases: dict[str, list[str]]) -> str:
+    """What of gunicorn's or gevent's a class of this project derives from, if need be by another one of this project."""
+    for base in bases.get(name, ()):
+        found = base if ours(base) else _first_of_ours(base.rpartition(".")[2], bases)
+        if found:
+            return found
+    return _ELSEWHERE
 
 
 def _tree(path: Path) -> ast.Module:
@@ -62,26 +73,25 @@ def _imported(tree: ast.Module) -> dict[str, str]:
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {
-                alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else alias.name.split(".")[0] for alias in node.names
-            }
+            for alias in node.names:
+                names[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
 class _File:
-    """One file of this project. `derived`: its classes, each with what of gunicorn's and gevent's it derives from."""
+    """One file of this project. `bases`: its classes, each with the full names of what it derives from."""
 
     def __init__(self, path: Path, where: str) -> None:
         self.path, self.where = path, where
         self.tree = _tree(path)
         self.imports = _imported(self.tree)
         self.classes = {node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)}
-        self.derived = {name: next(filter(ours, map(self._full, node.bases)), _ELSEWHERE) for name, node in self.classes.items()}
+        self.bases = {name: [self._full(base) for base in node.bases] for name, node in self.classes.items()}
 
     def uses(self, derived: dict[str, str], known: list[str]) -> Iterator[Use]:
-        """`derived` of the whole project; `known` are the classes that a name without a type may belong to."""
+        """`derived`: what each class of the project derives from; `known`: the classes that a name without a type may belong to."""
         self._derived, self._known = derived, known
         self._types = self._learned()
         for name in self.imports.values():
@@ -104,7 +114,7 @@ class _File:
 
     def _attributes(self, node: ast.AST, base: str) -> Iterator[Use]:
         if isinstance(node, ast.ClassDef):
-            base = self.derived[node.name]
+            base = self._derived[node.name]
         if isinstance(node, ast.Attribute):
             for owner in self._owners(node.value, base):
                 found = members(f"{owner}.{node.attr}") if is_module(owner) else of_class(owner, node.attr)
@@ -117,14 +127,10 @@ class _File:
         full = self._full(node)
         if ours(full):
             return [full]
-        if full in self._derived:
-            return [self._derived[full]]
+        if full.rpartition(".")[2] in self._derived:
+            return [self._derived[full.rpartition(".")[2]]]
         called = self._full(node.func) if isinstance(node, ast.Call) else ""
-        if (
-            full
-            or (called and not ours(called))
-            or isinstance(node, ast.Constant | ast.JoinedStr | ast.List | ast.Dict | ast.Tuple | ast.Set | ast.ListComp)
-        ):
+        if full or (called and not ours(called)) or isinstance(node, _LITERALS):
             return []
         name = _last(node)
         if name in ("self", "cls", "super"):
