@@ -97,8 +97,8 @@ class Man(GeventWorker):
         gevent.sleep(0)
 
 class Successor(Master):
-    def stop(self, graceful: bool = True) -> None:
-        self.reload()
+    def handle_winch(self) -> None:
+        self.wakeup()
 
 def of_others(master: Master, whatever: Any) -> None:
     master.WORKERS.clear()
@@ -115,8 +115,8 @@ def test_the_finder_finds_each_way_of_use(tmp_path: Path) -> None:
         "gunicorn.arbiter.Arbiter.reap_workers",
         "gunicorn.arbiter.Arbiter.handle_chld",
         "gunicorn.arbiter.Arbiter.cfg",
-        "gunicorn.arbiter.Arbiter.stop",
-        "gunicorn.arbiter.Arbiter.reload",
+        "gunicorn.arbiter.Arbiter.handle_winch",
+        "gunicorn.arbiter.Arbiter.wakeup",
         "gunicorn.arbiter.Arbiter.WORKERS",
         "gunicorn.config.Timeout",
         "gunicorn.config.Workers",
