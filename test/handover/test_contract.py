@@ -100,7 +100,12 @@ class Successor(Master):
     def handle_winch(self) -> None:
         self.wakeup()
 
-def of_others(master: Master, whatever: Any) -> None:
+class Alone:
+    def write(self) -> None:
+        self.pidfile = ""
+
+def of_others(master: Master, whatever: Any, number: int) -> None:
+    print(number.reexec_pid)
     master.WORKERS.clear()
     whatever.worker_connections = 2
     print(whatever.nobody_has_this, len(str(master)))
@@ -126,7 +131,7 @@ def test_the_finder_finds_each_way_of_use(tmp_path: Path) -> None:
         "gunicorn.workers.base_async.AsyncWorker.worker_connections",
         "gevent.hub.sleep",
     }
-    assert not [name for name in found if name.endswith((".clear", ".nobody_has_this", "Arbiter.reexec"))]
+    assert not [name for name in found if name.endswith((".clear", ".nobody_has_this", "Arbiter.reexec", ".pidfile", ".reexec_pid"))]
 
 
 def test_each_problem_has_its_own_hint(tmp_path: Path) -> None:
