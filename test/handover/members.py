@@ -1,4 +1,8 @@
-"""Which members of gunicorn and gevent this project overrides or uses, as its source says."""
+"""Which members of gunicorn and gevent this project overrides or uses, as its source says.
+
+Too much is found rather than too little: a name that says nothing of its type may be any class's. What is reached by a string alone
+(getattr, keys of a WSGI environment) is not found.
+"""
 
 from __future__ import annotations
 
