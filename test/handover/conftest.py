@@ -52,22 +52,21 @@ MIX = Mix(
 
 
 class Master:
-    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases."""
+    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases, by the gunicorn beside `python`."""
 
     mix = MIX
 
-    def __init__(self, home: Path, **options: Any) -> None:
+    def __init__(self, home: Path, python: str = sys.executable, **options: Any) -> None:
         self.home = home
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.release("1", **options)
         self.switch("1")
-        bin_ = Path(sys.executable).parent
         command = [
             "/usr/bin/env",
             "--block-signal=HUP,USR2",
-            str(bin_ / "python"),
-            str(bin_ / "gunicorn"),
+            python,
+            str(Path(python).with_name("gunicorn")),
             "-c",
             f"{home}/current/gunicorn.py",
         ]
