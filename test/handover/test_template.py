@@ -121,8 +121,8 @@ def test_all_workers_may_die_at_once(master: Master) -> None:
 
 UNSAFE = [
     ("connection", "import socket; kept = socket.create_connection(('127.0.0.1', {port}))", "it opened a connection to 127.0.0.1:"),
-    ("thread", "import _thread, gevent.monkey, time\nstart = gevent.monkey.get_original('_thread', 'start_new_thread')\n"
-               "start(gevent.monkey.get_original('time', 'sleep'), (3600,))", "it started 1 native thread"),
+    ("thread", "from gevent.monkey import get_original as real; real('_thread', 'start_new_thread')(real('time', 'sleep'), (3600,))",
+     "it started 1 native thread"),
     ("greenlet", "import gevent; gevent.spawn(id, 1).join()", "a greenlet or thread ran"),
     ("timer", "import threading; kept = threading.Timer(60, id); kept.daemon = True; kept.start()", "a greenlet or thread ran"),
     ("process", "import subprocess; kept = subprocess.Popen(['sleep', '5'])", "it started a process"),
