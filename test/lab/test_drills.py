@@ -71,41 +71,46 @@ SABOTAGES = (
         ),
     ),
     Sabotage(
-        "the master dies of bad settings and of its successor's death, forgets the target, answers too early, does not name its successor",
+        "the master dies of bad settings and of its successor's death, forgets the target, answers before slow workers are there",
         {
             **dict.fromkeys(("broken-yaml", "broken-settings", "broken-config", "broken-server"), "HUP"),
             "target": "workers after (restart|SIGKILL of the master): wanted 3, got 2",
             "scale": "workers serving at once after raab scale 8: wanted 8",
+            "scale-loop": "workers serving at once after raab scale 16: wanted 16",
+            "workers-killed": WAITED,
             "signals": "not at 3 workers",
             "master": "restarts counted by systemd|systemd's MainPID|not reloaded",
         },
         (
-            Patch("src/handover/reloads.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"),
-            Patch("src/handover/succession.py", "            self._give_up(word", "            raise StopIteration(word"),
-            Patch("src/handover/succession.py", 'f"MAINPID={self._pid}", "READY=1"', '"READY=1"'),
+            Patch("src/handover/configuration.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"),
+            Patch("src/handover/lifecycle.py", "                self._verdict = why", "                self._do(Do.LEAVE)"),
+            Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
             Patch("src/handover/target.py", "if not path:", "if True:"),
             Patch(
-                "src/handover/scaling.py",
-                "self._waiting.append((client, before))",
-                'client.answer({"before": before, "after": request.to})',
+                "src/handover/lifecycle.py",
+                "self._set(scalers=(*self.result.scalers, (client, fleet.target)))",
+                'self._do(Tell(client, {"before": fleet.target, "after": wanted}))',
             ),
-            Patch("src/handover/arbiter.py", "self.scaling.to(self.fleet.target + 1)", "self.scaling.to(self.fleet.target)"),
+            Patch("src/handover/master.py", "self.handle(events.Scaled(1))", "self.handle(events.Scaled(0))"),
+            Patch("src/handover/template.py", "sleep(0.0005)\n    return True", "sleep(0.0005)\n    sleep(2)\n    return True"),
         ),
     ),
     Sabotage(
-        "systemd neither keeps the socket nor restarts, dead workers are not replaced, and the wall clock is believed",
+        "systemd neither keeps the socket nor restarts, dead workers and templates are not replaced, and the wall clock is believed",
         {
             "restart": "requests lost: .*refused",
             "master-killed": "not up again",
             **dict.fromkeys(("worker-killed", "out-of-memory", "worker-stopped", "workers-hung"), "not two workers again"),
+            "template-killed": "not with another template",
             "clock-back": "requests lost|not settled",
         },
         (
             Patch("systemd/raab.service", "FileDescriptorStoreMax=16", "FileDescriptorStoreMax=0"),
             Patch("systemd/raab.service", "Restart=always", "Restart=no"),
             Patch("src/handover/states.py", "Orders(max(0, fleet.target - len(here)), fleet.generation", "Orders(0, fleet.generation"),
+            Patch("src/handover/states.py", "if template is None else None, end", "if template is None and fleet.incoming else None, end"),
             Patch(
-                "src/handover/arbiter.py",
+                "src/handover/master.py",
                 "        super().murder_workers()\n",
                 "        super().murder_workers()\n        for pid in [*self.WORKERS] if time.time() < self.started - 60 else []:\n"
                 "            self.kill_worker(pid, signal.SIGKILL)\n",
@@ -142,6 +147,18 @@ SABOTAGES = (
             ),
         ),
         "systemctl disable raab",
+    ),
+    Sabotage(
+        "what forks cannot share is shared, and a template that hangs is waited for",
+        {
+            **dict.fromkeys(("import-connection", "import-thread"), "how it is loaded: wanted each, by 0 templates, got shared"),
+            "template-stopped": "fulfilled within 15 s: wanted True, got False|could not be carried through",
+        },
+        (
+            Patch("src/handover/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
+            Patch("src/handover/sharing.py", "return _threads_beside(seen)", 'return ""'),
+            Patch("src/handover/crew.py", "elif hand.orders and now - hand.tmp.last_update() > _SILENCE:", "elif False:"),
+        ),
     ),
 )
 
