@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ class Options:
     root: the symbolic link through which the release is reached, as the master began with it; workers resolve it once, when they are
     forked.
     target_file: where the number of workers wanted is kept. control: path of the control socket.
+    shared: whether the application may be loaded once for all workers of a generation.
+    prepare: called in the process that loads the application, right before it does.
     """
 
     workers_min: int = 1
@@ -38,6 +41,8 @@ class Options:
     root: str | None = None
     target_file: str | None = None
     control: str | None = None
+    shared: bool = True
+    prepare: Callable[[], None] | None = None
 
     def __call__(self, server: Arbiter) -> None:
         from handover.arbiter import HandoverArbiter
