@@ -7,6 +7,7 @@ import fcntl
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -84,12 +85,19 @@ def _threads_beside(seen: Seen) -> str:
         if pid == 0:
             os._exit(0)
         _original("waitpid")(pid, 0)
+    pool = get_hub().threadpool
+    # A thread that has just handed over a result counts as busy for a moment. To sleep as gevent does would run what must not run here.
+    end = time.monotonic() + 0.1
+    while len(pool) and time.monotonic() < end:
+        _original("sleep", "time")(0.005)
+    if len(pool):
+        return "a thread of gevent's pool was at work for it when it had been loaded"
     left = beside()
     return f"it started {left} native thread{'s' if left > 1 else ''} while it was loaded" if left > 0 else ""
 
 
-def _original(name: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = monkey.get_original("os", name)
+def _original(name: str, module: str = "os") -> Callable[..., Any]:
+    function: Callable[..., Any] = monkey.get_original(module, name)
     return function
 
 

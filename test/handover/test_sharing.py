@@ -79,6 +79,10 @@ EACH = {
         ),
         "it started 2 native threads while it was loaded",
     ),
+    "work in gevent's pool": (
+        "import gevent; gevent.get_hub().threadpool.spawn(monkey.get_original('time', 'sleep'), 60)",
+        "a thread of gevent's pool was at work for it when it had been loaded",
+    ),
     "greenlet that ran": (
         "import gevent\ndef work(): gevent.sleep(60)\ngevent.spawn(work); gevent.sleep(0)",
         "a greenlet or thread ran while it was loaded (work)",
