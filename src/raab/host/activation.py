@@ -56,6 +56,8 @@ class Activation:
             self.probe(self.bind)
         try:
             shown = self.go(self.task.release, self.held)
+            if each := takeup.loaded_by_each():
+                self.teller.step(each)
             self.hook("after_activate", self.task.after)
         except RaabError as error:
             verdict = self.go_back(error)

@@ -9,7 +9,7 @@ TEMPLATE = "template"
 
 
 def workers(master: int) -> frozenset[int]:
-    """The processes that serve under gunicorn's master, asked from the kernel and not from gunicorn."""
+    """The processes that serve for gunicorn's master, asked from the kernel and not from gunicorn. Its templates serve nobody."""
     try:
         children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     except OSError:

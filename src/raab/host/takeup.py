@@ -8,6 +8,7 @@ from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.control import ask
 from raab.host.held import judge
+from raab.host.loading import told
 from raab.host.paths import UNIT
 from raab.host.task import Teller
 
@@ -18,6 +19,15 @@ def serving_at() -> str:
         return str(ask(5, verb="status").get("bind", ""))
     except RaabError:
         return ""
+
+
+def loaded_by_each() -> str:
+    """Why the workers that serve now cannot share one load of the application, in one line; empty when they do, or cannot tell."""
+    try:
+        load = ask(5, verb="status").get("load", {})
+    except RaabError:
+        return ""
+    return told("each", load["why"]) if load.get("mode") == "each" else ""
 
 
 def take_up(restart: bool, waits: float, teller: Teller) -> None:
