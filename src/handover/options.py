@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class Options:
     root: str | None = None
     target_file: str | None = None
     control: str | None = None
+    shared: bool = True
+    prepare: Callable[[], None] | None = None
 
     def __call__(self, server: Arbiter) -> None:
         from handover.arbiter import HandoverArbiter

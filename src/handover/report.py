@@ -51,6 +51,8 @@ def status_of(master: HandoverArbiter) -> dict[str, Any]:
         "bounds": [master.options.workers_min, master.options.workers_max],
         "one_by_one": master.options.one_by_one,
         "started": master.started,
+        "load": {"mode": "shared" if master.options.shared else "each", "why": ""},
+        "templates": [],
         "reload": outcome._asdict() if outcome else None,
         "workers": [_worker(master, member, now)._asdict() for member in fleet.of(*Phase)],
     }
