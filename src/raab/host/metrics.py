@@ -31,6 +31,8 @@ def requests() -> Reading:
         return read(folder)
     except PermissionError as error:
         raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
+    except OSError as error:
+        raise RaabError(f"metrics: {error}", "readme, section After an intrusion; `rm` what is no metrics of a worker") from error
 
 
 def service(seconds: float = 10.0) -> list[Sample]:
