@@ -23,7 +23,7 @@ class Scaling:
     def restored(self) -> int:
         """The target that the settings in force and the saved one amount to."""
         options = self._master.options
-        saved = target.load(options.target_file)
+        saved = target.load(options.target_file, self._master.log.error)
         return target.restore(saved, self._master.cfg.workers, options.workers_min, options.workers_max)
 
     def save(self) -> None:
