@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host.control import Conversation
+from raab.host.conversation import Conversation
 from raab.host.processes import workers
 
 # The master keeps the limits of a release (load_timeout) itself and always answers; this bounds the rest.
@@ -46,7 +46,7 @@ class Held:
     def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
         self.conversation, self.old = asked.conversation, asked.old
         self.master = self.conversation.peer
-        self.bind, self.waits = str(word["bind"]), float(word["load_timeout"])
+        self.bind, self.waits = word["bind"], word["load_timeout"]
 
     def take_over(self) -> None:
         """Now that `current` names it. Raises RaabError when the new workers do not serve; the old ones serve on then."""

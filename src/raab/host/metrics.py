@@ -35,10 +35,11 @@ def requests() -> Reading:
         raise RaabError(f"metrics: {error}", "readme, section After an intrusion; `rm` what is no metrics of a worker") from error
 
 
-def service(seconds: float = 10.0) -> list[Sample]:
-    """What the master tells on its control socket, within so many seconds. Raises RaabError when it runs and does not."""
+def service(seconds: float = 10.0, **how: bool) -> list[Sample]:
+    """What the master tells on its control socket, within so many seconds. `how` is that of `ask`. Raises RaabError when it runs and
+    does not tell."""
     try:
-        status = ask(seconds, verb="status")
+        status = ask(seconds, verb="status", **how)
     except RaabError as error:
         if error.exit_code != 3:
             raise

@@ -15,14 +15,14 @@ _MB = 1024 * 1024
 
 def run(args: argparse.Namespace) -> int:
     """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
-    status = document(10.0)
+    status = document(10.0, patient=True)
     print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
     return 0
 
 
-def document(seconds: float) -> dict[str, Any]:
-    """What the master tells within so many seconds, and what its workers weigh. Raises RaabError as `ask` does."""
-    status = ask(seconds, verb="status")
+def document(seconds: float, **how: bool) -> dict[str, Any]:
+    """What the master tells within so many seconds, and what its workers weigh. `how` and what is raised are those of `ask`."""
+    status = ask(seconds, verb="status", **how)
     for worker in status["workers"]:
         worker["memory"] = private_memory(worker["pid"])
     sizes = [worker["memory"] for worker in status["workers"] if worker["memory"]]
