@@ -14,6 +14,7 @@ from raab.host.held import Asked, Held
 from raab.host.paths import UNIT, Paths
 from raab.host.processes import workers
 from raab.host.task import Hook, Task, Teller
+from raab.host.token import Token
 
 
 class Activation:
@@ -24,6 +25,7 @@ class Activation:
         self.task = task
         self.asked = asked
         self.teller = Teller(paths)
+        self.token = Token(paths)
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.previous = current_release(paths)
@@ -35,7 +37,11 @@ class Activation:
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
-        verdict = self.carry_out()
+        self.token.publish()
+        try:
+            verdict = self.carry_out()
+        finally:
+            self.token.withdraw()
         self.teller.verdict(verdict)
         # After the verdict, for nobody needs to wait for it.
         self.prune()
@@ -76,7 +82,7 @@ class Activation:
     def probe(self, bind: str) -> None:
         """Send requests there from now on."""
         if bind:
-            self.prober = probe.Prober(bind)
+            self.prober = probe.Prober(bind, self.token.text)
             self.prober.start()
 
     def measured(self) -> dict[str, Any]:
@@ -90,6 +96,7 @@ class Activation:
         verify.verify(self.release)
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
+            self.token.publish()
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
         self.standing = units.standing()
@@ -138,7 +145,9 @@ class Activation:
         else:
             takeup.take_up(restart, self.waits, self.teller)
         self.teller.step("proving it by answers")
-        return proof.prove(self.bind, release_id, lambda: workers(held.master if held else systemd.main_pid()) - old, limit=self.waits)
+        return proof.prove(
+            self.bind, self.token.text, release_id, lambda: workers(held.master if held else systemd.main_pid()) - old, limit=self.waits
+        )
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
