@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from raab.errors import RaabError
-from raab.host import answers, control, conversation
+from raab.host import answers, control, conversation, takeup, units
+from raab.host.activation import Activation
 from raab.host.cli import main
+from raab.host.paths import Paths
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -225,3 +229,42 @@ def test_who_never_comes_is_not_waited_for(runtime: Path, booted: dict[str, Any]
     assert main(["status"]) == 3
     assert time.monotonic() - begun < 1
     assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, booted: dict[str, Any]) -> None:
+    """A worker that is named and is no child of the master cannot stand for one, nor can one that is leaving, nor a child not named."""
+    booted["main"] = os.getpid()
+    pids = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    named, leaving, _ = (child.pid for child in pids)
+    workers = [{**WORKER, "pid": named}, {**WORKER, "pid": leaving, "phase": "retiring"}, {**WORKER, "pid": 1}]
+    try:
+        with listening(runtime / "control", status(workers=workers)):
+            assert takeup.serving() == {named}
+        assert takeup.serving() == frozenset()
+    finally:
+        for child in pids:
+            child.kill()
+            child.wait()
+
+
+def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where the service says that it will serve: what listens there may be anybody's."""
+    activation = Activation.__new__(Activation)
+    held = SimpleNamespace(bind="127.0.0.1:8001")
+    activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
+    activation.paths, activation.release, activation.bind = Paths(), Path("/nowhere"), ""
+    monkeypatch.setattr(units, "restart_needed", lambda *_: False)
+    monkeypatch.setattr(Activation, "read_settings", lambda self: setattr(self, "bind", "127.0.0.1:8000"))
+    with pytest.raises(RaabError, match="would serve 127.0.0.1:8001, and its settings say 127.0.0.1:8000"):
+        activation.loaded()
+    held.bind = "127.0.0.1:8000"
+    assert activation.loaded() is held
+
+
+def test_what_a_releases_own_status_tells_a_session() -> None:
+    """The session is root, the release may be an older one."""
+    document = {**STATUS, "serving": 1, "memory": {"workers": 1}, "strays": []}
+    assert answers.told(json.dumps(document))["serving"] == 1
+    for wrong in ("", "[]", "{}", "[" * 100_000, json.dumps({**document, "serving": "1"})):
+        with pytest.raises(ValueError, match=""):
+            answers.told(wrong)

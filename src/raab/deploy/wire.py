@@ -12,6 +12,7 @@ MODULES = (
     "raab.errors",
     "raab.host.paths",
     "raab.host.journal",
+    "raab.host.processes",
     "raab.host.lock",
     "raab.host.facts",
     "raab.host.durable",
@@ -21,7 +22,8 @@ MODULES = (
     "raab.host.install",
     "raab.host.systemd",
     "raab.host.follow",
-    "raab.host.processes",
+    "raab.untrusted",
+    "raab.host.answers",
     "raab.host.service",
     "raab.host.session",
 )

@@ -12,7 +12,7 @@ from raab.host import journal, probe, proof, rehearsal, switch, systemd, takeup,
 from raab.host.facts import current_release
 from raab.host.held import Asked, Held
 from raab.host.paths import UNIT, Paths
-from raab.host.processes import workers
+from raab.host.processes import children
 from raab.host.task import Hook, Task, Teller
 from raab.host.token import Token
 
@@ -103,11 +103,11 @@ class Activation:
         # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
         self.held = self.loaded()
         if self.held:
-            self.bind, self.waits = self.held.bind, self.held.waits
             return
         trial = rehearsal.Rehearsal(self.paths, self.release)
         try:
-            self.read_settings()
+            if not self.bind:
+                self.read_settings()
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.finish(self.waits + 10)
@@ -120,7 +120,17 @@ class Activation:
         if not self.asked:
             with suppress(RaabError):
                 self.asked = Asked(self.task.release)
-        return self.asked.held() if self.asked else None
+        if not self.asked:
+            return None
+        with suppress(RaabError):
+            self.read_settings()
+        held = self.asked.held()
+        if held and held.bind != self.bind:
+            self.asked.conversation.close()
+            # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
+            text = f"trial: the service would serve {held.bind}, and its settings say {self.bind or 'nothing that can be read'}"
+            raise RaabError(text, "raab check, then systemctl restart raab")
+        return held
 
     def read_settings(self) -> None:
         """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
@@ -132,7 +142,7 @@ class Activation:
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
-        old = held.old if held else workers(systemd.main_pid())
+        old = held.old if held else children(systemd.main_pid())
         if self.prober:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
@@ -145,9 +155,7 @@ class Activation:
         else:
             takeup.take_up(restart, self.waits, self.teller)
         self.teller.step("proving it by answers")
-        return proof.prove(
-            self.bind, self.token.text, release_id, lambda: workers(held.master if held else systemd.main_pid()) - old, limit=self.waits
-        )
+        return proof.prove(self.bind, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""

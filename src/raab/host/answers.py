@@ -45,6 +45,15 @@ def decode(packet: bytes, verb: str) -> dict[str, Any]:
     return checked
 
 
+def told(document: str) -> dict[str, Any]:
+    """What `raab status --json` of a release says, which may be another one than this: the master's words, and what it adds to them."""
+    try:
+        checked: dict[str, Any] = _TOLD(json.loads(document), "")
+    except RecursionError:
+        raise ValueError("a document without end") from None
+    return checked
+
+
 def wrong(where: str, value: Any) -> ValueError:
     return ValueError(f"{where}: {plain(repr(value), 80)}")
 
@@ -124,13 +133,14 @@ _WORKER = record(
     {"pid": _PID, "generation": _COUNT, "phase": word, "age": number, "requests": _COUNT, "connections": _COUNT, "active": _COUNT}
 )
 _TEMPLATE = record({"pid": _PID, "generation": _COUNT, "ready": truth})
-_STATUS = record(
-    {
-        "pid": _PID, "release": word, "bind": bind, "generation": _COUNT, "incoming": maybe(_COUNT), "target": _COUNT, "configured": _COUNT,
-        "bounds": each(_COUNT, exactly=2), "one_by_one": truth, "started": number, "reload": maybe(_VERDICT), "workers": each(_WORKER),
-    },
-    {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth},
-)  # fmt: skip
+_REQUIRED: dict[str, Check] = {
+    "pid": _PID, "release": word, "bind": bind, "generation": _COUNT, "incoming": maybe(_COUNT), "target": _COUNT, "configured": _COUNT,
+    "bounds": each(_COUNT, exactly=2), "one_by_one": truth, "started": number, "reload": maybe(_VERDICT), "workers": each(_WORKER),
+}  # fmt: skip
+_OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth}
+_STATUS = record(_REQUIRED, _OPTIONAL)
+_STRAY = record({"pid": _PID, "parent": whole(0, _PIDS), "name": word, "age": number, "command": word})
+_TOLD = record(_REQUIRED, {**_OPTIONAL, "serving": _COUNT, "strays": each(_STRAY)})
 _ANSWERS = {
     "status": _STATUS,
     "scale": record({"before": _COUNT, "after": _COUNT}),

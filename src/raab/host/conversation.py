@@ -19,11 +19,14 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import answers
+from raab.host.processes import started
 
 _RUN = "/run/raab"
 # Seconds for systemd to hear of a new master that listens already (handover/succession.py): a moment, on a machine that is not overloaded.
 _NAMING = 3.0
 _STEP = 0.05
+# Processes that systemd has vouched for, with their start times: one that was the master has not become an impostor since.
+_masters: set[tuple[int, str]] = set()
 
 
 class Unanswered(RaabError):
@@ -106,9 +109,13 @@ class Conversation:
     def vouch(self) -> None:
         """Compare the listener with systemd's word, once a conversation: the word changes when a new master takes over."""
         end = time.monotonic() + _NAMING
+        listener = self.peer, started(self.peer)
+        self.vouched = self.vouched or listener in _masters
         while not self.vouched:
             main = main_pid()
             self.vouched = self.peer == main != 0
+            if self.vouched:
+                _masters.add(listener)
             if not self.vouched and time.monotonic() > end:
                 raise Unanswered(
                     f"{self.path}: not the service's master listens there, got process {self.peer}, and systemd says {main or 'none'}",

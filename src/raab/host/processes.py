@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def workers(master: int) -> frozenset[int]:
-    """The processes that gunicorn's master forked, asked from the kernel and not from gunicorn."""
+def children(pid: int) -> frozenset[int]:
+    """The children of a process: of the master its workers, what loads for them, and orphans of theirs."""
     try:
-        return frozenset(int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split())
+        return frozenset(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     except OSError:
         return frozenset()
+
+
+def started(pid: int) -> str:
+    """The start time of a process in clock ticks since boot; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""

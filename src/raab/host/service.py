@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import select
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import facts, journal, lock, processes, systemd, verify
+from raab.host import answers, facts, journal, lock, processes, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
@@ -52,10 +51,9 @@ def status(paths: Paths) -> dict[str, Any]:
 def own_status(paths: Paths) -> dict[str, Any]:
     done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "status", "--json", timeout=15)
     try:
-        told = json.loads(done.stdout)
+        return answers.told(done.stdout)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
 
 
 def examine(paths: Paths) -> dict[str, Any]:
@@ -98,8 +96,9 @@ def workers(paths: Paths) -> dict[str, Any]:
     """
     told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
     counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
+    named = own_status(paths).get("workers", ())
     return {
-        "workers": sorted(processes.workers(systemd.main_pid())),
+        "workers": sorted(processes.children(systemd.main_pid()) & {worker["pid"] for worker in named if worker["phase"] != "retiring"}),
         "requests": sum(count for _, count in counts),
         "errors": sum(count for status, count in counts if status.startswith("5")),
     }

@@ -7,17 +7,28 @@ import time
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.control import ask
+from raab.host.conversation import Unanswered
 from raab.host.held import judge
 from raab.host.paths import UNIT
+from raab.host.processes import children
 from raab.host.task import Teller
 
 
 def serving_at() -> str:
     """Where the running service listens; empty when none runs, or one that does not tell."""
     try:
-        return str(ask(5, verb="status").get("bind", ""))
+        return str(ask(5, verb="status")["bind"])
     except RaabError:
         return ""
+
+
+def serving() -> frozenset[int]:
+    """The workers that are to answer now: those that the master names, and that the kernel calls its children."""
+    try:
+        status = ask(5, verb="status")
+    except Unanswered:
+        return frozenset()
+    return frozenset(worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring") & children(status["pid"])
 
 
 def take_up(restart: bool, waits: float, teller: Teller) -> None:
