@@ -255,7 +255,7 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     activation.paths, activation.release, activation.bind = Paths(), Path("/nowhere"), ""
     monkeypatch.setattr(units, "restart_needed", lambda *_: False)
     monkeypatch.setattr(Activation, "read_settings", lambda self: setattr(self, "bind", "127.0.0.1:8000"))
-    with pytest.raises(RaabError, match="would serve 127.0.0.1:8001, and its settings say 127.0.0.1:8000"):
+    with pytest.raises(RaabError, match=r"would serve .*:8001, and its settings say .*:8000"):
         activation.loaded()
     held.bind = "127.0.0.1:8000"
     assert activation.loaded() is held
@@ -266,5 +266,5 @@ def test_what_a_releases_own_status_tells_a_session() -> None:
     document = {**STATUS, "serving": 1, "memory": {"workers": 1}, "strays": []}
     assert answers.told(json.dumps(document))["serving"] == 1
     for wrong in ("", "[]", "{}", "[" * 100_000, json.dumps({**document, "serving": "1"})):
-        with pytest.raises(ValueError, match=""):
+        with pytest.raises(ValueError, match=r"\S"):
             answers.told(wrong)

@@ -55,6 +55,9 @@ class Verbs(Inspection):
             probe = host.probe
             if probe.failed:
                 print(f"\n{host.name}: {probe.failed} of {probe.sent} requests across the switch failed, the first: {probe.reason}")
+            if host.strays:
+                print(f"\n{host.name}: processes of the service that are nobody's: {'; '.join(host.strays[:5])}")
+                print("hint: `fab restart` ends them; see the readme, section After an intrusion")
         if not dry_run:
             print(report.summary(done))
         return done.exit_code

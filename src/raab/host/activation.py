@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import journal, probe, proof, rehearsal, switch, systemd, takeup, units, verify
+from raab.host import journal, probe, proof, rehearsal, strays, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.held import Asked, Held
 from raab.host.paths import UNIT, Paths
@@ -34,6 +34,7 @@ class Activation:
         self.waits = 60.0
         self.bind = ""
         self.held: Held | None = None
+        self.suspects: strays.Suspects = {}
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
@@ -51,7 +52,9 @@ class Activation:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
         # From where the service is now; where it cannot tell, from where it will be.
-        self.probe(takeup.serving_at())
+        told = takeup.told()
+        self.suspects = strays.look(told) if told else {}
+        self.probe(told.get("bind", ""))
         try:
             self.rehearse()
         except RaabError as error:
@@ -86,9 +89,13 @@ class Activation:
             self.prober.start()
 
     def measured(self) -> dict[str, Any]:
-        """What became of the requests, and how long all of it took."""
+        """What became of the requests, how long all of it took, and which of the service's processes are nobody's."""
         tally = self.prober.stop() if self.prober else probe.Tally()
-        return {"probe": tally._asdict(), "seconds": round(time.time() - self.began, 3)}
+        seconds = round(time.time() - self.began, 3)
+        found: tuple[strays.Stray, ...] = ()
+        with suppress(RaabError):
+            found = strays.find(self.suspects)
+        return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
 
     def rehearse(self) -> None:
         """Everything that can be known before the switch."""

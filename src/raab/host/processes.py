@@ -2,7 +2,72 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
+
+from raab.host.paths import UNIT
+from raab.untrusted import plain
+
+
+class Process(NamedTuple):
+    """One process; `born` in seconds since boot, `name` as ps(1) shows it, which the process may have chosen."""
+
+    pid: int
+    parent: int
+    name: str
+    born: float
+
+    @property
+    def identity(self) -> tuple[int, float]:
+        """What it cannot change, whatever it calls itself and whoever is its parent by now."""
+        return self.pid, self.born
+
+
+def of_unit(main: int) -> dict[int, Process]:
+    """All that live in the control group of the unit's main process, wherever they were forked: systemd put it there, and no service can
+    leave it. None when that is not the unit's own."""
+    group = control_group(main)
+    if UNIT not in group.split("/"):
+        return {}
+    here = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    found = (process(pid) for pid in here if f"{control_group(pid)}/".startswith(f"{group}/"))
+    return {one.pid: one for one in found if one}
+
+
+def control_group(pid: int) -> str:
+    """In systemd's own hierarchy, which is the only one or named so (cgroups(7)); empty when there is no such process."""
+    for line in _text(pid, "cgroup").split("\n"):
+        if line.startswith("0::") or ":name=systemd:" in line:
+            return line.split(":", 2)[2]
+    return ""
+
+
+def process(pid: int) -> Process | None:
+    """None when it has ended, reaped or not."""
+    head, _, rest = _text(pid, "stat").rpartition(")")
+    if not rest or rest.split()[0] in "ZX":
+        return None
+    # The 4th and the 22nd field of proc(5), the 2nd and the 20th after the name, which may contain anything.
+    fields = rest.split()
+    return Process(pid, int(fields[1]), plain(head.partition("(")[2]), int(fields[19]) / os.sysconf("SC_CLK_TCK"))
+
+
+def command(pid: int) -> str:
+    """What it was started as, by its own account."""
+    return plain(_text(pid, "cmdline").replace("\0", " ").strip(), 100)
+
+
+def uptime() -> float:
+    """Seconds since boot."""
+    return float(Path("/proc/uptime").read_text().split()[0])
+
+
+def _text(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def children(pid: int) -> frozenset[int]:

@@ -44,16 +44,17 @@ def status(paths: Paths) -> dict[str, Any]:
         "state": shown.get("ActiveState", "unknown") if current else "absent",
         "release": current,
         "version": described.get("version") or None,
-        "raab": own_status(paths) if current else {},
+        "raab": own_status(paths)[0] if current else {},
     }
 
 
-def own_status(paths: Paths) -> dict[str, Any]:
+def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
+    """What it says, checked, and what it complains of; one of them is empty."""
     done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "status", "--json", timeout=15)
     try:
-        return answers.told(done.stdout)
-    except ValueError:
-        return {}
+        return answers.told(done.stdout), ""
+    except ValueError as error:
+        return {}, answers.text(done.stderr.strip(), "")[-500:] or f"an answer that is none, got {error}"
 
 
 def examine(paths: Paths) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def examine(paths: Paths) -> dict[str, Any]:
             for path in sorted((release / "systemd" / folder).glob("raab*")):
                 if path.is_file():
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"drift": verify.drift(release) if release else [], "units": units, "raab": own_status(paths) if current else {}}
+    told, trouble = own_status(paths) if current else ({}, "")
+    return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble}
 
 
 def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def workers(paths: Paths) -> dict[str, Any]:
     """
     told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
     counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
-    named = own_status(paths).get("workers", ())
+    named = own_status(paths)[0].get("workers", ())
     return {
         "workers": sorted(processes.children(systemd.main_pid()) & {worker["pid"] for worker in named if worker["phase"] != "retiring"}),
         "requests": sum(count for _, count in counts),

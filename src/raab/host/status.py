@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from raab.host import strays
 from raab.host.control import ask
 
 _MB = 1024 * 1024
@@ -16,6 +17,7 @@ _MB = 1024 * 1024
 def run(args: argparse.Namespace) -> int:
     """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
     status = document(10.0, patient=True)
+    status["strays"] = [stray._asdict() for stray in strays.find()]
     print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
     return 0
 
@@ -62,6 +64,9 @@ def render(status: dict[str, Any], now: float) -> str:
             f"{w['pid']:>8}  {w['generation']:>10}  {w['phase']:<9}  {_span(w['age']):>8}  {memory:>8}"
             f"  {w['requests']:>9}  {w['connections']:>5}  {w['active']:>5}"
         )
+    if status.get("strays"):
+        lines += ["", "These are nobody's, and live on until `systemctl restart raab` (readme, After an intrusion):"]
+        lines += [strays.Stray(**stray).text for stray in status["strays"]]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from raab.errors import RaabError
 from raab.host import systemd
@@ -14,12 +15,12 @@ from raab.host.processes import children
 from raab.host.task import Teller
 
 
-def serving_at() -> str:
-    """Where the running service listens; empty when none runs, or one that does not tell."""
+def told() -> dict[str, Any]:
+    """What the running service tells; empty when none runs."""
     try:
-        return str(ask(5, verb="status")["bind"])
+        return ask(5, verb="status")
     except RaabError:
-        return ""
+        return {}
 
 
 def serving() -> frozenset[int]:
