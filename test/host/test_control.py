@@ -21,6 +21,7 @@ from raab.host import answers, control, conversation, takeup, units
 from raab.host.activation import Activation
 from raab.host.cli import main
 from raab.host.paths import Paths
+from raab.host.task import Task
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -252,13 +253,16 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     activation = Activation.__new__(Activation)
     held = SimpleNamespace(bind="127.0.0.1:8001")
     activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
-    activation.paths, activation.release, activation.bind = Paths(), Path("/nowhere"), ""
+    activation.paths, activation.release, activation.bind, activation.task = Paths(), Path("/nowhere"), "", Task("x")
     monkeypatch.setattr(units, "restart_needed", lambda *_: False)
     monkeypatch.setattr(Activation, "read_settings", lambda self: setattr(self, "bind", "127.0.0.1:8000"))
     with pytest.raises(RaabError, match=r"would serve .*:8001, and its settings say .*:8000"):
         activation.loaded()
     held.bind = "127.0.0.1:8000"
     assert activation.loaded() is held
+    # By a restart, nobody of before has a say.
+    activation.task = Task("x", restart=True)
+    assert activation.loaded() is None
 
 
 def test_what_a_releases_own_status_tells_a_session() -> None:

@@ -123,6 +123,7 @@ class Runner:
             "action": action,
             "keep": settings.keep,
             "condemn": condemn,
+            "restart": plan.restart,
             "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
             **myself(),
         }

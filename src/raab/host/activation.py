@@ -120,7 +120,7 @@ class Activation:
             trial.finish(self.waits + 10)
 
     def loaded(self) -> Held | None:
-        if units.restart_needed(self.paths, self.release):
+        if self.task.restart or units.restart_needed(self.paths, self.release):
             if self.asked:
                 self.asked.conversation.close()
             return None
@@ -156,11 +156,12 @@ class Activation:
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
         restart = units.install(self.paths, self.paths.release(release_id), self.standing)
-        if held and not restart:
+        why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
+        if held and not why:
             self.teller.step("handing over to new workers")
             held.take_over()
         else:
-            takeup.take_up(restart, self.waits, self.teller)
+            takeup.take_up(why, self.waits, self.teller)
         self.teller.step("proving it by answers")
         return proof.prove(self.bind, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
 

@@ -32,8 +32,8 @@ def serving() -> frozenset[int]:
     return frozenset(worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring") & children(status["pid"])
 
 
-def take_up(restart: bool, waits: float, teller: Teller) -> None:
-    """By new workers, or by a start where the service does not run or `restart` says that only a new process will do.
+def take_up(restart: str, waits: float, teller: Teller) -> None:
+    """By new workers, or by a start where the service does not run or `restart` says why only a new process will do.
 
     `waits` is how many seconds a generation may take to load. Raises RaabError when it does not serve; after a hand-over the old
     workers serve on.
@@ -45,7 +45,7 @@ def take_up(restart: bool, waits: float, teller: Teller) -> None:
         judge(ask(5 * waits + 10, verb="reload", trial=False), began, "reload: the new workers do not serve")
         return
     verb = "restart" if active else "start"
-    reason = " (the unit changed in what only a new process takes up)" if active else ""
+    reason = f" ({restart})" if active else ""
     teller.step(f"systemctl {verb} raab{reason}")
     systemd.order("systemctl", "reset-failed", UNIT)
     began = time.time()
