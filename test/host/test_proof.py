@@ -116,6 +116,18 @@ def test_the_prober_counts_each_failure_and_the_slowest() -> None:
     assert 0 < tally.slowest < 5
 
 
+def test_the_prober_does_not_wait_with_all_that_a_process_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart that takes long, behind what ignores its end, left the activation without a descriptor and without a verdict."""
+    monkeypatch.setattr(probe, "MOST_WAITING", 5)
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
+        prober = probe.Prober(f"127.0.0.1:{silent.getsockname()[1]}", TOKEN)
+        prober.start()
+        threading.Event().wait(0.5)
+        assert len(prober.threads) == 5
+        silent.close()
+        prober.stop()
+
+
 def test_the_token_is_the_services_to_read(tmp_path: Path) -> None:
     """And nobody's to write; a file that lies in its way is replaced, and one activation's is not another's."""
     paths = Paths(run=tmp_path / "raab-deploy")

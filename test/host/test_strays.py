@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from raab.host import conversation, processes, strays
+from raab.host import conversation, processes, restart, strays
 from raab.host.processes import Process
 
 MASTER = Process(100, 1, "gunicorn", 1000.0)
@@ -145,3 +148,40 @@ def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.2)
         assert processes.process(child.pid) is None
         child.wait()
+
+
+def test_a_restart_ends_what_the_master_leaves_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Once the master is gone, and not what is younger than the restart; by systemd itself it would take the unit's TimeoutStopSec=."""
+    ignoring = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    master, left = (subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE) for _ in range(2))
+    for child in (master, left):
+        assert child.stdout and child.stdout.readline()
+    time.sleep(0.1)
+    # In the place of systemctl: it ends when what was left behind has ended, and meanwhile something new has begun.
+    systemctl = tmp_path / "systemctl"
+    new_one = f"sleep 60 >/dev/null 2>&1 & echo $! >{tmp_path}/new"
+    systemctl.write_text(f"#!/bin/sh\nsleep 0.5; kill -9 {master.pid}; {new_one}\nwhile kill -0 {left.pid}; do sleep 0.1; done\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("raab.host.systemd.main_pid", lambda: master.pid)
+    monkeypatch.setattr(processes, "control_group", lambda pid: "/raab.service")
+    ours = {master.pid, left.pid}
+
+    def of_group(group: str) -> dict[int, Process]:
+        new = tmp_path / "new"
+        pids = ours | ({int(new.read_text())} if new.exists() and new.read_text().strip() else set())
+        return {pid: one for pid in pids if (one := processes.process(pid))}
+
+    monkeypatch.setattr(processes, "of_group", of_group)
+    threading.Thread(target=left.wait, daemon=True).start()
+    threading.Thread(target=master.wait, daemon=True).start()
+    new = 0
+    try:
+        assert restart.restart(30).returncode == 0
+        new = int((tmp_path / "new").read_text())
+        assert left.wait(5) == -9
+        assert processes.process(new)
+    finally:
+        for pid in (master.pid, left.pid, new):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9) if pid else None

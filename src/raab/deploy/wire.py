@@ -24,6 +24,7 @@ MODULES = (
     "raab.host.systemd",
     "raab.host.follow",
     "raab.host.answers",
+    "raab.host.restart",
     "raab.host.service",
     "raab.host.session",
 )

@@ -129,7 +129,8 @@ class Activation:
                 self.asked = Asked(self.task.release)
         if not self.asked:
             return None
-        with suppress(RaabError):
+        # While the master loads it, who also tells better what is wrong with them.
+        with suppress(Exception):
             self.read_settings()
         held = self.asked.held()
         if held and held.bind != self.bind:

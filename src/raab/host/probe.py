@@ -13,6 +13,8 @@ from typing import NamedTuple
 INTERVAL_SECONDS = 0.02
 CLOSE_INTERVAL_SECONDS = 0.002
 TIMEOUT_SECONDS = 30.0
+# Each takes a descriptor, of which a process has 1024. So many that wait say all that more would.
+MOST_WAITING = 500
 
 
 class Answer(NamedTuple):
@@ -121,9 +123,11 @@ class Prober:
     def tick(self) -> None:
         due = time.monotonic()
         while not self.stopping:
-            thread = threading.Thread(target=self.one, args=(due,), daemon=True)
-            thread.start()
-            self.threads = [other for other in self.threads if other.is_alive()] + [thread]
+            self.threads = [other for other in self.threads if other.is_alive()]
+            if len(self.threads) < MOST_WAITING:
+                thread = threading.Thread(target=self.one, args=(due,), daemon=True)
+                thread.start()
+                self.threads.append(thread)
             due += self.interval
             if self.news.wait(max(0.0, due - time.monotonic())):
                 self.news.clear()

@@ -26,8 +26,11 @@ class Process(NamedTuple):
 
 def of_unit(main: int) -> dict[int, Process]:
     """All that live in the control group of the unit's main process, wherever they were forked: systemd put it there, and no service can
-    leave it. None when that is not the unit's own."""
-    group = control_group(main)
+    leave it. Empty when that is not the unit's own."""
+    return of_group(control_group(main))
+
+
+def of_group(group: str) -> dict[int, Process]:
     if UNIT not in group.split("/"):
         return {}
     here = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())

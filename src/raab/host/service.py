@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import answers, facts, journal, lock, processes, systemd, verify
+from raab.host import answers, facts, journal, lock, processes, restart, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
@@ -81,8 +81,10 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
             raise RaabError(f"scale: not a number of workers, got {count}", "give a count such as 4, +1 or -1", exit_code=2)
         # The leading -- keeps -1 from being read as an option.
         done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "scale", "--", count, timeout=120)
-    elif action in ("reload", "restart"):
-        done = systemd.order("systemctl", action, UNIT, timeout=300)
+    elif action == "restart":
+        done = restart.restart(300)
+    elif action == "reload":
+        done = systemd.order("systemctl", "reload", UNIT, timeout=300)
     else:
         raise RaabError(f"service: unknown action, got {action}")
     if done.returncode:

@@ -12,6 +12,7 @@ from raab.host.conversation import Unanswered
 from raab.host.held import judge
 from raab.host.paths import UNIT
 from raab.host.processes import children
+from raab.host.restart import restart as restart_service
 from raab.host.task import Teller
 
 
@@ -49,6 +50,6 @@ def take_up(restart: str, waits: float, teller: Teller) -> None:
     teller.step(f"systemctl {verb} raab{reason}")
     systemd.order("systemctl", "reset-failed", UNIT)
     began = time.time()
-    done = systemd.order("systemctl", verb, UNIT, timeout=waits + 90)
+    done = restart_service(waits + 90) if active else systemd.order("systemctl", verb, UNIT, timeout=waits + 90)
     if done.returncode:
         raise RaabError(f"systemctl {verb} raab: exit code {done.returncode}, got: {systemd.last_words(began) or done.stderr.strip()}")
