@@ -7,7 +7,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import conversation
-from raab.host.conversation import Conversation, Unanswered
+from raab.host.conversation import NAMING_SECONDS, Conversation, Unanswered, Unvouched
 from raab.host.paths import UNIT
 
 # Seconds in which a master that is to come, or to follow another, may be waited for: `raab status` has no more either.
@@ -24,15 +24,21 @@ def ask(seconds: float, *, patient: bool = False, vouched: bool = True, **reques
     """
     end = time.monotonic() + seconds
     coming = time.monotonic() + min(seconds, _COMING)
+    named = time.monotonic() + min(seconds, NAMING_SECONDS)
     # What may be asked twice: a question, and a wish for a state.
     twice = request["verb"] == "status" or "to" in request
     while True:
         try:
             answer = converse(max(end - time.monotonic(), _STEP), vouched, request)
+        except Unvouched:
+            if time.monotonic() > named:
+                raise
         except Unanswered as error:
             if not patient or (error.taken and not twice) or time.monotonic() > coming or not expected():
                 raise
+            named = time.monotonic() + NAMING_SECONDS
         else:
+            named = time.monotonic() + NAMING_SECONDS
             if "error" in answer:
                 raise RaabError(answer["error"], exit_code=2)
             if answer != {"ask": "again"}:
@@ -46,6 +52,8 @@ def ask(seconds: float, *, patient: bool = False, vouched: bool = True, **reques
 def converse(seconds: float, vouched: bool, request: dict[str, Any]) -> dict[str, Any]:
     talk = Conversation(seconds, vouched)
     try:
+        # First of all, so that nothing is asked twice of a master that systemd hears of a moment later.
+        talk.vouch()
         talk.say(**request)
         return talk.hear()
     finally:

@@ -23,14 +23,18 @@ from raab.host.processes import started
 
 _RUN = "/run/raab"
 # Seconds for systemd to hear of a new master that listens already (handover/succession.py): a moment, on a machine that is not overloaded.
-_NAMING = 3.0
+NAMING_SECONDS = 3.0
 _STEP = 0.05
 # Processes that systemd has vouched for, with their start times: one that was the master has not become an impostor since.
 _masters: set[tuple[int, str]] = set()
 
 
+class Unvouched(RaabError):
+    """Whoever listens is not the process that systemd calls the service's main one."""
+
+
 class Unanswered(RaabError):
-    """Nobody listens, whoever listened has ended, or is not the master. `taken`: whether the request may have been carried out."""
+    """Nobody listens, or whoever listened has ended. `taken`: whether the request may have been carried out."""
 
     def __init__(self, message: str, hint: str, exit_code: int, taken: bool) -> None:
         super().__init__(message, hint, exit_code)
@@ -95,7 +99,7 @@ class Conversation:
 
     def hear(self) -> dict[str, Any]:
         """Wait for the master's next word about the last request. Not before it is known to be the master's."""
-        self.vouch()
+        self.vouch(NAMING_SECONDS)
         with self.explained():
             packet = self.channel.recv(1 << 20)
         if not packet:
@@ -106,22 +110,22 @@ class Conversation:
             hint = "systemctl restart raab, and see the readme, section After an intrusion"
             raise RaabError(f"{self.path}: not an answer of the service's master, got {error}", hint) from error
 
-    def vouch(self) -> None:
-        """Compare the listener with systemd's word, once a conversation: the word changes when a new master takes over."""
-        end = time.monotonic() + _NAMING
+    def vouch(self, seconds: float = 0.0) -> None:
+        """Compare the listener with systemd's word, for so long. Once is enough: the word changes when a new master takes over."""
+        end = time.monotonic() + seconds
         listener = self.peer, started(self.peer)
         self.vouched = self.vouched or listener in _masters
         while not self.vouched:
             main = main_pid()
-            self.vouched = self.peer == main != 0
-            if self.vouched:
+            if self.peer == main:
                 _masters.add(listener)
-            if not self.vouched and time.monotonic() > end:
-                raise Unanswered(
+                self.vouched = True
+            elif time.monotonic() >= end:
+                raise Unvouched(
                     f"{self.path}: not the service's master listens there, got process {self.peer}, and systemd says {main or 'none'}",
-                    "systemctl restart raab, and see the readme, section After an intrusion", 1, taken=False,
-                )  # fmt: skip
-            if not self.vouched:
+                    "systemctl restart raab, and see the readme, section After an intrusion",
+                )
+            else:
                 time.sleep(_STEP)
 
     @property
