@@ -67,7 +67,6 @@ on_starting = handover.Options(
     linger=_server["linger"],
     one_by_one=_server["handover"] == "one-by-one",
     check="/readyz",
-    trial=(sys.executable, "-I", "-m", "raab.host", "trial"),
     root=_root if Path(_root).is_symlink() else None,
     target_file=f"{_state}/workers.json" if _state else None,
     control=f"{_run}/control" if _run else None,

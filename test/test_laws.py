@@ -50,6 +50,33 @@ def test_handover_knows_nothing_of_raab() -> None:
     assert not strangers
 
 
+def test_only_the_master_changes_what_it_decides_on() -> None:
+    """Nobody but the package itself imports master.py, and nobody but its `handle` assigns the state (and `_begin`, which makes it)."""
+    files = sorted((SRC / "handover").rglob("*.py"))
+    assert [path.name for path in files if "handover.master" in imports(path)] == ["__init__.py"]
+    values = {"state", "fleet", "reload", "wish", "outcome", "release", "held"}
+    writers = [
+        (path.name, function.name)
+        for path in files
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in values
+    ]
+    assert writers == [("master.py", "_begin"), ("master.py", "handle")]
+
+
+def test_no_module_of_the_handover_needs_one_that_needs_it() -> None:
+    """Each can be read with what it imports, and nothing above; type hints count."""
+    left = {
+        path.stem: {name.split(".")[1] for name in imports(path) if name.startswith("handover.")}
+        for path in (SRC / "handover").glob("*.py")
+    }
+    while done := {module for module, needed in left.items() if not needed & left.keys()}:
+        left = {module: needed for module, needed in left.items() if module not in done}
+    assert not left, f"a circle: {left}"
+
+
 APP = ("raab/__init__.py", "raab/errors.py", "raab/release.py", "raab/factory", "raab/modules", "raab/web", "raab/metrics")
 
 

@@ -8,24 +8,32 @@ For gunicorn's configuration file:
     pre_fork, post_fork = handover.pre_fork, handover.post_fork
 
 Law of this package: it imports the standard library, gunicorn and gevent, and knows nothing of the application. gunicorn's
-master imports it, so a change of it needs a new master; `fingerprint` sees to that.
+master imports it, so a change of it needs a new master; `fingerprint` sees to that. Within it, master.py is imported here alone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from handover import options
 from handover.apart import apart
 from handover.journal import JournalLogger
-from handover.options import Options
+from handover.master import HandoverArbiter
 from handover.worker import HandoverWorker
 
 __all__ = ["HandoverWorker", "JournalLogger", "Options", "apart", "post_fork", "pre_fork"]
 
 
+class Options(options.Options):
+    """The settings as gunicorn's `on_starting` hook: called by it, they take charge of the arbiter."""
+
+    def __call__(self, server: Any) -> None:
+        HandoverArbiter.take_charge(server)
+
+
 def pre_fork(server: Any, worker: HandoverWorker) -> None:
     """gunicorn's hook in the master, before each fork."""
-    server.crew.prepare(worker)
+    worker.errand = server.errand
 
 
 def post_fork(server: Any, worker: HandoverWorker) -> None:

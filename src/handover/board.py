@@ -1,11 +1,15 @@
-"""A page of memory that the master shares with its workers: each worker's tally, and whether the service is stopping."""
+"""A page of memory that the master shares with its workers: each one's tally and heartbeat, and whether the service is stopping."""
 
+import math
 import mmap
 import struct
+import time
 from collections.abc import Container
 from typing import NamedTuple
 
-_SLOT = struct.Struct("=QII")
+_TALLY = struct.Struct("=QII")
+_BEAT = struct.Struct("=d")
+_SLOT = _TALLY.size + _BEAT.size
 _HEADER = 64
 
 
@@ -21,7 +25,7 @@ class Board:
     """Anonymous shared memory, one slot per live worker. Every slot has one writer, so there are no locks."""
 
     def __init__(self, slots: int = 1024) -> None:
-        self._memory = mmap.mmap(-1, _HEADER + slots * _SLOT.size)
+        self._memory = mmap.mmap(-1, _HEADER + slots * _SLOT)
         self._slots = slots
 
     @property
@@ -37,12 +41,25 @@ class Board:
         """An empty slot for a worker about to be forked; `used` are those of the workers that there are."""
         slot = next(number for number in range(self._slots) if number not in used)
         self.write(slot, 0, 0, 0)
+        # It has all the time until its first beat.
+        self._beat(slot, math.inf)
         return slot
 
     def write(self, slot: int, requests: int, connections: int, active: int) -> None:
         """The worker's own view of itself: a `Tally`, in pieces since this is done after each request."""
-        _SLOT.pack_into(self._memory, _HEADER + slot * _SLOT.size, requests, connections, active)
+        _TALLY.pack_into(self._memory, _HEADER + slot * _SLOT, requests, connections, active)
 
     def read(self, slot: int) -> Tally:
         """The last tally that the slot's worker wrote."""
-        return Tally(*_SLOT.unpack_from(self._memory, _HEADER + slot * _SLOT.size))
+        return Tally(*_TALLY.unpack_from(self._memory, _HEADER + slot * _SLOT))
+
+    def beat(self, slot: int) -> None:
+        """The heart of the slot's process beats now."""
+        self._beat(slot, time.monotonic())
+
+    def _beat(self, slot: int, now: float) -> None:
+        _BEAT.pack_into(self._memory, _HEADER + slot * _SLOT + _TALLY.size, now)
+
+    def beaten(self, slot: int) -> float:
+        """When it beat last, in seconds of the monotonic clock; infinity before it ever did."""
+        return float(_BEAT.unpack_from(self._memory, _HEADER + slot * _SLOT + _TALLY.size)[0])

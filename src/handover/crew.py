@@ -1,121 +1,140 @@
-"""The processes behind the fleet: what they are told before they are forked, what they report, how long they may take, how they ended."""
+"""The processes behind the fleet: their slots and reports, how long they may take, how they ended."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import selectors
-import signal
+import socket
+import struct
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
-from handover import states
+from handover.board import Board
+from handover.events import Event, Forked, Left, Said
 from handover.process import exit_status
-from handover.states import Phase
-from handover.worker import HandoverWorker
 
-if TYPE_CHECKING:
-    from handover.arbiter import HandoverArbiter
+# Seconds for which a template may be silent; it beats every second, unless it forks.
+_SILENCE = 5.0
+ORDER = struct.Struct("=QI?")
 
-# Seconds before another worker is forked when the last one could not boot: doubled with each attempt, up to the longest.
-_PAUSE = 0.25
-_LONGEST_PAUSE = 10.0
+
+class Beat:
+    """A process's heart, as gunicorn asks for it (gunicorn/workers/workertmp.py)."""
+
+    def __init__(self, board: Board, slot: int) -> None:
+        self._board, self.slot = board, slot
+
+    def last_update(self) -> float:
+        """When it beat last, in seconds of the monotonic clock; infinity before it ever did."""
+        return self._board.beaten(self.slot)
+
+    def close(self) -> None:
+        """gunicorn closes files of siblings in a forked worker."""
+
+
+@dataclass
+class Hand:
+    """What the master knows a process by: a worker, or a template, which takes `orders`. gunicorn looks for `tmp` and `aborted`
+    (arbiter.py, murder_workers)."""
+
+    tmp: Beat
+    born: float
+    deadline: float
+    orders: socket.socket | None = None
+    reason: str = ""
+    retired: bool = False
+    aborted: bool = False
 
 
 class Crew:
-    """`why` is what the last worker that could not boot had to say; `pausing` while no worker is to be forked."""
+    """`hands` are all processes, by pid: gunicorn's WORKERS. Reports are read at `reports` and written to `reporting`."""
 
-    def __init__(self, master: HandoverArbiter) -> None:
-        self._master = master
-        self._deadlines: dict[int, float] = {}
-        self._reasons: dict[int, str] = {}
-        self._pause_end = 0.0
-        self.why = ""
-        self._reports, self._reporting = os.pipe()
-        for fd in (self._reports, self._reporting):
+    def __init__(self, hands: dict[int, Hand], board: Board) -> None:
+        self._hands, self._board = hands, board
+        self._promised: dict[int, int] = {}
+        self.reports, self.reporting = os.pipe()
+        for fd in (self.reports, self.reporting):
             os.set_blocking(fd, False)
-        master.selector.register(self._reports, selectors.EVENT_READ, self.listen)
 
-    @property
-    def pausing(self) -> bool:
-        """Whether it would be too early for another attempt."""
-        return time.monotonic() < self._pause_end
+    def slot(self, order: int, pending: Collection[int]) -> int:
+        """A slot of the board for what was just asked for; `pending` are all orders that are not processes yet."""
+        self._promised = {other: slot for other, slot in self._promised.items() if other in pending}
+        used = {hand.tmp.slot for hand in self._hands.values()} | set(self._promised.values())
+        self._promised[order] = self._board.take(used)
+        return self._promised[order]
 
-    def prepare(self, worker: HandoverWorker) -> None:
-        """Before the fork: what the worker has to know."""
-        master = self._master
-        others: Any = master.WORKERS.values()
-        worker.options, worker.board = master.options, master.board
-        worker.slot = master.board.take({other.slot for other in others})
-        worker.reports, worker.born = self._reporting, time.monotonic()
-        # Of its generation's release, whatever the link leads to by now: a worker that died is replaced by its like.
-        worker.root, worker.release = master.root, master.release if master.fleet.incoming is None else master.incoming_release
-        worker.must_answer = master.fleet.incoming is not None and master.fleet.generation > 0
-        # While a generation is held no worker of another one is forked.
-        worker.gate = master.holds.current.gate if master.holds.current else None
+    def forked(self, order: int, pid: int, seconds: float, orders: socket.socket | None = None) -> None:
+        """There is such a process, which may take so many seconds to load."""
+        now = time.monotonic()
+        beat = Beat(self._board, self._promised.pop(order, 0))
+        self._hands[pid] = Hand(beat, now, now + seconds, orders)
 
-    def forked(self, pid: int, generation: int) -> None:
-        """After the fork, in the master."""
-        self._master.fleet = states.spawned(self._master.fleet, pid, generation, self._master.worker_age)
-        self._deadlines[pid] = time.monotonic() + self._master.options.load_timeout
+    def order(self, template: int, order: int, slot: int, *, gated: bool) -> bool:
+        """Ask a template for a worker. Whether it could be asked."""
+        orders = self._hands[template].orders
+        assert orders
+        try:
+            return bool(orders.send(ORDER.pack(order, slot, gated)))
+        except OSError:
+            return False
 
-    def not_forked(self, error: OSError) -> None:
-        """No process or no room for its heartbeat file. gunicorn's master would end; this one tries again, or gives the generation up."""
-        self.why = f"no worker could be forked: {error}"
-        self._master.log.error(self.why)
-        self._pause_end = time.monotonic() + 4 * _PAUSE
-        self._master.fleet = states.unspawnable(self._master.fleet)
+    def retired(self, pid: int) -> None:
+        """It was told to leave, so it has no deadline any more."""
+        self._hands[pid].retired, self._hands[pid].deadline = True, float("inf")
 
-    def listen(self) -> None:
-        """Read what workers report: that they have loaded the application and wait, that they can answer, or why they cannot."""
+    def listen(self) -> Iterator[Event]:
+        """What processes report: JSON, a line each, which anything may have written that runs as one of them."""
         with contextlib.suppress(BlockingIOError):
-            for line in os.read(self._reports, 65536).decode(errors="replace").splitlines():
-                pid, _, word = line.partition(" ")
-                if word == "ready":
-                    self._master.fleet = states.ready(self._master.fleet, int(pid))
-                    self._deadlines.pop(int(pid), None)
-                elif word == "loaded":
-                    self._deadlines.pop(int(pid), None)
-                    self._master.holds.loaded(int(pid))
-                else:
-                    self._reasons[int(pid)] = word.removeprefix("failed ")
+            for line in os.read(self.reports, 65536).splitlines():
+                with contextlib.suppress(ValueError, TypeError):
+                    pid, word, more = json.loads(line)
+                    yield from self._heard(int(pid), str(word), more)
 
-    def dismissed(self, pid: int) -> None:
-        """A worker was told to leave, so it has no deadline any more."""
-        self._deadlines.pop(pid, None)
+    def _heard(self, pid: int, word: str, more: str | int) -> Iterator[Event]:
+        hand = self._hands.get(pid)
+        if word == "forked":
+            yield Forked(int(more), pid)
+        elif word == "unforked":
+            number, _, why = str(more).partition(" ")
+            yield Forked(int(number), 0, why)
+        elif word == "failed" and hand:
+            hand.reason = str(more)
+        elif word in ("ready", "loaded", "unshared"):
+            if hand:
+                hand.deadline = float("inf")
+            yield Said(pid, word, str(more))
 
-    def end_overdue(self, now: float) -> None:
-        """End workers that have not finished booting in time; gunicorn's own timeout does not see them (arbiter.py, murder_workers)."""
-        for pid, deadline in list(self._deadlines.items()):
-            if now > deadline:
-                self._deadlines.pop(pid)
-                self._reasons[pid] = f"did not finish loading within {self._master.options.load_timeout:g} s"
-                self._master.kill_worker(pid, signal.SIGKILL)
+    def overdue(self, now: float, seconds: float) -> list[int]:
+        """Those that have not finished loading in time, and templates that have fallen silent; gunicorn's own timeout sees neither."""
+        late = []
+        for pid, hand in self._hands.items():
+            if now > hand.deadline:
+                hand.deadline = float("inf")
+                hand.reason = f"did not finish loading within {seconds:g} s"
+                late.append(pid)
+            elif hand.orders and now - hand.tmp.last_update() > _SILENCE:
+                late.append(pid)
+        return late
 
-    def ended(self, pid: int, worker: Any, status: int) -> None:
-        """A worker process was reaped; `status` is that of waitpid(2)."""
-        master = self._master
+    def ended(self, pid: int, status: int) -> Left | None:
+        """A process was reaped; `status` is that of waitpid(2). None for one that is not ours: an orphan that we took in."""
+        hand = self._hands.pop(pid, None)
+        if hand is None:
+            return None
+        if hand.orders:
+            hand.orders.close()
         how, by_signal = exit_status(status)
-        reason = self._reasons.pop(pid, "")
-        if status:
-            master.log.error("Worker (pid:%s) %s%s", pid, how, f": {reason}" if reason else "")
-        if any(m.pid == pid and m.phase is Phase.BOOTING for m in master.fleet.members):
-            self.why = f"worker {pid} {reason or how}"
-        master.fleet = states.left(master.fleet, pid, by_signal=by_signal and not reason)
-        if master.fleet.incoming is None and master.fleet.crashes:
-            self._pause_end = time.monotonic() + min(_PAUSE * 2 ** min(master.fleet.crashes, 10), _LONGEST_PAUSE)
-        self._deadlines.pop(pid, None)
-        worker.tmp.close()
+        return Left(pid, how, by_signal, hand.reason)
 
     def beats(self, now: float, within: float) -> bool:
-        """Whether any worker's loop has turned in the last seconds; each beats once a second."""
-        for worker in self._master.WORKERS.values():
-            with contextlib.suppress(OSError, ValueError):
-                # Before a worker's first beat its file bears the wall clock's time, far from the monotonic one.
-                if -1 <= now - worker.tmp.last_update() < within:
-                    return True
-        return False
+        """Whether any worker's loop has turned in the last seconds; each beats once a second. A template's heart is no worker's."""
+        return any(0 <= now - hand.tmp.last_update() < within for hand in self._hands.values() if not hand.orders)
 
     def close(self) -> None:
-        """In a forked worker: the reading end is the master's."""
-        os.close(self._reports)
+        """In a forked process: the reading end, and what templates are asked by, are the master's."""
+        os.close(self.reports)
+        for hand in self._hands.values():
+            if hand.orders:
+                hand.orders.close()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 def exit_status(status: int) -> tuple[str, bool]:
@@ -19,3 +23,22 @@ def name_process(name: str) -> None:
     """Set what pgrep(1) and ps(1) call this process, so that `pkill gunicorn` finds it (proc(5), comm)."""
     with contextlib.suppress(OSError), open(f"/proc/{os.getpid()}/comm", "w") as comm:
         comm.write(name)
+
+
+def take_orphans(yes: bool) -> None:
+    """Have what the children of this process leave behind become its children, or not any more (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(yes), 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Have this process end at once when its parent does (prctl(2), PR_SET_PDEATHSIG)."""
+    _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+
+
+def parent_of(pid: int) -> int:
+    """The parent's pid; 0 for a process that is not there (proc(5), stat: its second field may hold anything, in parentheses)."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from handover.states import Member, Phase
-
-if TYPE_CHECKING:
-    from handover.arbiter import HandoverArbiter
-
-
-class Outcome(NamedTuple):
-    """The verdict of a reload: `good` or the reason why not; `at` in seconds since the epoch."""
-
-    good: bool
-    reason: str
-    generation: int
-    seconds: float
-    at: float
-    replaced: bool
+from handover.board import Board
+from handover.crew import Hand
+from handover.reloads import State
+from handover.states import Phase
 
 
 class WorkerStatus(NamedTuple):
@@ -35,28 +25,36 @@ class WorkerStatus(NamedTuple):
     active: int
 
 
-def status_of(master: HandoverArbiter) -> dict[str, Any]:
-    """The whole service, ready for JSON; `started` in seconds since the epoch."""
+class TemplateStatus(NamedTuple):
+    """One template; `ready` when it can be asked for workers."""
+
+    pid: int
+    generation: int
+    ready: bool
+
+
+def status_of(state: State, board: Board, hands: Mapping[int, Hand], started: float, name: str) -> dict[str, Any]:
+    """The whole service, ready for JSON; `started` in seconds since the epoch, `name` where there are no releases."""
     now = time.monotonic()
-    fleet = master.fleet
-    outcome = master.reloads.outcome
+    fleet = state.fleet
+    serving = fleet.loads.get(fleet.generation, fleet.load)
+    workers = [
+        WorkerStatus(m.pid, m.generation, m.phase.value, round(now - hands[m.pid].born, 1), *board.read(hands[m.pid].tmp.slot))
+        for m in fleet.of(Phase.BOOTING, Phase.SERVING, Phase.RETIRING)
+    ]
     return {
         "pid": os.getpid(),
-        "release": master.label,
-        "bind": master.cfg.bind[0],
+        "release": os.path.basename(serving.release) or name,
+        "bind": serving.settings.bind[0],
         "generation": fleet.generation,
         "incoming": fleet.incoming,
         "target": fleet.target,
-        "configured": master.cfg.workers,
-        "bounds": [master.options.workers_min, master.options.workers_max],
-        "one_by_one": master.options.one_by_one,
-        "started": master.started,
-        "reload": outcome._asdict() if outcome else None,
-        "workers": [_worker(master, member, now)._asdict() for member in fleet.of(*Phase)],
+        "configured": serving.workers,
+        "bounds": [serving.options.workers_min, serving.options.workers_max],
+        "one_by_one": serving.options.one_by_one,
+        "started": started,
+        "reload": state.outcome._asdict() if state.outcome else None,
+        "load": {"mode": "each" if serving.each else "shared", "why": serving.each},
+        "templates": [TemplateStatus(t.pid, t.generation, t.phase is Phase.SERVING)._asdict() for t in fleet.templates if t.pid],
+        "workers": [worker._asdict() for worker in workers],
     }
-
-
-def _worker(master: HandoverArbiter, member: Member, now: float) -> WorkerStatus:
-    worker: Any = master.WORKERS[member.pid]
-    tally = master.board.read(worker.slot)
-    return WorkerStatus(member.pid, member.generation, member.phase.value, round(now - worker.born, 1), *tally)

@@ -1,19 +1,22 @@
 """Who waits, who leaves: the hand-over as values, with no process in sight.
 
-A `Fleet` is what the master knows of its workers. Events (`reload`, `ready`, `left`, `scale`) return the next fleet;
-`settle` says what has to be done about it now. The arbiter is the shell that turns real events into these calls and the
-returned orders into forks and signals. A generation is complete when as many of its workers serve as the target asks for;
-only then do the workers of older generations retire.
+A `Fleet` is what the master knows of its processes. Events (`reload`, `forked`, `ready`, `left`) return the next fleet;
+`settle` says what has to be done about it now. `reloads` puts both into the life of a service, and the master is the shell that
+turns real events into these calls and the returned orders into forks and signals. A generation is complete when as many of its
+workers serve as the target asks for; only then do the workers of older generations retire.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from handover.options import Options
 
 
 class Phase(Enum):
-    """Where a worker is in its life."""
+    """Where a process is in its life: asked for but not forked yet, loading, able to do its work, or leaving."""
 
+    ORDERED = "ordered"
     BOOTING = "booting"
     SERVING = "serving"
     RETIRING = "retiring"
@@ -21,103 +24,174 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Member:
-    """One worker process; `order` counts forks, so the oldest worker has the lowest."""
+    """One worker or template; `order` counts what was ever asked for, so the oldest has the lowest. `pid` is 0 until it is forked."""
 
-    pid: int
-    generation: int
     order: int
-    phase: Phase = Phase.BOOTING
+    generation: int
+    pid: int = 0
+    phase: Phase = Phase.ORDERED
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the processes of one generation load: the `release`, with gunicorn's `settings`, our `options` among them, as read for it.
+
+    `workers` is the number that these settings ask for. `each` is empty when the workers share what a template has loaded, else it says
+    why each of them loads by itself.
+    """
+
+    release: str = ""
+    settings: Any = None
+    options: Options = field(default_factory=Options)
+    workers: int = 1
+    each: str = ""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All workers of one master.
+    """All workers and templates of one master.
 
     `generation` is the newest that was ever complete (0: none yet), `incoming` the one being built, `newest` the highest
-    number ever given out. `again` remembers a reload that was asked for while one was under way. `crashes` counts deaths
-    of incoming workers that had served, and in steady state consecutive deaths at boot.
+    number ever given out; `loads` has what those two consist of. `crashes` counts deaths of incoming workers that had
+    served, and in steady state consecutive deaths at boot.
     """
 
     target: int
     generation: int = 0
     incoming: int | None = None
     newest: int = 0
-    again: bool = False
     crashes: int = 0
     one_by_one: bool = False
+    orders: int = 0
     members: tuple[Member, ...] = ()
+    templates: tuple[Member, ...] = ()
+    loads: dict[int, Load] = field(default_factory=dict)
 
     def of(self, *phases: Phase, generation: int | None = None) -> tuple[Member, ...]:
-        """The members in any of `phases`, oldest first; of one generation only, when that is given."""
+        """The workers in any of `phases`, oldest first; of one generation only, when that is given."""
         chosen = (m for m in self.members if m.phase in phases and generation in (None, m.generation))
         return tuple(sorted(chosen, key=lambda m: m.order))
 
+    def template(self, generation: int) -> Member | None:
+        """The template of a generation, in whatever phase."""
+        return next((t for t in self.templates if t.generation == generation), None)
+
+    @property
+    def load(self) -> Load:
+        """What is loaded now: for the generation on its way, else for the one that serves."""
+        return self.loads[self.incoming or self.generation]
+
 
 class Orders(NamedTuple):
-    """What the master does now: fork `spawn` workers of `generation`, let `retire` finish what they hold and leave."""
+    """What the master does now: have `spawn` workers of `generation` and the template of `load` forked, let `retire` finish what they
+    hold and leave, end the templates `end`."""
 
     spawn: int = 0
     generation: int = 0
     retire: tuple[int, ...] = ()
+    load: int | None = None
+    end: tuple[int, ...] = ()
 
 
-def reload(fleet: Fleet, target: int, *, one_by_one: bool = False) -> Fleet:
-    """A new generation is wanted. During a hand-over this is remembered, once, and begins when that one has ended."""
-    if fleet.incoming is not None:
-        return replace(fleet, again=True)
+# Workers to be: asked for, or on their way.
+_COMING = (Phase.ORDERED, Phase.BOOTING)
+_HERE = (*_COMING, Phase.SERVING)
+
+
+def reload(fleet: Fleet, target: int, load: Load) -> Fleet:
+    """A new generation is wanted, and none is on its way."""
+    assert fleet.incoming is None
     newest = fleet.newest + 1
-    gradual = one_by_one and bool(fleet.of(Phase.SERVING))
-    return replace(fleet, target=target, incoming=newest, newest=newest, crashes=0, one_by_one=gradual)
+    gradual = load.options.one_by_one and bool(fleet.of(Phase.SERVING))
+    loads = {**fleet.loads, newest: load}
+    return replace(fleet, target=target, incoming=newest, newest=newest, crashes=0, one_by_one=gradual, loads=loads)
 
 
-def spawned(fleet: Fleet, pid: int, generation: int, order: int) -> Fleet:
-    """A worker was forked."""
-    return replace(fleet, members=(*fleet.members, Member(pid, generation, order)))
+def ordered(fleet: Fleet, orders: Orders) -> Fleet:
+    """The orders are being carried out. What was asked of a template that is ended now is not wanted any more."""
+    ended = {t.generation for t in fleet.templates if t.pid in orders.end}
+    wanted = (m for m in fleet.members if m.phase is not Phase.ORDERED or m.generation not in ended)
+    members = tuple(replace(m, phase=Phase.RETIRING) if m.pid and m.pid in orders.retire else m for m in wanted)
+    new = tuple(Member(fleet.orders + 1 + place, orders.generation) for place in range(orders.spawn))
+    count = fleet.orders + orders.spawn
+    templates = tuple(t for t in fleet.templates if not t.pid or t.pid not in orders.end)
+    if orders.load is not None:
+        count += 1
+        templates = (*templates, Member(count, orders.load))
+    return replace(fleet, members=members + new, templates=templates, orders=count)
+
+
+def forked(fleet: Fleet, order: int, pid: int) -> Fleet:
+    """What was asked for has a process; a word that comes twice, or for what is not wanted any more, changes nothing."""
+
+    def named(members: tuple[Member, ...]) -> tuple[Member, ...]:
+        return tuple(replace(m, pid=pid, phase=Phase.BOOTING) if m.order == order and not m.pid else m for m in members)
+
+    return replace(fleet, members=named(fleet.members), templates=named(fleet.templates))
 
 
 def ready(fleet: Fleet, pid: int) -> Fleet:
-    """A worker can answer requests. A word from one that is already retiring changes nothing."""
-    members = tuple(replace(m, phase=Phase.SERVING) if m.pid == pid and m.phase is Phase.BOOTING else m for m in fleet.members)
+    """A worker can answer requests, or a template can be asked for workers. A word from one that retires changes nothing."""
+
+    def serving(members: tuple[Member, ...]) -> tuple[Member, ...]:
+        return tuple(replace(m, phase=Phase.SERVING) if m.pid == pid and m.phase is Phase.BOOTING else m for m in members)
+
     crashes = fleet.crashes if fleet.incoming is not None else 0
-    return replace(fleet, members=members, crashes=crashes)
+    return replace(fleet, members=serving(fleet.members), templates=serving(fleet.templates), crashes=crashes)
 
 
-def retired(fleet: Fleet, pids: tuple[int, ...]) -> Fleet:
-    """Workers were told to leave."""
-    members = tuple(replace(m, phase=Phase.RETIRING) if m.pid in pids else m for m in fleet.members)
-    return replace(fleet, members=members)
+def unshared(fleet: Fleet, pid: int, why: str) -> Fleet:
+    """A template has found that its generation cannot be shared, and ends."""
+    template = next((t for t in fleet.templates if t.pid == pid), None)
+    if template is None:
+        return fleet
+    # It may have been retired meanwhile.
+    loads = {number: replace(load, each=why) if number == template.generation else load for number, load in fleet.loads.items()}
+    return replace(fleet, templates=tuple(t for t in fleet.templates if t is not template), loads=loads)
 
 
 def left(fleet: Fleet, pid: int, *, by_signal: bool = False) -> Fleet:
-    """A worker process ended; `failed` says whether its generation can still become complete.
+    """A process ended; `failed` says whether its generation can still become complete.
 
-    A worker that gave up booting condemns its generation. One that served, or that a signal from outside ended
+    A worker or template that gave up booting condemns its generation. One that served, or that a signal from outside ended
     (`by_signal`), says little of the code: it is replaced, as often as the generation has workers.
     """
-    gone = next((m for m in fleet.members if m.pid == pid), None)
+    gone = next((m for m in (*fleet.members, *fleet.templates) if m.pid == pid), None)
     if gone is None:
         return fleet
-    members = tuple(m for m in fleet.members if m.pid != pid)
-    fleet = replace(fleet, members=members)
+    template = gone in fleet.templates
+    fleet = _without(fleet, gone)
     if gone.phase is Phase.RETIRING:
         return fleet
     if fleet.incoming is None:
-        return replace(fleet, crashes=fleet.crashes + 1 if gone.phase is Phase.BOOTING else 0)
+        # A template is one of its kind: that it ends again and again shall not keep the machine busy.
+        counts = template or gone.phase is Phase.BOOTING
+        return replace(fleet, crashes=fleet.crashes + 1 if counts else 0)
     if gone.generation == fleet.incoming:
         excused = by_signal or gone.phase is Phase.SERVING
         return replace(fleet, crashes=fleet.crashes + (1 if excused else fleet.target + 1))
     return fleet
 
 
-def unspawnable(fleet: Fleet) -> Fleet:
-    """No worker can be forked now: a generation on its way is given up, since the old one may have to serve for long."""
-    return replace(fleet, crashes=fleet.target + 1) if fleet.incoming is not None else fleet
+def unforked(fleet: Fleet, order: int) -> Fleet:
+    """No process can be had for what was asked for: a generation on its way is given up, since the old one may have to serve for long."""
+    gone = next((m for m in (*fleet.members, *fleet.templates) if m.order == order and not m.pid), None)
+    if gone is None:
+        return fleet
+    fleet = _without(fleet, gone)
+    return replace(fleet, crashes=fleet.target + 1 if fleet.incoming is not None else fleet.crashes + 1)
+
+
+def _without(fleet: Fleet, gone: Member) -> Fleet:
+    """Nobody will carry out what a template was asked for when it ended."""
+    lost = {m.order for m in fleet.of(Phase.ORDERED, generation=gone.generation)} if gone in fleet.templates else set()
+    members = tuple(m for m in fleet.members if m is not gone and m.order not in lost)
+    return replace(fleet, members=members, templates=tuple(t for t in fleet.templates if t is not gone))
 
 
 def complete(fleet: Fleet) -> bool:
     """Whether the incoming generation can take over."""
-    serving = fleet.of(Phase.SERVING, generation=fleet.incoming)
-    return fleet.incoming is not None and len(serving) >= fleet.target
+    return fleet.incoming is not None and len(fleet.of(Phase.SERVING, generation=fleet.incoming)) >= fleet.target
 
 
 def failed(fleet: Fleet) -> bool:
@@ -128,7 +202,8 @@ def failed(fleet: Fleet) -> bool:
 def taken_over(fleet: Fleet) -> Fleet:
     """The incoming generation is complete and is the one that serves from now on."""
     assert fleet.incoming is not None
-    return replace(fleet, generation=fleet.incoming, incoming=None, crashes=0, one_by_one=False)
+    loads = {fleet.incoming: fleet.load}
+    return replace(fleet, generation=fleet.incoming, incoming=None, crashes=0, one_by_one=False, loads=loads)
 
 
 def given_up(fleet: Fleet, target: int) -> Fleet:
@@ -137,25 +212,41 @@ def given_up(fleet: Fleet, target: int) -> Fleet:
     Replacing one by one, the workers already handed over stay, since the old ones that they replaced have left: they
     count as the old generation's from now on, and the next reload replaces them with the others.
     """
-    fleet = replace(fleet, target=target)
     if fleet.one_by_one:
         adopted = tuple(replace(m, generation=fleet.generation) if m.phase is Phase.SERVING else m for m in fleet.members)
         fleet = replace(fleet, members=adopted)
-    return replace(fleet, incoming=None, crashes=0, one_by_one=False)
+    # What was asked of the generation's template is not wanted any more; should it come all the same, it is ended as a stranger.
+    members = tuple(m for m in fleet.members if m.phase is not Phase.ORDERED or m.generation != fleet.incoming)
+    loads = {number: load for number, load in fleet.loads.items() if number != fleet.incoming}
+    return replace(fleet, target=target, members=members, incoming=None, crashes=0, one_by_one=False, loads=loads)
 
 
 def settle(fleet: Fleet) -> Orders:
     """What to do now. Idempotent: asked again after its orders were carried out, it orders nothing."""
+    orders = _wanted(fleet)
+    # That of the generation that serves stays while another one is on its way, which may be given up.
+    superfluous = tuple(t.pid for t in fleet.templates if t.pid and t.generation not in (fleet.generation, fleet.incoming))
+    if fleet.load.each:
+        return orders._replace(end=superfluous)
+    template = fleet.template(orders.generation)
+    able = template is not None and template.phase is Phase.SERVING
+    return orders._replace(spawn=orders.spawn if able else 0, load=orders.generation if template is None else None, end=superfluous)
+
+
+def lacking(fleet: Fleet) -> int:
+    """How many workers would have to be asked for now, whether or not there is a template to ask."""
+    return _wanted(fleet).spawn
+
+
+def _wanted(fleet: Fleet) -> Orders:
     if fleet.incoming is None:
         return _steady(fleet)
-    if fleet.one_by_one:
-        return _one_by_one(fleet, fleet.incoming)
-    return _all_at_once(fleet, fleet.incoming)
+    return _one_by_one(fleet, fleet.incoming) if fleet.one_by_one else _all_at_once(fleet, fleet.incoming)
 
 
 def _steady(fleet: Fleet) -> Orders:
     """Workers of other generations leave, the serving ones not before this generation serves in full."""
-    here = fleet.of(Phase.BOOTING, Phase.SERVING, generation=fleet.generation)
+    here = fleet.of(*_HERE, generation=fleet.generation)
     full = len(fleet.of(Phase.SERVING, generation=fleet.generation)) >= fleet.target
     others = fleet.of(Phase.BOOTING, Phase.SERVING) if full else fleet.of(Phase.BOOTING)
     leaving = tuple(m.pid for m in others if m.generation != fleet.generation)
@@ -163,13 +254,13 @@ def _steady(fleet: Fleet) -> Orders:
 
 
 def _all_at_once(fleet: Fleet, incoming: int) -> Orders:
-    new = fleet.of(Phase.BOOTING, Phase.SERVING, generation=incoming)
+    new = fleet.of(*_HERE, generation=incoming)
     return Orders(max(0, fleet.target - len(new)), incoming, _surplus(fleet, new))
 
 
 def _one_by_one(fleet: Fleet, incoming: int) -> Orders:
     """One worker more than the target at any time: the next is forked when the one just replaced has gone."""
-    new = fleet.of(Phase.BOOTING, Phase.SERVING, generation=incoming)
+    new = fleet.of(*_HERE, generation=incoming)
     serving = fleet.of(Phase.SERVING)
     old = tuple(m for m in serving if m.generation != incoming)
     # Old workers that do not serve yet take room and give nothing; of those that do, so many as have been replaced.
@@ -180,6 +271,9 @@ def _one_by_one(fleet: Fleet, incoming: int) -> Orders:
 
 
 def _surplus(fleet: Fleet, members: tuple[Member, ...]) -> tuple[int, ...]:
-    """Those beyond the target: first the ones that do not serve yet, then the oldest, as gunicorn's TTOU has it."""
-    order = sorted(members, key=lambda m: (m.phase is Phase.SERVING, m.order))
-    return tuple(m.pid for m in order[: max(0, len(members) - fleet.target)])
+    """Those beyond the target: first the ones that do not serve yet, then the oldest, as gunicorn's TTOU has it.
+
+    One that is not forked yet cannot be told to leave: its turn comes when it is.
+    """
+    order = sorted(members, key=lambda m: (m.phase is not Phase.ORDERED, m.phase is Phase.SERVING, m.order))
+    return tuple(m.pid for m in order[: max(0, len(members) - fleet.target)] if m.pid)

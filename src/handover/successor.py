@@ -6,21 +6,58 @@ end: systemd does not wait for what is not its child (it would SIGKILL it at the
 systemd listens to, names the new one with MAINPID= only when it can serve.
 """
 
+from __future__ import annotations
+
+import contextlib
 import fcntl
+import json
 import os
+import re
+import signal
 import socket
 from collections.abc import Mapping, Sequence
+
+from handover.events import Event, Heir, Word
 
 _FIRST_FD = 3
 CHANNEL = "HANDOVER_CHANNEL"
 GENERATION = "HANDOVER_GENERATION"
 
 
-def launch(command: Sequence[str], environ: Mapping[str, str], listeners: Sequence[tuple[int, str]]) -> socket.socket:
-    """Start `command` (its first word is the executable) as a new master and return the channel to it.
+class Successor:
+    """One that was launched, seen from the master that it will follow. It is not a child of ours, so nothing has to be reaped."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.pid = 0
+
+    def read(self) -> Sequence[Event]:
+        """What it says, a packet a word; its end is its last word."""
+        word = self.channel.recv(4096).decode(errors="replace")
+        if re.fullmatch(r"pid [0-9]{1,9}", word):
+            self.pid = int(word[4:])
+            return ()
+        if word in ("ready", "ready moved"):
+            return (Heir(moved=word == "ready moved"),)
+        return (Heir(why=word.removeprefix("failed ") or "the new master ended before it could serve, see the lines above"),)
+
+    def tell(self, word: Word) -> None:
+        """The service manager has been told."""
+        with contextlib.suppress(OSError):
+            self.channel.send(json.dumps(word).encode())
+
+    def end(self) -> None:
+        """It is not wanted any more."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def launch(command: Sequence[str], environ: Mapping[str, str], listeners: Sequence[tuple[int, str]]) -> Successor:
+    """Start `command` (its first word is the executable) as a new master. Raises OSError when it cannot be forked.
 
     `listeners` are file descriptors with their names. The new master reports on the channel, a packet a word:
-    `pid N`, then `ready` or `failed REASON`; the old one answers `main` when the service manager has been told.
+    `pid N`, then `ready` or `failed REASON`; the old one answers with a `Word` when the service manager has been told.
     The channel ends when the new master does.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -29,7 +66,7 @@ def launch(command: Sequence[str], environ: Mapping[str, str], listeners: Sequen
         theirs.close()
         os.waitpid(child, 0)
         ours.setblocking(False)
-        return ours
+        return Successor(ours)
     try:
         if os.fork() == 0:
             _become(command, environ, listeners, theirs.fileno())
@@ -50,14 +87,3 @@ def _become(command: Sequence[str], environ: Mapping[str, str], listeners: Seque
         CHANNEL: str(_FIRST_FD + len(listeners)),
     }
     os.execve(command[0], list(command), {**environ, **passed})
-
-
-def channel_from(environ: dict[str, str] | os._Environ[str]) -> socket.socket | None:
-    """The channel to the master that started this one, or None. The variable is taken out of the environment."""
-    number = environ.pop(CHANNEL, None)
-    if number is None:
-        return None
-    channel = socket.socket(fileno=int(number))
-    channel.set_inheritable(False)
-    channel.setblocking(False)
-    return channel

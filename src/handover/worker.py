@@ -12,7 +12,7 @@ import socket
 import time
 from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 
@@ -26,17 +26,15 @@ import gevent.threading  # type: ignore[import-not-found,unused-ignore]  # it ha
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
-from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
+from handover import sharing, template
 from handover.check import check
 from handover.connection import Connection, Name, end, end_unless_asked
+from handover.errand import Errand
 from handover.patience import Patience
 from handover.pin import pin
-
-if TYPE_CHECKING:
-    from handover.board import Board
-    from handover.options import Options
+from handover.process import end_with_parent, name_process
 
 # Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
 STOP_LINGER = 1.0
@@ -48,17 +46,9 @@ _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signa
 
 
 class HandoverWorker(GeventWorker):
-    """A GeventWorker that reports to the master, and drains by connection instead of by the second."""
+    """A GeventWorker that reports to the master, and drains by connection instead of by the second; or a template of such."""
 
-    options: Options
-    board: Board
-    slot: int
-    root: str
-    release: str
-    reports: int
-    gate: int | None
-    born: float
-    must_answer: bool = False
+    errand: Errand
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,9 +73,13 @@ class HandoverWorker(GeventWorker):
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         importlib.invalidate_caches()
-        if self.root:
-            pin(self.root, self.release)
+        if self.errand.root:
+            pin(self.errand.root, self.errand.release)
         quicken(self.cfg)
+        if self.errand.asking:
+            self.errand.asking.close()
+            name_process("template")
+            end_with_parent()
 
     def patch(self) -> None:
         """gevent's patches. Around each of them it looks for plugins through all that is installed, 25 times in all (gevent/events.py,
@@ -102,28 +96,31 @@ class HandoverWorker(GeventWorker):
         """Nothing yet: gunicorn calls this before the application is loaded, when a stop has to work at once."""
 
     def load_wsgi(self) -> None:
-        """Load the application and report why, when that fails. An application may do anything, even call sys.exit."""
+        """Load the application and report why, when that fails. In a template, this returns in each worker that it forks.
+
+        An application may do anything, even call sys.exit.
+        """
+        errand = self.errand
         # Hardly anything that an import makes is garbage; to look for it took a fifth of the time.
         gc.disable()
         try:
+            seen = sharing.look() if errand.orders else None
+            if errand.options.prepare:
+                errand.options.prepare()
             super().load_wsgi()
             gc.enable()
-            if self.must_answer and self.options.check:
-                check(self.wsgi, self.options.check)
+            if seen is None and errand.must_answer and errand.options.check:
+                check(self.wsgi, errand.options.check)
         except BaseException as error:
-            self.report(f"failed {type(error).__name__}: {error}")
+            self.errand.report("failed", error)
             raise
+        if seen is not None:
+            self.errand = template.serve(self, errand, seen)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
         super().init_signals()
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-    def report(self, word: str) -> None:
-        """Tell the master; one line, short enough to be written whole (pipe(7), PIPE_BUF)."""
-        line = f"{os.getpid()} {' '.join(word.split())}".encode()[:1000] + b"\n"
-        with contextlib.suppress(OSError):
-            os.write(self.reports, line)
 
     # Service
 
@@ -132,12 +129,12 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
-        if self.gate is not None:
-            self._wait_at(self.gate)
+        if self.errand.gate is not None:
+            self._wait_at(self.errand.gate)
         servers = []
         if self.alive:
             servers = [self._listen(listener) for listener in self.sockets]
-            self.report("ready")
+            self.errand.report("ready")
         while self.alive:
             self.notify()
             self.tally()
@@ -159,7 +156,7 @@ class HandoverWorker(GeventWorker):
                 self.leave.set()
 
         opened.start(look)
-        self.report("loaded")
+        self.errand.report("loaded")
         while self.alive and not words:
             self.notify()
             self.leave.wait(1.0)
@@ -189,7 +186,7 @@ class HandoverWorker(GeventWorker):
 
     def notify(self) -> None:
         """The heartbeat. A worker whose master is gone finishes what it holds; nobody would replace it otherwise."""
-        Worker.notify(self)
+        self.errand.beat()
         if self.ppid != os.getppid() and not self.orphaned:
             self.log.info("Parent changed, shutting down: %s", self)
             self.orphaned, self.alive = True, False
@@ -197,7 +194,7 @@ class HandoverWorker(GeventWorker):
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve one connection, known to `_drain` while it is open."""
         me = gevent.getcurrent()
-        self.open[me] = Connection(client, self.options.head_timeout, self.cfg.keepalive)
+        self.open[me] = Connection(client, self.errand.options.head_timeout, self.cfg.keepalive)
         try:
             super().handle(listener, client, addr)
         finally:
@@ -218,7 +215,7 @@ class HandoverWorker(GeventWorker):
 
     def tally(self) -> None:
         """Put this worker's numbers where the master can read them."""
-        self.board.write(self.slot, self.nr, len(self.open), self.active)
+        self.errand.board.write(self.errand.slot, self.nr, len(self.open), self.active)
 
     # Leaving
 
@@ -230,8 +227,8 @@ class HandoverWorker(GeventWorker):
         while any(self.pools) and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else self.cfg.graceful_timeout):
             self.notify()
             self.tally()
-            stopping = self.board.stopping or self.orphaned
-            if time.monotonic() - begun >= (STOP_LINGER if stopping else self.options.linger):
+            stopping = self.errand.board.stopping or self.orphaned
+            if time.monotonic() - begun >= (STOP_LINGER if stopping else self.errand.options.linger):
                 self._end_idle()
             if time.monotonic() - looked >= 1:
                 looked = time.monotonic()

@@ -27,7 +27,7 @@ graceful_timeout, keepalive, control_socket_disable, worker_connections = 10, {k
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
 on_starting = handover.Options(
     root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
-    one_by_one={one_by_one}, head_timeout={head_timeout},
+    one_by_one={one_by_one}, head_timeout={head_timeout}, shared={shared}, prepare={prepare},
 )
 """
 WSGI = """
@@ -52,22 +52,21 @@ MIX = Mix(
 
 
 class Master:
-    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases."""
+    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases, by the gunicorn beside `python`."""
 
-    mix = MIX
+    mix, wsgi = MIX, WSGI
 
-    def __init__(self, home: Path, **options: Any) -> None:
+    def __init__(self, home: Path, python: str = sys.executable, **options: Any) -> None:
         self.home = home
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.release("1", **options)
         self.switch("1")
-        bin_ = Path(sys.executable).parent
         command = [
             "/usr/bin/env",
             "--block-signal=HUP,USR2",
-            str(bin_ / "python"),
-            str(bin_ / "gunicorn"),
+            python,
+            str(Path(python).with_name("gunicorn")),
             "-c",
             f"{home}/current/gunicorn.py",
         ]
@@ -80,8 +79,8 @@ class Master:
         folder = self.home / "releases" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "wsgi.py").write_text((wsgi or WSGI).replace("{release}", name))
-        usual = {"workers": 2, "more": [], "connections": 1000, "one_by_one": False, "keepalive": 75, "head_timeout": 15}
-        filled = {"port": self.port, "home": self.home, **usual, **options}
+        usual = {"workers": 2, "more": [], "connections": 1000, "one_by_one": False, "keepalive": 75, "head_timeout": 15, "shared": True}
+        filled = {"port": self.port, "home": self.home, "prepare": None, **usual, **options}
         (folder / "gunicorn.py").write_text(config or CONFIG.format(**filled))
 
     def switch(self, name: str) -> None:

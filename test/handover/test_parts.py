@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -18,12 +19,11 @@ from hypothesis import strategies as st
 
 from handover import apart, fingerprint, target
 from handover.board import Board, Tally
-from handover.control import Request, parse
 from handover.listeners import stored_name
 from handover.patience import RATE, WINDOW, Patience
 from handover.pin import pinned
-from handover.process import exit_status
-from handover.trial import Trial
+from handover.process import exit_status, parent_of
+from handover.request import Request, parse
 
 
 def test_a_saved_target_is_kept() -> None:
@@ -163,49 +163,19 @@ def test_the_board_is_seen_by_children() -> None:
     child = os.fork()
     if child == 0:
         board.write(slot, 7, 2, 1)
+        board.beat(slot)
         os._exit(0)
     os.waitpid(child, 0)
     assert board.read(slot) == Tally(7, 2, 1) and not board.stopping
+    assert 0 <= time.monotonic() - board.beaten(slot) < 5
     assert board.take({0}) == slot == 1 and board.read(slot) == Tally(0, 0, 0)
+    # A process that is about to be forked has all the time until its first beat.
+    assert board.beaten(slot) == math.inf
 
 
-def finish(trial: Trial, seconds: float = 10) -> str:
-    """What the master does with a trial: check, reap."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        trial.check(time.monotonic())
-        pid, status = os.waitpid(trial.pid, os.WNOHANG)
-        if pid:
-            return trial.ended(status)
-        time.sleep(0.01)
-    raise AssertionError("the trial does not end")
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("pass", ""),
-        ("import sys; sys.exit('this is why')", "this is why"),
-        ("import os; os._exit(9)", "trial: ended with status 9"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "trial: ended with status -9"),
-    ],
-)
-def test_a_trial_tells_why(code: str, reason: str) -> None:
-    """The code's own last words where it has any."""
-    assert finish(Trial((sys.executable, "-c", code), 10)) == reason
-
-
-def test_a_trial_that_hangs_is_ended_with_what_it_started() -> None:
-    """The limit holds, and no child of the code survives it."""
-    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '100']); print(p.pid, file=sys.stderr, flush=True); p.wait()"
-    trial = Trial((sys.executable, "-c", code), 0.5)
-    said = os.dup(trial._said)
-    assert finish(trial) == "trial: the code did not load within 0.5 s"
-    child = int(os.pread(said, 100, 0))
-    os.close(said)
-    time.sleep(0.1)
-    # Gone, or dead and not yet reaped by whoever inherited it.
-    assert not Path(f"/proc/{child}/exe").exists()
+def test_a_process_has_a_parent() -> None:
+    """And one that is not there has none."""
+    assert parent_of(os.getpid()) == os.getppid() and parent_of(2**22 + 1) == 0
 
 
 def test_patience_ends_with_a_client_that_hardly_moves() -> None:

@@ -192,7 +192,7 @@ def test_one_by_one(service: Service, traffic: Traffic) -> None:
     service.systemctl("reload")
     before = service.wait("three", lambda now: now.settled and now.target == 3 == len(now.workers))
     with traffic():
-        reload = "systemctl reload raab & n=0; while kill -0 $! 2>/dev/null; do pgrep -c -P {pid}; sleep 0.03; done; wait $!"
+        reload = "systemctl reload raab & n=0; while kill -0 $! 2>/dev/null; do pgrep -c -x -P {pid} gunicorn; sleep 0.03; done; wait $!"
         counts = service.run(reload.format(pid=before.pid)).out.split()
         after = service.reloaded(before)
     assert not {*after.serving} & {*before.serving}

@@ -1,0 +1,60 @@
+"""What the control socket is asked, and who asks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asked for: `verb` is status, reload, scale (`to` or `by` so many), or hold: load `release`, the name of a folder beside
+    the current one, and wait for `switched`. A reload's `trial` is what older clients say; its template is its trial."""
+
+    verb: str
+    to: int | None = None
+    by: int | None = None
+    trial: bool = False
+    release: str = ""
+
+
+def parse(packet: bytes) -> Request:
+    """Raises ValueError, with a sentence for the client, for anything that is not a request."""
+    try:
+        asked = json.loads(packet)
+        request = Request(**asked)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"control socket: not a request, got {packet[:80]!r}") from error
+    numbers = (request.to, request.by)
+    if (
+        request.verb not in ("status", "reload", "scale", "hold", "switched")
+        or not all(number is None or type(number) is int for number in numbers)
+        or type(request.trial) is not bool
+        or type(request.release) is not str
+        or not re.fullmatch(r"\w[\w.-]*" if request.verb == "hold" else "", request.release)
+    ):
+        raise ValueError(f"control socket: unknown request, got {packet[:80]!r}")
+    return request
+
+
+class Client:
+    """One connected client, answered now or later. `close` is called with it when it has had its answer."""
+
+    def __init__(self, channel: socket.socket, close: Callable[[Client], None]) -> None:
+        self.channel = channel
+        self._close = close
+
+    def tell(self, word: Any) -> None:
+        """Send a first word, which the answer will follow. A client that has gone away does not matter."""
+        with contextlib.suppress(OSError):
+            self.channel.send(json.dumps(word).encode())
+
+    def answer(self, reply: Any) -> None:
+        """Send the reply and hang up."""
+        self.tell(reply)
+        self._close(self)

@@ -1,0 +1,422 @@
+"""The life of a service, apart from processes: a model of its world, tried out in every order that hypothesis finds."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from handover import actions, events, lifecycle, states
+from handover.actions import Plain as Do
+from handover.options import Options
+from handover.reloads import Now, State
+from handover.request import Request
+from handover.states import Fleet, Load, Phase
+
+RELEASES = "/r"
+
+
+def load_of(release: str, *, each: str = "", one_by_one: bool = False, workers: int = 2) -> Load:
+    options = Options(workers_max=5, load_timeout=10, one_by_one=one_by_one)
+    return Load(f"{RELEASES}/{release}", object(), options, workers, each)
+
+
+def beginning(load: Load, target: int, *, follows: bool = False) -> State:
+    return State(states.reload(Fleet(target), target, load), follows=follows)
+
+
+class World(RuleBasedStateMachine):
+    """What surrounds a master: processes, clients, the link, another master. Each action is done as master.py does it."""
+
+    @initialize(wanted=st.integers(1, 4), each=st.sampled_from(["", "says so"]))
+    def start(self, wanted: int, each: str) -> None:
+        self.time, self.pids, self.link = 0.0, 0, f"{RELEASES}/1"
+        self.begin(wanted, load_of("1", each=each))
+
+    def begin(self, target: int, load: Load) -> None:
+        """A master starts; what the one before had asked for is over."""
+        self.state = beginning(load, target)
+        self.force = load
+        self.kinds: dict[int, tuple[int, int, bool]] = {}
+        self.ready: set[int] = set()
+        self.retiring: set[int] = set()
+        self.gated: set[int] = set()
+        self.orders: dict[int, list[tuple[int, bool]]] = {}
+        self.gate = self.launched = False
+        self.exhausted = False
+        self.clients: dict[object, int] = {}
+        self.next_read: events.Read = events.Read(load_of("1"), 2)
+        self.over = False
+        self.happen(events.Plain.TICK)
+
+    def happen(self, event: events.Event) -> None:
+        queue = [event]
+        while queue and not self.over:
+            before = self.state
+            self.state, todo = lifecycle.step(self.state, queue.pop(0), Now(self.time, 1e9 + self.time, self.link))
+            self.judge(before, todo)
+            for action in todo:
+                queue += self.carry_out(action)
+
+    def carry_out(self, action: actions.Action) -> list[events.Event]:
+        match action:
+            case actions.Fork(order, generation, template):
+                if self.exhausted:
+                    return [events.Forked(order, 0, "no room")]
+                return [events.Forked(order, self.born(order, generation, template))]
+            case actions.Order(template, order):
+                assert template in self.ready and template not in self.retiring, "who is asked can be asked"
+                self.orders[template].append((order, self.gate))
+            case actions.Retire(pid):
+                self.retiring.add(pid)
+            case actions.Read(held):
+                read = self.next_read
+                if read.load:
+                    read = read._replace(load=replace(read.load, release=held or self.link))
+                    self.force = read.load
+                return [read]
+            case actions.Restore(settings_):
+                force = self.state.fleet.load
+                assert force.settings is settings_, "what is restored is what the fleet has loaded"
+                self.force = force
+            case Do.HOLD:
+                self.gate = True
+            case actions.Open(workers):
+                passing = sorted(self.gated & self.kinds.keys())
+                assert workers == 0 or workers >= len(passing), "nobody who may serve is sent away"
+                self.retiring |= set(passing) if not workers else set()
+                self.gated, self.gate = set(), False
+            case Do.LAUNCH:
+                assert not any(self.orders.values()), "no template forks while orphans are nobody's"
+                self.launched = True
+            case Do.ABANDON:
+                self.launched = False
+            case actions.Tell(client, _, held):
+                assert self.clients[client] == 0, "nobody is answered twice"
+                self.clients[client] += not held
+            case Do.HALT | Do.LEAVE:
+                self.over = True
+        return []
+
+    def born(self, order: int, generation: int, template: bool) -> int:
+        self.pids += 1
+        self.kinds[self.pids] = (order, generation, template)
+        if template:
+            self.orders[self.pids] = []
+        elif self.gate:
+            self.gated.add(self.pids)
+        return self.pids
+
+    def judge(self, before: State, todo: tuple[actions.Action, ...]) -> None:
+        """Whatever happens: nobody leaves before their place is taken, and nothing of a wrong generation is asked for."""
+        fleet = before.fleet
+        told = {action.pid for action in todo if isinstance(action, actions.Retire)}
+        serving = {m.pid for m in fleet.of(Phase.SERVING)}
+        known = {m.pid for m in self.state.fleet.of(Phase.SERVING)}
+        assert len(known) >= min(len(serving), self.state.fleet.target, fleet.target) or not told & serving, "one leaves too early"
+        if fleet.incoming is not None and self.state.fleet.incoming == fleet.incoming and not fleet.one_by_one:
+            old = {m.pid for m in fleet.members if m.generation == fleet.generation}
+            assert not old & told, "the old generation leaves before the new one is complete"
+        possible = (self.state.fleet.generation, self.state.fleet.incoming, fleet.incoming)
+        assert all(action.generation in possible for action in todo if isinstance(action, actions.Fork))
+
+    def client(self) -> Any:
+        client = object()
+        self.clients[client] = 0
+        return client
+
+    def end(self, pid: int, *, by_signal: bool, reason: str = "") -> None:
+        _, _, template = self.kinds.pop(pid)
+        if template:
+            self.orders.pop(pid)
+        for those in (self.ready, self.retiring, self.gated):
+            those.discard(pid)
+        self.happen(events.Left(pid, "ended", by_signal, reason))
+
+    def restart(self) -> None:
+        """systemd starts another master when one has ended."""
+        if self.over:
+            self.begin(2, load_of("1"))
+
+    # What people do
+
+    @rule(read=st.sampled_from(["good", "each", "gradual", "refused", "beyond"]), wanted=st.integers(1, 4))
+    def settings_change(self, read: str, wanted: int) -> None:
+        """The next reload will read these."""
+        load = load_of("1", each="says so" if read == "each" else "", one_by_one=read == "gradual")
+        plain = {"refused": events.Read(refusal="no"), "beyond": events.Read(beyond="gevent")}
+        self.next_read = plain.get(read, events.Read(load, wanted))
+
+    @rule()
+    def hup(self) -> None:
+        self.happen(events.Plain.HUP)
+
+    @rule()
+    def usr2(self) -> None:
+        self.happen(events.Plain.USR2)
+
+    @rule(by=st.integers(-2, 2))
+    def ttin(self, by: int) -> None:
+        self.happen(events.Scaled(by))
+        self.restart()
+
+    @rule(verb=st.sampled_from(["reload", "scale", "hold", "switched"]), number=st.integers(0, 6))
+    def asked(self, verb: str, number: int) -> None:
+        request = Request(verb, to=number if verb == "scale" else None, release=str(number) if verb == "hold" else "")
+        self.happen(events.Asked(request, self.client()))
+        self.restart()
+
+    @precondition(lambda self: self.state.reload and self.state.reload.held)
+    @rule(moves=st.booleans(), how=st.sampled_from(["says", "goes", "waits"]))
+    def decided(self, moves: bool, how: str) -> None:
+        """Whoever had a release held moves the link or does not, and says so, goes, or is silent for too long."""
+        held = self.state.reload.held
+        if moves:
+            self.link = held.release
+        if how == "says":
+            self.happen(events.Asked(Request("switched"), held.client))
+        elif how == "goes":
+            self.happen(events.Gone(held.client))
+        else:
+            self.time += 11
+            self.happen(events.Plain.TICK)
+        self.restart()
+
+    # What processes do
+
+    @precondition(lambda self: any(self.orders.values()))
+    @rule(data=st.data(), forks=st.booleans())
+    def template_forks(self, data: st.DataObject, forks: bool) -> None:
+        template = data.draw(st.sampled_from([pid for pid, asked in self.orders.items() if asked]))
+        order, gated = self.orders[template].pop(0)
+        _, generation, _ = self.kinds[template]
+        if not forks:
+            self.happen(events.Forked(order, 0, "no room"))
+        else:
+            pid = self.born(order, generation, False)
+            (self.gated.add if gated and self.gate else self.gated.discard)(pid)
+            self.happen(events.Forked(order, pid))
+        self.restart()
+
+    def young(self, *, template: bool | None = None) -> list[int]:
+        """Those that have not said yet that they are ready."""
+        return [p for p, (_, _, t) in self.kinds.items() if p not in self.ready | self.retiring and template in (None, t)]
+
+    @precondition(lambda self: self.young())
+    @rule(data=st.data())
+    def gets_ready(self, data: st.DataObject) -> None:
+        pid = data.draw(st.sampled_from(self.young()))
+        if pid in self.gated:
+            self.happen(events.Said(pid, "loaded"))
+        else:
+            self.ready.add(pid)
+            self.happen(events.Said(pid, "ready"))
+
+    @precondition(lambda self: self.young(template=True))
+    @rule(data=st.data())
+    def cannot_be_shared(self, data: st.DataObject) -> None:
+        pid = data.draw(st.sampled_from(self.young(template=True)))
+        self.happen(events.Said(pid, "unshared", "it opened a file"))
+        self.end(pid, by_signal=False)
+
+    @precondition(lambda self: self.kinds)
+    @rule(data=st.data(), by_signal=st.booleans())
+    def dies(self, data: st.DataObject, by_signal: bool) -> None:
+        pid = data.draw(st.sampled_from(sorted(self.kinds)))
+        before = self.state.fleet
+        booting = {m.pid for m in (*before.members, *before.templates) if m.phase is Phase.BOOTING and m.generation == before.incoming}
+        self.end(pid, by_signal=by_signal)
+        if pid in booting and not by_signal and not self.over:
+            assert self.state.fleet.incoming != before.incoming, "one that cannot boot condemns its generation"
+        self.restart()
+
+    @rule(exhausted=st.booleans())
+    def room(self, exhausted: bool) -> None:
+        """A host may be unable to fork for a while."""
+        self.exhausted = exhausted
+
+    @precondition(lambda self: self.launched and self.state.reload)
+    @rule(good=st.booleans())
+    def heir(self, good: bool) -> None:
+        self.happen(events.Heir() if good else events.Heir(why="no luck"))
+        if good:
+            assert self.state.leaving is not None and self.state.reload is None
+            self.time += 3
+            self.happen(events.Plain.TICK)
+            assert self.over and all(self.clients[client] for client in self.clients), "who waits is told before the master leaves"
+        self.restart()
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 30.0]))
+    def time_goes_on(self, seconds: float) -> None:
+        self.time += seconds
+        self.happen(events.Plain.TICK)
+        self.restart()
+
+    # What has to hold
+
+    @rule()
+    def peace(self) -> None:
+        """Left alone, everything comes to its end: as many serve as are wanted, of one generation, all who asked are answered."""
+        # This is a look ahead: the world is as it was afterwards.
+        kept = {name: value.copy() if isinstance(value, dict | set) else value for name, value in vars(self).items() if name[0] != "_"}
+        kept["orders"] = {pid: list(asked) for pid, asked in self.orders.items()}
+        self.exhausted = False
+        if self.next_read.beyond:
+            self.next_read = events.Read(load_of("1"), 2)
+        for _ in range(60):
+            self.time += 11
+            self.happen(events.Plain.TICK)
+            for pid in sorted(self.retiring & self.kinds.keys()):
+                self.end(pid, by_signal=False)
+            for template in list(self.orders):
+                while self.orders.get(template):
+                    order, gated = self.orders[template].pop(0)
+                    pid = self.born(order, self.kinds[template][1], False)
+                    (self.gated.add if gated and self.gate else self.gated.discard)(pid)
+                    self.happen(events.Forked(order, pid))
+            for pid in self.young():
+                if pid in self.gated:
+                    self.happen(events.Said(pid, "loaded"))
+                elif pid in self.kinds and pid not in self.retiring:
+                    self.ready.add(pid)
+                    self.happen(events.Said(pid, "ready"))
+            if self.launched:
+                self.launched = False
+                self.happen(events.Heir(why="no luck"))
+            if self.over:
+                break
+        if not self.over:
+            fleet = self.state.fleet
+            assert self.state.reload is None and self.state.wish is None and fleet.incoming is None
+            assert {m.generation for m in fleet.members} == {fleet.generation} and not fleet.of(Phase.ORDERED)
+            assert len(fleet.of(Phase.SERVING)) == fleet.target == len(fleet.members)
+            assert [t.generation for t in fleet.templates] == ([] if fleet.load.each else [fleet.generation])
+            assert all(self.clients.values()), "everybody is answered"
+        for name, value in kept.items():
+            setattr(self, name, value)
+
+    @invariant()
+    def settings_in_force(self) -> None:
+        """They are those of the generation on its way, else of the one that serves; and what is held serves nobody."""
+        if hasattr(self, "state") and not self.over:
+            assert self.force.settings is self.state.fleet.load.settings
+            if self.state.reload and self.state.reload.held:
+                assert not self.state.fleet.of(Phase.SERVING, generation=self.state.fleet.incoming)
+
+    @invariant()
+    def at_rest(self) -> None:
+        """Orders that were given are not given again."""
+        if hasattr(self, "state") and not self.over:
+            _, todo = lifecycle.step(self.state, events.Plain.TICK, Now(self.time, 0.0, self.link))
+            assert not [action for action in todo if not isinstance(action, Do)], todo
+
+
+TestWorld = World.TestCase
+TestWorld.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+NOW = Now(100.0, 1e9, f"{RELEASES}/1")
+
+
+def after(state: State, *happened: events.Event, now: Now = NOW) -> tuple[State, list[actions.Action]]:
+    """The state after these events, and all that was to be done."""
+    done: list[actions.Action] = []
+    for event in happened:
+        state, todo = lifecycle.step(state, event, now)
+        done += todo
+    return state, done
+
+
+def serving(*, target: int = 2, follows: bool = False) -> State:
+    """A master in steady state: its template is process 1, its workers are 2, 3 and so on."""
+    state, _ = after(beginning(load_of("1"), target, follows=follows), events.Plain.TICK, events.Forked(1, 1), events.Said(1, "ready"))
+    for number in range(2, target + 2):
+        state, _ = after(state, events.Forked(number, number), events.Said(number, "ready"))
+    return state
+
+
+def test_a_generation_loads_once() -> None:
+    """One template, and as many workers asked of it as are wanted; of the next generation likewise."""
+    _, done = after(beginning(load_of("1"), 2), events.Plain.TICK, events.Forked(1, 7), events.Said(7, "ready"))
+    assert done == [actions.Fork(1, 1, template=True), actions.Order(7, 2), actions.Order(7, 3)]
+    _, done = after(serving(), events.Plain.HUP, events.Read(load_of("2"), 2), events.Forked(4, 9), events.Said(9, "ready"))
+    assert [action for action in done if isinstance(action, actions.Fork | actions.Order | actions.Retire)] == [
+        actions.Fork(4, 2, template=True),
+        actions.Order(9, 5),
+        actions.Order(9, 6),
+    ]
+
+
+def test_a_template_that_died_is_made_anew_after_a_pause() -> None:
+    """From what its generation was loaded with, and never in a hot loop."""
+    state, done = after(serving(), events.Left(1, "was ended by SIGKILL", by_signal=True))
+    assert not [action for action in done if isinstance(action, actions.Fork)]
+    state, done = after(state, events.Plain.TICK, now=NOW._replace(time=NOW.time + 1))
+    assert done == [actions.Fork(4, 1, template=True)] and state.fleet.load.release == f"{RELEASES}/1"
+
+
+def test_a_worker_that_died_is_forked_at_once() -> None:
+    """From the template that there is."""
+    _, done = after(serving(), events.Left(2, "was ended by SIGKILL", by_signal=True))
+    assert done == [actions.Order(1, 4)]
+
+
+def test_what_cannot_be_shared_is_loaded_by_each() -> None:
+    """The generation is the same; the reason is in the log, and kept."""
+    state, done = after(
+        beginning(load_of("1"), 2), events.Plain.TICK, events.Forked(1, 7), events.Said(7, "unshared", "it opened a socket")
+    )
+    assert done[2:] == [actions.Fork(2, 1), actions.Fork(3, 1)] and state.fleet.load.each == "it opened a socket"
+    assert isinstance(done[1], actions.Log) and done[1].level == logging.WARNING and "it opened a socket" in done[1].text
+
+
+def test_a_target_that_was_scaled_survives_a_refused_reload() -> None:
+    """And one that only the refused settings would have had does not."""
+    for scaled, expected in (((), 2), ((events.Scaled(1),), 5)):
+        state, _ = after(serving(), events.Plain.HUP, events.Read(load_of("2"), 4), *scaled, events.Forked(4, 9))
+        state, done = after(state, events.Left(9, "exited with status 1", reason="no luck"))
+        assert state.fleet.target == expected and state.outcome and state.outcome.reason == "no luck"
+        assert (Do.SAVE in done) == bool(scaled)
+
+
+def test_no_worker_is_asked_for_while_a_successor_is_launched() -> None:
+    """A worker that was asked for is waited for, and the next one has to wait."""
+    state, done = after(serving(), events.Scaled(1), events.Plain.USR2, events.Scaled(1))
+    assert Do.LAUNCH not in done and done.count(actions.Order(1, 4)) == 1 and actions.Order(1, 5) not in done
+    state, done = after(state, events.Forked(4, 8))
+    assert done == [Do.LAUNCH]
+    assert after(state, events.Plain.TICK)[1] == [actions.Order(1, 5)]
+
+
+def test_a_successor_has_the_wish_and_the_target() -> None:
+    """It is told to reload once more, and how many workers somebody wanted meanwhile; who asked is told to ask again."""
+    client: Any = object()
+    state, _ = after(serving(), events.Plain.USR2, events.Scaled(1), events.Asked(Request("reload"), client))
+    state, done = after(state, events.Forked(4, 4), events.Heir())
+    (bequeathed,) = [action.word for action in done if isinstance(action, actions.Bequeath)]
+    assert bequeathed.again and bequeathed.scaled == 3 and bequeathed.outcome and bequeathed.outcome.replaced
+    assert actions.Tell(client, {"ask": "again"}) in done and Do.LEAVE in after(state, events.Plain.TICK)[1]
+
+
+def test_who_follows_speaks_when_its_predecessor_has_spoken() -> None:
+    """Not before; and ends when that one ended before it could serve."""
+    state = serving(follows=True)
+    assert Do.ANNOUNCE not in after(state, events.Plain.HUP)[1]
+    state, done = after(state, events.Word(again=True, scaled=3))
+    assert state.fleet.target == 3 and Do.ANNOUNCE in done and actions.Read() in done
+    assert after(beginning(load_of("1"), 2, follows=True), events.Word())[1][0] is Do.LEAVE
+
+
+def test_a_stop_ends_what_comes_late() -> None:
+    """Nothing is forked any more, and what a template had forked already is told to leave."""
+    _, done = after(serving(), events.Scaled(1), events.Plain.STOPPING, events.Forked(4, 8), events.Left(2, "exited"))
+    assert actions.Retire(8) in done and actions.Order(1, 5) not in done
+
+
+@pytest.mark.parametrize("event", [events.Said(99, "ready"), events.Forked(77, 99)])
+def test_a_process_that_nobody_asked_for_is_sent_away(event: events.Event) -> None:
+    """What was asked for may come when it is not wanted any more."""
+    assert after(serving(), event)[1] == [actions.Retire(99)]
