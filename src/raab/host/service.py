@@ -17,7 +17,7 @@ from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
 # A line of `raab metrics`: how many requests were answered with one status, on one route by one method.
-COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d+)"\} (?P<count>\d+)\Z')
+COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d{1,9})"\} (?P<count>\d{1,16})\Z')
 
 
 def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -96,13 +96,16 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
 def workers(paths: Paths) -> dict[str, Any]:
     """The processes that serve now and what was answered until now, to see later whether they still do, and how well.
 
-    Raises RaabError when the service's counters cannot be read: of errors that nobody could count none would be seen.
+    Raises RaabError when the service's counters or its status cannot be read: of errors that nobody could count none would be seen.
     """
     told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
     counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
-    named = own_status(paths)[0].get("workers", ())
+    status, trouble = own_status(paths)
+    if trouble:
+        raise RaabError(f"workers: {trouble}")
+    named = {worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring"}
     return {
-        "workers": sorted(processes.children(systemd.main_pid()) & {worker["pid"] for worker in named if worker["phase"] != "retiring"}),
+        "workers": sorted(processes.children(systemd.main_pid()) & named),
         "requests": sum(count for _, count in counts),
         "errors": sum(count for status, count in counts if status.startswith("5")),
     }
