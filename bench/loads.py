@@ -14,7 +14,7 @@ from figures import Series, Table
 from masters import Master, installed, master
 from usage import descendants, proportional_memory
 
-from raab.host.status import private_memory
+from raab.host.memory import memory
 
 APPLICATIONS = {"ordinary": "ordinary:application", "tiny": "apps:flask"}
 MODES = ("each", "shared")
@@ -58,7 +58,7 @@ def figures(one: Master) -> Iterator[tuple[str, float]]:
             one.scale(FEW)
         yield MORE, one_more(one)
     one.exercise(REQUESTS)
-    yield MEMORY, (private_memory(one.workers()[-1]["pid"]) or 0) / 1e6
+    yield MEMORY, (weight.private if (weight := memory(one.workers()[-1]["pid"])) else 0) / 1e6
     yield TOTAL, sum(map(proportional_memory, descendants(one.pid))) / 1e6
     for _ in range(TIMES):
         yield REPLACED, replaced(one)

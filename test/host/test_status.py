@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from raab.host import processes, status
+from raab.host import status
 from raab.host.memory import Memory, memory
 
 MB = 1 << 20
@@ -111,10 +111,3 @@ def test_what_a_fork_shares() -> None:
         assert alone.private > 32 * MB and weight.shared > 32 * MB > 8 * MB > weight.private
         assert weight.private < weight.part < weight.private + weight.shared
     assert memory(2**22 + 1) is None
-
-
-def test_a_template_is_no_worker() -> None:
-    """Who proves a release asks every worker, and the template answers nobody."""
-    with child("gunicorn") as worker, child("template") as template:
-        found = processes.workers(os.getpid())
-    assert worker in found and template not in found

@@ -31,12 +31,15 @@ def requests() -> Reading:
         return read(folder)
     except PermissionError as error:
         raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
+    except OSError as error:
+        raise RaabError(f"metrics: {error}", "readme, section After an intrusion; `rm` what is no metrics of a worker") from error
 
 
-def service(seconds: float = 10.0) -> list[Sample]:
-    """What the master tells on its control socket, within so many seconds. Raises RaabError when it runs and does not."""
+def service(seconds: float = 10.0, **how: bool) -> list[Sample]:
+    """What the master tells on its control socket, within so many seconds. `how` is that of `ask`. Raises RaabError when it runs and
+    does not tell."""
     try:
-        status = document(seconds)
+        status = document(seconds, **how)
     except RaabError as error:
         if error.exit_code != 3:
             raise

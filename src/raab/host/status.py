@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+from raab.host import strays
 from raab.host.control import ask
 from raab.host.memory import memory
 
@@ -15,14 +16,15 @@ _MB = 1024 * 1024
 
 def run(args: argparse.Namespace) -> int:
     """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
-    status = document(10.0)
+    status = document(10.0, patient=True)
+    status["strays"] = [stray._asdict() for stray in strays.find()]
     print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
     return 0
 
 
-def document(seconds: float) -> dict[str, Any]:
-    """What the master tells within so many seconds, and what its processes weigh. Raises RaabError as `ask` does."""
-    status = ask(seconds, verb="status")
+def document(seconds: float, **how: bool) -> dict[str, Any]:
+    """What the master tells within so many seconds, and what its processes weigh. `how` and what is raised are those of `ask`."""
+    status = ask(seconds, verb="status", **how)
     # A master of an older release has no templates, and does not say how it loads.
     templates = status.get("templates", [])
     weights = [(process, memory(process["pid"])) for process in (*status["workers"], *templates)]
@@ -58,6 +60,9 @@ def render(status: dict[str, Any], now: float) -> str:
     for w in status["workers"]:
         sizes = _megabytes(w["private"]), _megabytes(w["shared"])
         lines.append(_row(w["pid"], w["generation"], w["phase"], _span(w["age"]), *sizes, w["requests"], w["connections"], w["active"]))
+    if status.get("strays"):
+        lines += ["", "These are nobody's, and live on until `systemctl restart raab` (readme, After an intrusion):"]
+        lines += [strays.Stray(**stray).text for stray in status["strays"]]
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from raab.factory.logFactory import request_id
 from raab.web.access import Line
 from raab.web.health import CHECK, PROOF
 from raab.web.ids import new_id
+from raab.web.proof import asked_by_activation
 from raab.web.refusal import Refusal
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
 
@@ -54,7 +55,12 @@ class Exchange:
         self.status, self.sent, self.sending = 0, 0, False
         peer = environ.get("REMOTE_ADDR", "")
         # Asked for by raab itself on the host, before anything is believed about whom a proxy speaks for.
-        self.proof = "HTTP_RAAB_PROOF" in environ and peer in _LOOPBACK and environ.get("PATH_INFO") == "/livez"
+        self.proof = (
+            "HTTP_RAAB_PROOF" in environ
+            and peer in _LOOPBACK
+            and environ.get("PATH_INFO") == "/livez"
+            and asked_by_activation(environ["HTTP_RAAB_PROOF"])
+        )
         if self.proof:
             environ[PROOF] = True
         if edge.proxies is not None and edge.proxies.trusts(peer):
