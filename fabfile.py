@@ -65,12 +65,23 @@ def verbs(env: str, hosts: str, json: bool = False) -> Verbs:
     return Verbs(ROOT, env, hosts, json)
 
 
-@verb(dry_run="only print what would be done", wait="seconds to wait for another deploy to end (default: do not)")
+@verb(
+    dry_run="only print what would be done",
+    wait="seconds to wait for another deploy to end (default: do not)",
+    restart="by a restart, which ends every process of before: after an intrusion",
+)
 def deploy(
-    _: Context, env: str = "lab", hosts: str = "", dry_run: bool = False, wait: float = 0.0, json: bool = False, debug: bool = False
+    _: Context,
+    env: str = "lab",
+    hosts: str = "",
+    dry_run: bool = False,
+    wait: float = 0.0,
+    restart: bool = False,
+    json: bool = False,
+    debug: bool = False,
 ) -> int:
     """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
-    return verbs(env, hosts, json).deploy(dry_run, wait)
+    return verbs(env, hosts, json).deploy(dry_run, wait, restart)
 
 
 @verb()

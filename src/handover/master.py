@@ -33,7 +33,7 @@ from handover.hold import Gate
 from handover.listeners import Listeners
 from handover.options import Options
 from handover.predecessor import predecessor
-from handover.process import name_process, parent_of, take_orphans
+from handover.process import close_to_equals, name_process, parent_of, take_orphans
 from handover.reloads import Now, State
 from handover.report import status_of
 from handover.states import Fleet, Load
@@ -62,6 +62,8 @@ class HandoverArbiter(Arbiter):
     def _begin(self) -> None:
         name_process("gunicorn")
         take_orphans(True)
+        # A worker that was taken over shall not take over its master.
+        close_to_equals(True)
         self.notifier = Notifier()
         self.board = Board()
         self.crew = Crew(self.WORKERS, self.board)
@@ -363,7 +365,7 @@ class HandoverArbiter(Arbiter):
     def _target(self) -> int:
         """The number of workers that the settings in force and the saved target amount to."""
         options = self.options
-        saved = target.load(options.target_file)
+        saved = target.load(options.target_file, self.log.error)
         return target.restore(saved, self.cfg.workers, options.workers_min, options.workers_max)
 
     def _save(self) -> None:

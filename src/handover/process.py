@@ -7,7 +7,7 @@ import ctypes
 import os
 import signal
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -33,6 +33,14 @@ def take_orphans(yes: bool) -> None:
 def end_with_parent() -> None:
     """Have this process end at once when its parent does (prctl(2), PR_SET_PDEATHSIG)."""
     _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+
+
+def close_to_equals(yes: bool) -> None:
+    """Let no other process of this user into this one's memory and descriptors, or again (prctl(2), PR_SET_DUMPABLE; ptrace(2)).
+
+    Its own files in /proc are root's meanwhile (proc(5)).
+    """
+    _prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(not yes), 0, 0, 0)
 
 
 def parent_of(pid: int) -> int:

@@ -34,7 +34,7 @@ from handover.connection import Connection, Name, end, end_unless_asked
 from handover.errand import Errand
 from handover.patience import Patience
 from handover.pin import pin
-from handover.process import end_with_parent, name_process
+from handover.process import close_to_equals, end_with_parent, name_process
 
 # Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
 STOP_LINGER = 1.0
@@ -66,6 +66,7 @@ class HandoverWorker(GeventWorker):
         gunicorn's master handlers would swallow a SIGTERM here, and SIGHUP's default would kill a worker that an
         operator's `pkill -HUP` hits (GUNICORN's list of signals to workers).
         """
+        close_to_equals(False)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
             signal.signal(number, signal.SIG_DFL)

@@ -15,6 +15,7 @@ WELL = HostFacts(
     releases=(InstalledRelease(ID, True, "", "1", "", ""),), service={"ActiveState": "active", "NeedDaemonReload": "no"},
 )  # fmt: skip
 TOLD: dict[str, Any] = {"drift": [], "units": {"raab.service": "a"}, "raab": {"serving": 2, "target": 2}}
+STRAY = {"pid": 77, "parent": 1, "name": "sh", "age": 3.0, "command": "sh -c x"}
 
 
 def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
@@ -41,7 +42,19 @@ def test_a_host_that_is_well() -> None:
         (replace(WELL, service={"ActiveState": "active", "NeedDaemonReload": "yes"}), {}, "units"),
         (WELL, {"raab": {"serving": 1, "target": 2}}, "workers"),
         (WELL, {"raab": {}}, "workers"),
+        (WELL, {"raab": {}, "trouble": "/run/raab/control: not the service's master listens there"}, "workers"),
+        (WELL, {"raab": {"serving": 2, "target": 2, "strays": [STRAY]}}, "processes"),
     ],
 )
 def test_what_is_not_well_is_found_alone(facts: HostFacts, told: dict[str, Any], check: str) -> None:
     assert ill(facts, **told) == [check]
+
+
+def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
+    (found,) = doctor.strays({"strays": [STRAY]})
+    assert "77 (sh)" in found.text and "`fab restart`" in found.text
+    assert [finding.well for finding in doctor.strays({"strays": []})] == [True]
+
+
+def test_why_the_service_did_not_answer() -> None:
+    assert "not the service's master" in doctor.workers({}, "control: not the service's master\nhint: x").text

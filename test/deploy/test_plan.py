@@ -53,6 +53,16 @@ def text(facts: HostFacts, bundle: Bundle = BUNDLE, supplies: Supplies | None = 
     return plantext.describe(plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, {"web1": supplies or SUPPLIES["web1"]}))
 
 
+def test_a_restart_is_planned_for_what_serves_already() -> None:
+    """After an intrusion the same content is to be served, by none of the processes of before."""
+    running = replace(SERVING, releases=(replace(SERVING.releases[0], content=BUNDLE.content),))
+    planned = plan.deploy(ENVIRONMENT, BUNDLE, {"web1": running}, SUPPLIES, restart=True)
+    (host,) = planned.active
+    assert (host.release, host.previous, host.restart) == (OLD, OLD, True)
+    assert "restart, which ends every process of before" in plantext.describe(planned)
+    assert not plan.deploy(ENVIRONMENT, BUNDLE, {"web1": running}, SUPPLIES).active
+
+
 def golden(expected: str) -> str:
     return dedent(expected).strip()
 

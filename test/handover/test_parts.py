@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,41 @@ def test_a_target_survives_being_written(tmp_path: Path) -> None:
     """What was saved is what is loaded; nothing but the file itself is left."""
     path = str(tmp_path / "workers.json")
     target.save(path, 2, 7)
-    assert target.restore(target.load(path), 2, 1, 8) == 7
+    assert target.restore(target.load(path, pytest.fail), 2, 1, 8) == 7
     assert [file.name for file in tmp_path.iterdir()] == ["workers.json"]
-    assert target.load(None) is None and target.load(path + ".not") is None
+    assert target.load(None, pytest.fail) is None and target.load(path + ".not", pytest.fail) is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["fifo", "link", "dangling", "endless", "folder", "huge", "binary"])
+def test_a_start_neither_waits_for_what_lies_there_nor_follows_it(tmp_path: Path, kind: str) -> None:
+    """The service's user may write there, and so may whoever has taken a worker over. The start complains in a line and goes on."""
+    path = tmp_path / "workers.json"
+    (tmp_path / "elsewhere").write_text('{"configured": 2, "workers": 7}')
+    make: dict[str, Callable[[], object]] = {
+        "fifo": lambda: os.mkfifo(path),
+        "link": lambda: path.symlink_to("elsewhere"),
+        "dangling": lambda: path.symlink_to("nowhere"),
+        "endless": lambda: path.symlink_to("/dev/zero"),
+        "folder": path.mkdir,
+        "huge": lambda: path.write_bytes(b" " * 1_000_000),
+        "binary": lambda: path.write_bytes(b"\xff\xfe"),
+    }
+    make[kind]()
+    complaints: list[str] = []
+    assert target.load(str(path), complaints.append) is None
+    assert len(complaints) == 1 and str(path) in complaints[0]
+
+
+@pytest.mark.timeout(20)
+def test_a_target_is_written_past_a_fifo_and_not_through_a_link(tmp_path: Path) -> None:
+    """Of the name that it is written under first."""
+    path, part = tmp_path / "workers.json", tmp_path / "workers.json.part"
+    for make in (os.mkfifo, lambda part: part.symlink_to(tmp_path / "elsewhere")):
+        make(part)
+        target.save(str(path), 2, 7)
+        assert target.restore(target.load(str(path), pytest.fail), 2, 1, 8) == 7
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize(

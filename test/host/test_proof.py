@@ -7,12 +7,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from raab.errors import RaabError
 from raab.host import probe
+from raab.host.paths import Paths
 from raab.host.proof import prove
+from raab.host.token import Token
+
+TOKEN = "f" * 64
 
 
 @contextmanager
@@ -43,39 +48,39 @@ def answer(release: str, worker: int, status: str = "200 OK") -> bytes:
 def test_every_worker_has_to_answer_with_the_release() -> None:
     turns = itertools.cycle((11, 12, 13))
     with server(lambda: answer("new", next(turns))) as bind:
-        shown = prove(bind, "new", lambda: frozenset({11, 12, 13}), limit=5)
+        shown = prove(bind, TOKEN, "new", lambda: frozenset({11, 12, 13}), limit=5)
     assert shown.workers == (11, 12, 13)
     assert shown.answers >= 12
 
 
 def test_one_silent_worker_is_named() -> None:
     with server(lambda: answer("new", 11)) as bind, pytest.raises(RaabError, match="no answer from worker 12"):
-        prove(bind, "new", lambda: frozenset({11, 12}), limit=0.3)
+        prove(bind, TOKEN, "new", lambda: frozenset({11, 12}), limit=0.3)
 
 
 def test_an_answer_from_another_release_is_no_proof() -> None:
     """Even when every new worker has answered: as long as the old one does too, it is not over."""
     turns = itertools.cycle(("new", "old"))
     with server(lambda: answer(next(turns), 11)) as bind, pytest.raises(RaabError, match="answers from release old"):
-        prove(bind, "new", lambda: frozenset({11}), limit=0.3)
+        prove(bind, TOKEN, "new", lambda: frozenset({11}), limit=0.3)
 
 
 def test_an_error_is_no_proof() -> None:
     """It is the application that has to answer well, whatever else names the release on the way out."""
     with server(lambda: answer("new", 11, "404 Not Found")) as bind, pytest.raises(RaabError, match="answers with status 404"):
-        prove(bind, "new", lambda: frozenset({11}), limit=0.3)
+        prove(bind, TOKEN, "new", lambda: frozenset({11}), limit=0.3)
 
 
 def test_without_workers_there_is_nothing_to_prove() -> None:
     with server(lambda: answer("new", 11)) as bind, pytest.raises(RaabError, match="no workers"):
-        prove(bind, "new", frozenset, limit=0.2)
+        prove(bind, TOKEN, "new", frozenset, limit=0.2)
 
 
 def test_a_port_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         bind = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(RaabError, match="a connection that failed"):
-        prove(bind, "new", lambda: frozenset({1}), limit=0.2)
+        prove(bind, TOKEN, "new", lambda: frozenset({1}), limit=0.2)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def test_the_prober_counts_each_failure_and_the_slowest() -> None:
         return b"HTTP/1.1 2" if number == 3 else answer("x", 1, "503 no" if number == 5 else "200 OK")
 
     with server(unsteady) as bind:
-        prober = probe.Prober(bind)
+        prober = probe.Prober(bind, TOKEN)
         prober.start()
         threading.Event().wait(0.5)
         tally = prober.stop()
@@ -109,3 +114,36 @@ def test_the_prober_counts_each_failure_and_the_slowest() -> None:
     assert tally.failed == 2
     assert "broke off after 10 bytes" in tally.reason or "503" in tally.reason
     assert 0 < tally.slowest < 5
+
+
+def test_the_prober_does_not_wait_with_all_that_a_process_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart that takes long, behind what ignores its end, left the activation without a descriptor and without a verdict."""
+    monkeypatch.setattr(probe, "MOST_WAITING", 5)
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
+        prober = probe.Prober(f"127.0.0.1:{silent.getsockname()[1]}", TOKEN)
+        prober.start()
+        threading.Event().wait(0.5)
+        assert len(prober.threads) == 5
+        silent.close()
+        prober.stop()
+
+
+def test_the_token_is_the_services_to_read(tmp_path: Path) -> None:
+    """And nobody's to write; a file that lies in its way is replaced, and one activation's is not another's."""
+    paths = Paths(run=tmp_path / "raab-deploy")
+    part = tmp_path / "raab-proof.part"
+    part.symlink_to("elsewhere")
+    one, other = Token(paths), Token(paths)
+    for token in (one, other):
+        token.publish()
+        assert paths.token.read_text() == token.text
+        assert paths.token.stat().st_mode & 0o777 == 0o640
+    assert one.text != other.text
+    assert f"Raab-Proof: {one.text}\r\n" in probe.request(one.text).decode()
+    other.withdraw()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_service_looks_for_the_token() -> None:
+    """Two halves that import nothing of each other (raab.web.proof)."""
+    assert str(Paths().token) == "/run/raab" + "-proof"

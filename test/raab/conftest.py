@@ -38,3 +38,14 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeAp
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What an activation's requests are known by, where root leaves it: beside the runtime directory."""
+    folder = tmp_path / "run" / "raab"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(folder))
+    text = "0123456789abcdef" * 4
+    Path(f"{folder}-proof").write_text(text)
+    return text

@@ -44,7 +44,8 @@ def findings(facts: HostFacts, lag: float, told: Mapping[str, Any]) -> tuple[Fin
         Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}; the next deploy removes them" if broken else "none"),
         Finding("files", not told["drift"], "; ".join(told["drift"][:3]) or "as installed"),
         units(facts, told["units"]),
-        workers(told["raab"]),
+        workers(told["raab"], told.get("trouble", "")),
+        *strays(told["raab"]),
     )
 
 
@@ -72,8 +73,18 @@ def units(facts: HostFacts, wanted: Mapping[str, str]) -> Finding:
     return Finding("units", not differ and not reload, text)
 
 
-def workers(status: Mapping[str, Any]) -> Finding:
+def workers(status: Mapping[str, Any], trouble: str) -> Finding:
     if not status:
-        return Finding("workers", False, "the service does not answer `raab status`")
+        reason = f", got {' '.join(trouble.split())}" if trouble else ""
+        return Finding("workers", False, f"the service does not answer `raab status`{reason}")
     serving, target = status.get("serving"), status.get("target")
     return Finding("workers", serving == target, f"{serving} serve, {target} wanted")
+
+
+def strays(status: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Processes of the service that are nobody's; of a release that does not tell of them there is nothing to find."""
+    if "strays" not in status:
+        return ()
+    found = [f"{stray['pid']} ({stray['name']})" for stray in status["strays"]]
+    text = f"nobody's, and `fab restart` ends them (readme, After an intrusion): {', '.join(found[:5])}" if found else "each is somebody's"
+    return (Finding("processes", not found, text),)

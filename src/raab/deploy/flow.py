@@ -38,8 +38,11 @@ class Operation(Struct, frozen=True):
     wait: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
-    def deploy(self, only_plan: ShowPlan | None = None) -> Report:
-        """Bring the working tree's release to every host. With `only_plan` the plan is handed over instead, and nothing is changed."""
+    def deploy(self, only_plan: ShowPlan | None = None, restart: bool = False) -> Report:
+        """Bring the working tree's release to every host. With `only_plan` the plan is handed over instead, and nothing is changed.
+
+        `restart`: by a restart of the service, which ends every process of before.
+        """
         # Here and not above: a rollback builds and sends nothing.
         from raab.deploy.bundle import build
         from raab.deploy.supplies import supply
@@ -51,7 +54,7 @@ class Operation(Struct, frozen=True):
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
                 told = self.differences(runner, bundle, facts) if only_plan else {}
-                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told)
+                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told, restart)
 
             return self.carry_out(runner, "deploy", bundle.id, bundle.manifest, asking.result(), planner, only_plan)
 

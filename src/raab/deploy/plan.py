@@ -48,7 +48,8 @@ class Staging(Struct, frozen=True):
 
 
 class HostPlan(Struct, frozen=True):
-    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation."""
+    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation, by a
+    `restart` of the service if one is wanted."""
 
     host: Host
     verdict: Literal["nothing", "activate", "refuse"]
@@ -58,6 +59,7 @@ class HostPlan(Struct, frozen=True):
     staging: Staging | None = None
     changes: tuple[str, ...] = ()
     refusal: RaabError | None = None
+    restart: bool = False
 
 
 class Plan(Struct, frozen=True):
@@ -83,19 +85,22 @@ def deploy(
     facts: Mapping[str, HostFacts],
     supplies: Mapping[str, Supplies],
     differences: Mapping[str, tuple[str, ...]] | None = None,
+    restart: bool = False,
 ) -> Plan:
     """Plan the deploy of a bundle. A host without facts is left out: it could not be reached.
 
-    `differences` are lines for people (raab.deploy.differences) by the host's name; they decide nothing.
+    `differences` are lines for people (raab.deploy.differences) by the host's name; they decide nothing. `restart`: no process of before
+    is to be left on any host, on those that have the content already neither.
     """
-    plans = tuple(deploy_host(host, bundle, facts[host.name], supplies) for host in environment.hosts if host.name in facts)
+    known = [host for host in environment.hosts if host.name in facts]
+    plans = tuple(replace(deploy_host(host, bundle, facts[host.name], supplies, restart), restart=restart) for host in known)
     if differences:
         plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
     return Plan(environment.name, f"deploy {bundle.id} to {environment.name}", plans, waves(environment.settings.waves, plans))
 
 
-def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
-    if facts.running and facts.running.content == bundle.content:
+def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool) -> HostPlan:
+    if facts.running and facts.running.content == bundle.content and not restart:
         return HostPlan(host, "nothing", facts.running.id, facts.current, f"{facts.running.id} has the same content and serves")
     refusal = unfit(host, facts)
     if refusal:

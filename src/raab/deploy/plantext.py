@@ -27,4 +27,5 @@ def describe_host(plan: HostPlan) -> list[str]:
         lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
     else:
         lines.append(f"send nothing: {plan.reason}")
-    return [*lines, "activate: verify, trial load, switch, hand over, prove by answers"]
+    taken_up = "restart, which ends every process of before" if plan.restart else "hand over"
+    return [*lines, f"activate: verify, trial load, switch, {taken_up}, prove by answers"]

@@ -20,7 +20,8 @@ class Probe(Struct, frozen=True):
 
 
 class HostReport(Struct, frozen=True):
-    """One host's outcome. Times in seconds, `sent` in bytes over the connection; `channels` counts its SSH channels."""
+    """One host's outcome. Times in seconds, `sent` in bytes over the connection; `channels` counts its SSH channels; `strays` are processes
+    of the service that are nobody's (raab.host.strays), a line each."""
 
     name: str
     address: str
@@ -34,6 +35,7 @@ class HostReport(Struct, frozen=True):
     sent: int = 0
     channels: int = 0
     probe: Probe = Probe()
+    strays: tuple[str, ...] = ()
 
 
 class Report(Struct, frozen=True):

@@ -123,6 +123,7 @@ class Runner:
             "action": action,
             "keep": settings.keep,
             "condemn": condemn,
+            "restart": plan.restart,
             "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
             **myself(),
         }
@@ -148,7 +149,7 @@ class Runner:
         self.progress(name, event["text"])
 
     def outcome(self, plan: HostPlan, verdict: dict[str, Any], good: Result) -> HostReport:
-        base = self.base(plan)
+        base = replace(self.base(plan), strays=tuple(map(str, verdict.get("strays", ()))))
         probe = Probe(**verdict.get("probe", {}))
         if verdict["ok"]:
             return replace(base, result=good, release=plan.release, probe=probe, seconds=verdict["seconds"])

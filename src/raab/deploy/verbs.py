@@ -15,9 +15,9 @@ from raab.deploy.plan import Plan
 class Verbs(Inspection):
     """All verbs for one project and one choice of hosts."""
 
-    def deploy(self, dry_run: bool, wait: float) -> int:
+    def deploy(self, dry_run: bool, wait: float, restart: bool = False) -> int:
         operation = Operation(self.root, self.environment, self.console.progress, wait)
-        return self.show(operation.deploy(self.show_plan if dry_run else None), dry_run)
+        return self.show(operation.deploy(self.show_plan if dry_run else None, restart), dry_run)
 
     def rollback(self, to: str, dry_run: bool, wait: float) -> int:
         operation = Operation(self.root, self.environment, self.console.progress, wait)
@@ -55,6 +55,9 @@ class Verbs(Inspection):
             probe = host.probe
             if probe.failed:
                 print(f"\n{host.name}: {probe.failed} of {probe.sent} requests across the switch failed, the first: {probe.reason}")
+            if host.strays:
+                print(f"\n{host.name}: processes of the service that are nobody's: {'; '.join(host.strays[:5])}")
+                print("hint: `fab restart` ends them; see the readme, section After an intrusion")
         if not dry_run:
             print(report.summary(done))
         return done.exit_code

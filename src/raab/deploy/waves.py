@@ -92,7 +92,8 @@ class Waves:
             return
         back = HostPlan(plan.host, "activate", plan.previous, plan.release)
         try:
-            report = self.runner.activate(back, "revert", condemn=plan.release)
+            # Not what it is taken back to, where it was only restarted.
+            report = self.runner.activate(back, "revert", condemn=plan.release if plan.release != plan.previous else "")
         except RaabError as error:
             report = replace(self.runner.base(plan), result="stranded", reason=error.message)
         done = report.result == "deployed"

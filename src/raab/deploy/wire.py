@@ -12,6 +12,8 @@ MODULES = (
     "raab.errors",
     "raab.host.paths",
     "raab.host.journal",
+    "raab.untrusted",
+    "raab.host.processes",
     "raab.host.lock",
     "raab.host.facts",
     "raab.host.durable",
@@ -21,7 +23,8 @@ MODULES = (
     "raab.host.install",
     "raab.host.systemd",
     "raab.host.follow",
-    "raab.host.processes",
+    "raab.host.answers",
+    "raab.host.restart",
     "raab.host.service",
     "raab.host.session",
 )

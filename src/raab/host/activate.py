@@ -25,8 +25,8 @@ def run(args: argparse.Namespace) -> int:
         raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exit_code=2)
     task = Task.read(paths, release)
     asked = None
-    # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first.
-    if task.before is None:
+    # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first, nor by who is to end.
+    if task.before is None and not task.restart:
         with suppress(RaabError):
             asked = Asked(release)
     from raab.host.activation import Activation

@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import journal, probe, proof, rehearsal, switch, systemd, takeup, units, verify
+from raab.host import journal, probe, proof, rehearsal, strays, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.held import Asked, Held
 from raab.host.paths import UNIT, Paths
-from raab.host.processes import workers
+from raab.host.processes import children
 from raab.host.task import Hook, Task, Teller
+from raab.host.token import Token
 
 
 class Activation:
@@ -24,6 +25,7 @@ class Activation:
         self.task = task
         self.asked = asked
         self.teller = Teller(paths)
+        self.token = Token(paths)
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.previous = current_release(paths)
@@ -32,10 +34,15 @@ class Activation:
         self.waits = 60.0
         self.bind = ""
         self.held: Held | None = None
+        self.suspects: strays.Suspects = {}
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
-        verdict = self.carry_out()
+        self.token.publish()
+        try:
+            verdict = self.carry_out()
+        finally:
+            self.token.withdraw()
         self.teller.verdict(verdict)
         # After the verdict, for nobody needs to wait for it.
         self.prune()
@@ -45,7 +52,9 @@ class Activation:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
         # From where the service is now; where it cannot tell, from where it will be.
-        self.probe(takeup.serving_at())
+        told = takeup.told()
+        self.suspects = strays.look(told) if told else {}
+        self.probe(told.get("bind", ""))
         try:
             self.rehearse()
         except RaabError as error:
@@ -56,6 +65,8 @@ class Activation:
             self.probe(self.bind)
         try:
             shown = self.go(self.task.release, self.held)
+            if each := takeup.loaded_by_each():
+                self.teller.step(each)
             self.hook("after_activate", self.task.after)
         except RaabError as error:
             verdict = self.go_back(error)
@@ -76,13 +87,17 @@ class Activation:
     def probe(self, bind: str) -> None:
         """Send requests there from now on."""
         if bind:
-            self.prober = probe.Prober(bind)
+            self.prober = probe.Prober(bind, self.token.text)
             self.prober.start()
 
     def measured(self) -> dict[str, Any]:
-        """What became of the requests, and how long all of it took."""
+        """What became of the requests, how long all of it took, and which of the service's processes are nobody's."""
         tally = self.prober.stop() if self.prober else probe.Tally()
-        return {"probe": tally._asdict(), "seconds": round(time.time() - self.began, 3)}
+        seconds = round(time.time() - self.began, 3)
+        found: tuple[strays.Stray, ...] = ()
+        with suppress(RaabError):
+            found = strays.find(self.suspects)
+        return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
 
     def rehearse(self) -> None:
         """Everything that can be known before the switch."""
@@ -90,30 +105,42 @@ class Activation:
         verify.verify(self.release)
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
+            self.token.publish()
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
         self.standing = units.standing()
         # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
         self.held = self.loaded()
         if self.held:
-            self.bind, self.waits = self.held.bind, self.held.waits
             return
         trial = rehearsal.Rehearsal(self.paths, self.release)
         try:
-            self.read_settings()
+            if not self.bind:
+                self.read_settings()
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.finish(self.waits + 10)
 
     def loaded(self) -> Held | None:
-        if units.restart_needed(self.paths, self.release):
+        if self.task.restart or units.restart_needed(self.paths, self.release):
             if self.asked:
                 self.asked.conversation.close()
             return None
         if not self.asked:
             with suppress(RaabError):
                 self.asked = Asked(self.task.release)
-        return self.asked.held() if self.asked else None
+        if not self.asked:
+            return None
+        # While the master loads it, who also tells better what is wrong with them.
+        with suppress(Exception):
+            self.read_settings()
+        held = self.asked.held()
+        if held and held.bind != self.bind:
+            self.asked.conversation.close()
+            # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
+            text = f"trial: the service would serve {held.bind}, and its settings say {self.bind or 'nothing that can be read'}"
+            raise RaabError(text, "raab check, then systemctl restart raab")
+        return held
 
     def read_settings(self) -> None:
         """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
@@ -125,20 +152,21 @@ class Activation:
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
-        old = held.old if held else workers(systemd.main_pid())
+        old = held.old if held else children(systemd.main_pid())
         if self.prober:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
         restart = units.install(self.paths, self.paths.release(release_id), self.standing)
-        if held and not restart:
+        why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
+        if held and not why:
             self.teller.step("handing over to new workers")
             held.take_over()
         else:
-            takeup.take_up(restart, self.waits, self.teller)
+            takeup.take_up(why, self.waits, self.teller)
         self.teller.step("proving it by answers")
-        return proof.prove(self.bind, release_id, lambda: workers(held.master if held else systemd.main_pid()) - old, limit=self.waits)
+        return proof.prove(self.bind, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""

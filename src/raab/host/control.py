@@ -1,78 +1,69 @@
-"""The other end of the master's control socket (handover/control.py)."""
+"""Asking the running master by its control socket (handover/control.py)."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import time
 from typing import Any
 
 from raab.errors import RaabError
+from raab.host import conversation
+from raab.host.conversation import NAMING_SECONDS, Conversation, Unanswered, Unvouched
+from raab.host.paths import UNIT
 
-_RUN = "/run/raab"
+# Seconds in which a master that is to come, or to follow another, may be waited for: `raab status` has no more either.
+_COMING = 10.0
+_STEP = 0.05
 
 
-def ask(seconds: float, **request: Any) -> dict[str, Any]:
+def ask(seconds: float, *, patient: bool = False, vouched: bool = True, **request: Any) -> dict[str, Any]:
     """Send one request to the running master and return its answer; `seconds` bounds the wait.
 
-    Raises RaabError: exit code 3 when no master listens, 2 when it refuses the request, 1 when it does not answer in time.
+    `patient`: while the master restarts or is replaced, ask again, unless the request may have been carried out and must not be twice.
+    `vouched`: only the master of systemd's is believed. Raises RaabError: exit code 3 when no master listens, 2 when it refuses the
+    request, 1 when it does not answer in time or is not the master.
     """
-    conversation = Conversation(seconds)
-    try:
-        conversation.say(**request)
-        answer = conversation.hear()
-    finally:
-        conversation.close()
-    if "error" in answer:
-        raise RaabError(answer["error"], exit_code=2)
-    # A new master took over meanwhile, and listens at the same path.
-    return ask(seconds, **request) if answer == {"ask": "again"} else answer
-
-
-class Conversation:
-    """A connection to the running master, for a request and what may follow it; `seconds` bounds each wait. Raises RaabError as `ask`."""
-
-    def __init__(self, seconds: float) -> None:
-        self.path = str(Path(os.environ.get("RUNTIME_DIRECTORY", _RUN)) / "control")
-        self.seconds = seconds
-        self.channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.channel.settimeout(seconds)
-        with self.explained():
-            self.channel.connect(self.path)
-
-    def say(self, **request: Any) -> None:
-        """Send a request."""
-        with self.explained():
-            self.channel.send(json.dumps(request).encode())
-
-    def hear(self) -> dict[str, Any]:
-        """Wait for the master's next word."""
-        with self.explained():
-            packet = self.channel.recv(1 << 20)
-        if not packet:
-            raise RaabError(f"{self.path}: the master ended before it answered", "journalctl -u raab -n 50")
-        answer: dict[str, Any] = json.loads(packet)
-        return answer
-
-    @property
-    def peer(self) -> int:
-        """The process id of who listens there (unix(7), SO_PEERCRED)."""
-        return int(struct.unpack("3i", self.channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
-
-    def close(self) -> None:
-        self.channel.close()
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
+    end = time.monotonic() + seconds
+    coming = time.monotonic() + min(seconds, _COMING)
+    named = time.monotonic() + min(seconds, NAMING_SECONDS)
+    # What may be asked twice: a question, and a wish for a state.
+    twice = request["verb"] == "status" or "to" in request
+    while True:
         try:
-            yield
-        except PermissionError as error:
-            raise RaabError(f"{self.path}: not yours to open", "use sudo, or become the user raab", 2) from error
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise RaabError(f"{self.path}: nobody listens, so the service is not running", "systemctl status raab", 3) from error
-        except TimeoutError as error:
-            raise RaabError(f"{self.path}: no answer within {self.seconds:.0f} s", "journalctl -u raab -n 50") from error
+            answer = converse(max(end - time.monotonic(), _STEP), vouched, request)
+        except Unvouched:
+            if time.monotonic() > named:
+                raise
+        except Unanswered as error:
+            if not patient or (error.taken and not twice) or time.monotonic() > coming or not expected():
+                raise
+            named = time.monotonic() + NAMING_SECONDS
+        else:
+            named = time.monotonic() + NAMING_SECONDS
+            if "error" in answer:
+                raise RaabError(answer["error"], exit_code=2)
+            if answer != {"ask": "again"}:
+                return answer
+            # A new master took over meanwhile, and listens at the same path.
+            if time.monotonic() > end:
+                raise RaabError(f"{conversation.path()}: no answer within {seconds:.0f} s", "journalctl -u raab -n 50")
+        time.sleep(_STEP)
+
+
+def converse(seconds: float, vouched: bool, request: dict[str, Any]) -> dict[str, Any]:
+    talk = Conversation(seconds, vouched)
+    try:
+        # First of all, so that nothing is asked twice of a master that systemd hears of a moment later.
+        talk.vouch()
+        talk.say(**request)
+        return talk.hear()
+    finally:
+        talk.close()
+
+
+def expected() -> bool:
+    """Whether a master is on its way, or there and only to be asked again."""
+    if not conversation.of_systemd():
+        return False
+    from raab.host import systemd
+
+    return systemd.show(UNIT, "ActiveState").get("ActiveState", "") in ("active", "reloading", "activating", "deactivating")

@@ -16,14 +16,16 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.verb == "undrain":
             mark.unlink(missing_ok=True)
-        elif not mark.exists():
+        elif not mark.is_file() or mark.is_symlink():
             # The service's own user may write there too: nothing that it could have put in the place is followed or overwritten.
             os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
     except PermissionError as error:
         raise RaabError(f"{mark}: not yours to write", "use sudo, or become the user raab", 2) from error
-    except FileExistsError as error:
-        raise RaabError(f"{mark}: is there, but is no mark of raab's", f"see what ls -l {mark} says, and remove it") from error
     except FileNotFoundError as error:
         raise RaabError(f"{folder}: is not there, so the service is not running", "systemctl status raab", 3) from error
+    except OSError as error:
+        raise RaabError(
+            f"{mark}: is there, but is no mark of raab's, got {error.strerror}", f"see what ls -l {mark} says, and remove it"
+        ) from error
     print("draining: /readyz says 503, requests are still served" if args.verb == "drain" else "serving: /readyz says what the modules say")
     return 0

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host.control import Conversation
-from raab.host.processes import workers
+from raab.host.conversation import Conversation
+from raab.host.processes import children
 
 # The master keeps the limits of a release (load_timeout) itself and always answers; this bounds the rest.
 _PATIENCE = 3600.0
@@ -21,7 +21,7 @@ class Asked:
         """Raises RaabError when no master runs."""
         self.began = time.time()
         self.conversation = Conversation(_PATIENCE)
-        self.old = workers(self.conversation.peer)
+        self.old = children(self.conversation.peer)
         self.conversation.say(verb="hold", release=release)
 
     def held(self) -> Held | None:
@@ -40,13 +40,12 @@ class Asked:
 
 
 class Held:
-    """A release that is loaded. `bind` is where it will serve, `waits` how many seconds a generation of it may take to load, `master`
-    the master's process id, `old` those of the workers before."""
+    """A release that is loaded. `bind` is where it will serve by the master's word, `old` are the process ids of the master's children
+    before."""
 
     def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
         self.conversation, self.old = asked.conversation, asked.old
-        self.master = self.conversation.peer
-        self.bind, self.waits = str(word["bind"]), float(word["load_timeout"])
+        self.bind: str = word["bind"]
 
     def take_over(self) -> None:
         """Now that `current` names it. Raises RaabError when the new workers do not serve; the old ones serve on then."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
+from raab.host.processes import started
 
 
 def acquire(path: Path, holder_text: dict[str, Any]) -> int:
@@ -38,14 +39,6 @@ def holder(path: Path) -> dict[str, Any] | None:
         return None
     # The start time guards against another process that was given the same pid since.
     return text if started(pid) == text.get("started") else None
-
-
-def started(pid: int) -> str:
-    """The start time of a process in clock ticks since boot; empty when there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        return ""
 
 
 class LockedError(RaabError):

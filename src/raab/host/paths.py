@@ -68,6 +68,11 @@ class Paths(NamedTuple):
         """What that activation has to tell, one JSON line each; the last one is its verdict."""
         return self.run / "events.jsonl"
 
+    @property
+    def token(self) -> Path:
+        """By which the service knows the requests of the activation now running. Beside its own runtime directory, not in it."""
+        return self.run.with_name("raab-proof")
+
     def release(self, release_id: str) -> Path:
         """The directory of a release. Raises ValueError for a name that is not a release id, so that none can lead elsewhere."""
         if not RELEASE_ID.match(release_id):

@@ -10,10 +10,11 @@ import threading
 import time
 from typing import NamedTuple
 
-REQUEST = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: 1\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n"
 INTERVAL_SECONDS = 0.02
 CLOSE_INTERVAL_SECONDS = 0.002
 TIMEOUT_SECONDS = 30.0
+# Each takes a descriptor, of which a process has 1024. So many that wait say all that more would.
+MOST_WAITING = 500
 
 
 class Answer(NamedTuple):
@@ -22,6 +23,11 @@ class Answer(NamedTuple):
     status: int
     release: str
     worker: int
+
+
+def request(token: str) -> bytes:
+    """What is sent; `token` is the activation's (raab.host.token)."""
+    return f"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: {token}\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n".encode()
 
 
 def target(bind: str) -> tuple[int, tuple[str, int] | str]:
@@ -64,9 +70,9 @@ def read_answer(connection: socket.socket) -> Answer:
     return Answer(int(lines[0].split()[1]), headers.get("raab-release", ""), int(worker) if worker.isdigit() else 0)
 
 
-def ask(bind: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
+def ask(bind: str, token: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
     with connect(bind, timeout) as connection:
-        connection.sendall(REQUEST)
+        connection.sendall(request(token))
         return read_answer(connection)
 
 
@@ -85,8 +91,9 @@ class Prober:
     A hand-over between workers is over in about that time, and asks for another `pace`.
     """
 
-    def __init__(self, bind: str) -> None:
+    def __init__(self, bind: str, token: str) -> None:
         self.bind = bind
+        self.token = token
         self.interval = INTERVAL_SECONDS
         self.tally = Tally()
         self.stopping = False
@@ -116,9 +123,11 @@ class Prober:
     def tick(self) -> None:
         due = time.monotonic()
         while not self.stopping:
-            thread = threading.Thread(target=self.one, args=(due,), daemon=True)
-            thread.start()
-            self.threads = [other for other in self.threads if other.is_alive()] + [thread]
+            self.threads = [other for other in self.threads if other.is_alive()]
+            if len(self.threads) < MOST_WAITING:
+                thread = threading.Thread(target=self.one, args=(due,), daemon=True)
+                thread.start()
+                self.threads.append(thread)
             due += self.interval
             if self.news.wait(max(0.0, due - time.monotonic())):
                 self.news.clear()
@@ -128,7 +137,7 @@ class Prober:
         """One request, timed from the moment it was due, so that a delay of ours is not left out."""
         reason = ""
         try:
-            answer = ask(self.bind)
+            answer = ask(self.bind, self.token)
             if answer.status != 200:
                 reason = f"status {answer.status}"
         except OSError as error:

@@ -2,24 +2,88 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
-# What a process is called that has loaded a generation's application and serves nobody (handover/template.py).
-TEMPLATE = "template"
+from raab.host.paths import UNIT
+from raab.untrusted import plain
 
 
-def workers(master: int) -> frozenset[int]:
-    """The processes that serve under gunicorn's master, asked from the kernel and not from gunicorn."""
+class Process(NamedTuple):
+    """One process; `born` in seconds since boot, `name` as ps(1) shows it, which the process may have chosen."""
+
+    pid: int
+    parent: int
+    name: str
+    born: float
+
+    @property
+    def identity(self) -> tuple[int, float]:
+        """What it cannot change, whatever it calls itself and whoever is its parent by now."""
+        return self.pid, self.born
+
+
+def of_unit(main: int) -> dict[int, Process]:
+    """All that live in the control group of the unit's main process, wherever they were forked: systemd put it there, and no service can
+    leave it. Empty when that is not the unit's own."""
+    return of_group(control_group(main))
+
+
+def of_group(group: str) -> dict[int, Process]:
+    if UNIT not in group.split("/"):
+        return {}
+    here = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    found = (process(pid) for pid in here if f"{control_group(pid)}/".startswith(f"{group}/"))
+    return {one.pid: one for one in found if one}
+
+
+def control_group(pid: int) -> str:
+    """In systemd's own hierarchy, which is the only one or named so (cgroups(7)); empty when there is no such process."""
+    for line in _text(pid, "cgroup").split("\n"):
+        if line.startswith("0::") or ":name=systemd:" in line:
+            return line.split(":", 2)[2]
+    return ""
+
+
+def process(pid: int) -> Process | None:
+    """None when it has ended, reaped or not."""
+    head, _, rest = _text(pid, "stat").rpartition(")")
+    if not rest or rest.split()[0] in "ZX":
+        return None
+    # The 4th and the 22nd field of proc(5), the 2nd and the 20th after the name, which may contain anything.
+    fields = rest.split()
+    return Process(pid, int(fields[1]), plain(head.partition("(")[2]), int(fields[19]) / os.sysconf("SC_CLK_TCK"))
+
+
+def command(pid: int) -> str:
+    """What it was started as, by its own account."""
+    return plain(_text(pid, "cmdline").replace("\0", " ").strip(), 100)
+
+
+def uptime() -> float:
+    """Seconds since boot."""
+    return float(Path("/proc/uptime").read_text().split()[0])
+
+
+def _text(pid: int, name: str) -> str:
     try:
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def children(pid: int) -> frozenset[int]:
+    """The children of a process: of the master its workers, what loads for them, and orphans of theirs."""
+    try:
+        return frozenset(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     except OSError:
         return frozenset()
-    return frozenset(int(pid) for pid in children if _name(pid) not in ("", TEMPLATE))
 
 
-def _name(pid: str) -> str:
-    """What a process is called; empty when it is gone."""
+def started(pid: int) -> str:
+    """The start time of a process in clock ticks since boot; empty when there is none."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
         return ""

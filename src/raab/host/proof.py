@@ -19,17 +19,18 @@ class Proof(NamedTuple):
     answers: int
 
 
-def prove(bind: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
+def prove(bind: str, token: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
     """Ask until every worker has answered with `release`, and nobody with another one in the round that completes it.
 
-    `workers` names the process ids of those that must answer, as of now; `limit` is in seconds. Raises RaabError when it is over.
+    `token` is what the service knows the activation by. `workers` names the process ids of those that must answer, as of now; `limit` is
+    in seconds. Raises RaabError when it is over.
     """
     seen: set[int] = set()
     answers = 0
     end = time.monotonic() + limit
     while True:
         wanted = workers()
-        got, trouble = burst(bind, max(4, 4 * len(wanted)))
+        got, trouble = burst(bind, token, max(4, 4 * len(wanted)))
         answers += len(got)
         strangers = {answer.release or "none" for answer in got if answer.release != release}
         # Release and worker stand in any answer, an error's too.
@@ -42,7 +43,7 @@ def prove(bind: str, release: str, workers: Callable[[], frozenset[int]], limit:
         time.sleep(0.005)
 
 
-def burst(bind: str, count: int) -> tuple[list[probe.Answer], str]:
+def burst(bind: str, token: str, count: int) -> tuple[list[probe.Answer], str]:
     """Open `count` connections at once and ask on each: one after another, they might all go to the same idle worker."""
     answers = []
     trouble = ""
@@ -55,7 +56,7 @@ def burst(bind: str, count: int) -> tuple[list[probe.Answer], str]:
                 trouble = str(error)
         for connection in connections:
             try:
-                connection.sendall(probe.REQUEST)
+                connection.sendall(probe.request(token))
             except OSError as error:
                 trouble = str(error)
         for connection in connections:

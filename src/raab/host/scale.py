@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import Any
 
 from raab.errors import RaabError
 from raab.host.control import ask
@@ -18,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
         raise RaabError(f"scale: not a number of workers, got {args.count!r}", "give N, +N or -N", 2)
     number = int(args.count)
     relative = args.count[0] in "+-"
-    answer = ask(_PATIENCE, verb="scale", **({"by": number} if relative else {"to": number}))
+    wish: dict[str, Any] = {"by": number} if relative else {"to": number}
+    answer = ask(_PATIENCE, patient=True, verb="scale", **wish)
     print(f"workers: {answer['before']} -> {answer['after']}")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import select
 import subprocess
@@ -13,12 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import facts, journal, lock, processes, systemd, verify
+from raab.host import answers, facts, journal, lock, processes, restart, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
 # A line of `raab metrics`: how many requests were answered with one status, on one route by one method.
-COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d+)"\} (?P<count>\d+)\Z')
+COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d{1,9})"\} (?P<count>\d{1,16})\Z')
 
 
 def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -45,17 +44,17 @@ def status(paths: Paths) -> dict[str, Any]:
         "state": shown.get("ActiveState", "unknown") if current else "absent",
         "release": current,
         "version": described.get("version") or None,
-        "raab": own_status(paths) if current else {},
+        "raab": own_status(paths)[0] if current else {},
     }
 
 
-def own_status(paths: Paths) -> dict[str, Any]:
+def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
+    """What it says, checked, and what it complains of; one of them is empty."""
     done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "status", "--json", timeout=15)
     try:
-        told = json.loads(done.stdout)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        return answers.told(done.stdout), ""
+    except ValueError as error:
+        return {}, answers.text(done.stderr.strip(), "")[-500:] or f"an answer that is none, got {error}"
 
 
 def examine(paths: Paths) -> dict[str, Any]:
@@ -68,7 +67,8 @@ def examine(paths: Paths) -> dict[str, Any]:
             for path in sorted((release / "systemd" / folder).glob("raab*")):
                 if path.is_file():
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"drift": verify.drift(release) if release else [], "units": units, "raab": own_status(paths) if current else {}}
+    told, trouble = own_status(paths) if current else ({}, "")
+    return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble}
 
 
 def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
@@ -81,8 +81,10 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
             raise RaabError(f"scale: not a number of workers, got {count}", "give a count such as 4, +1 or -1", exit_code=2)
         # The leading -- keeps -1 from being read as an option.
         done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "scale", "--", count, timeout=120)
-    elif action in ("reload", "restart"):
-        done = systemd.order("systemctl", action, UNIT, timeout=300)
+    elif action == "restart":
+        done = restart.restart(300)
+    elif action == "reload":
+        done = systemd.order("systemctl", "reload", UNIT, timeout=300)
     else:
         raise RaabError(f"service: unknown action, got {action}")
     if done.returncode:
@@ -94,12 +96,16 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
 def workers(paths: Paths) -> dict[str, Any]:
     """The processes that serve now and what was answered until now, to see later whether they still do, and how well.
 
-    Raises RaabError when the service's counters cannot be read: of errors that nobody could count none would be seen.
+    Raises RaabError when the service's counters or its status cannot be read: of errors that nobody could count none would be seen.
     """
     told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
     counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
+    status, trouble = own_status(paths)
+    if trouble:
+        raise RaabError(f"workers: {trouble}")
+    named = {worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring"}
     return {
-        "workers": sorted(processes.workers(systemd.main_pid())),
+        "workers": sorted(processes.children(systemd.main_pid()) & named),
         "requests": sum(count for _, count in counts),
         "errors": sum(count for status, count in counts if status.startswith("5")),
     }

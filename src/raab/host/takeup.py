@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from raab.errors import RaabError
-from raab.host import systemd
+from raab.host import loading, systemd
 from raab.host.control import ask
+from raab.host.conversation import Unanswered
 from raab.host.held import judge
 from raab.host.paths import UNIT
+from raab.host.processes import children
+from raab.host.restart import restart as restart_service
 from raab.host.task import Teller
 
 
-def serving_at() -> str:
-    """Where the running service listens; empty when none runs, or one that does not tell."""
+def told() -> dict[str, Any]:
+    """What the running service tells; empty when none runs."""
     try:
-        return str(ask(5, verb="status").get("bind", ""))
+        return ask(5, verb="status")
     except RaabError:
-        return ""
+        return {}
 
 
-def take_up(restart: bool, waits: float, teller: Teller) -> None:
-    """By new workers, or by a start where the service does not run or `restart` says that only a new process will do.
+def loaded_by_each() -> str:
+    """Why the workers that serve now cannot share one load of the application, in one line; empty when they do, or cannot tell."""
+    load = told().get("load") or {}
+    return loading.told("each", load["why"]) if load.get("mode") == "each" else ""
+
+
+def serving() -> frozenset[int]:
+    """The workers that are to answer now: those that the master names, and that the kernel calls its children."""
+    try:
+        status = ask(5, verb="status")
+    except Unanswered:
+        return frozenset()
+    return frozenset(worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring") & children(status["pid"])
+
+
+def take_up(restart: str, waits: float, teller: Teller) -> None:
+    """By new workers, or by a start where the service does not run or `restart` says why only a new process will do.
 
     `waits` is how many seconds a generation may take to load. Raises RaabError when it does not serve; after a hand-over the old
     workers serve on.
@@ -33,10 +52,10 @@ def take_up(restart: bool, waits: float, teller: Teller) -> None:
         judge(ask(5 * waits + 10, verb="reload", trial=False), began, "reload: the new workers do not serve")
         return
     verb = "restart" if active else "start"
-    reason = " (the unit changed in what only a new process takes up)" if active else ""
+    reason = f" ({restart})" if active else ""
     teller.step(f"systemctl {verb} raab{reason}")
     systemd.order("systemctl", "reset-failed", UNIT)
     began = time.time()
-    done = systemd.order("systemctl", verb, UNIT, timeout=waits + 90)
+    done = restart_service(waits + 90) if active else systemd.order("systemctl", verb, UNIT, timeout=waits + 90)
     if done.returncode:
         raise RaabError(f"systemctl {verb} raab: exit code {done.returncode}, got: {systemd.last_words(began) or done.stderr.strip()}")

@@ -20,7 +20,8 @@ class Hook(NamedTuple):
 class Task(NamedTuple):
     """One activation: which release, why (`deploy`, `rollback`, `revert`), for whom, how many releases to keep afterwards.
 
-    `condemn` is a release that is marked as failed when this one serves: the one that its wave was taken back from.
+    `condemn` is a release that is marked as failed when this one serves: the one that its wave was taken back from. `restart`: no process
+    of before is to be left.
     """
 
     release: str
@@ -29,6 +30,7 @@ class Task(NamedTuple):
     machine: str = ""
     keep: int = 5
     condemn: str = ""
+    restart: bool = False
     before: Hook | None = None
     after: Hook | None = None
 
@@ -49,6 +51,7 @@ class Task(NamedTuple):
             machine=str(request["machine"]),
             keep=int(request["keep"]),
             condemn=str(request["condemn"]),
+            restart=bool(request.get("restart")),
             before=hooks.get("before_activate"),
             after=hooks.get("after_activate"),
         )

@@ -1,15 +1,25 @@
-"""The reading side: all slots of a folder as one. It writes nothing, so that root may read what the service owns."""
+"""The reading side: all slots of a folder as one. It writes nothing and believes nothing, so that root may read what the service owns."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
+import stat
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from raab.metrics.layout import BLOCK, BUCKETS, BYTES, COUNT, IN_FLIGHT, SECONDS, Name
+from raab.metrics.layout import BLOCK, BUCKETS, BYTES, COUNT, IN_FLIGHT, SECONDS, SERIES, SLOT_BYTES, Name
+from raab.untrusted import UntrustedError, open_regular, plain
+from raab.untrusted import read as read_untrusted
+
+# More slots than workers could ever be at the same time, and room for the longest routes.
+_SLOTS = 1000
+_NAMES_BYTES = SERIES * 1000
+# Up to here a double counts exactly; a counter that is beyond has not counted.
+_MOST = float(1 << 53)
 
 
 @dataclass(frozen=True)
@@ -32,29 +42,61 @@ class Reading:
 
 
 def read(folder: Path) -> Reading:
-    """The sum of all slots. An absent folder has none."""
+    """The sum of all slots. An absent folder has none. Raises UntrustedError when something in it is not what a worker writes."""
     blocks: dict[Name, list[float]] = {}
     in_flight = 0.0
-    for path in sorted(folder.glob("*.slot")):
-        with path.open("rb") as slot:
-            values = array("d", slot.read())
-            in_flight += values[IN_FLIGHT] if values and _alive(slot.fileno()) else 0
-        for index, name in enumerate(_names(path.with_suffix(".names"))):
+    for path in _slots(folder):
+        with os.fdopen(open_regular(path), "rb") as slot:
+            content = slot.read(SLOT_BYTES)
+            alive = _alive(slot.fileno())
+        values = array("d", content[: len(content) // 8 * 8])
+        in_flight += _counted(path, values[:1])[IN_FLIGHT] if values and alive else 0
+        for index, name in enumerate(names_of(path.with_suffix(".names"))):
             block = values[(index + 1) * BLOCK : (index + 2) * BLOCK]
             if len(block) == BLOCK:
+                _counted(path, block)
                 blocks[name] = [a + b for a, b in zip(blocks[name], block, strict=True)] if name in blocks else list(block)
     series = (Series(name, b[COUNT], b[SECONDS], b[BYTES], tuple(b[BUCKETS:])) for name, b in sorted(blocks.items()))
     return Reading(tuple(series), int(in_flight))
 
 
-def _names(path: Path) -> Iterator[Name]:
+def _slots(folder: Path) -> list[Path]:
     try:
-        text = path.read_text(encoding="ascii")
+        kind = folder.lstat().st_mode
+    except FileNotFoundError:
+        return []
+    if not stat.S_ISDIR(kind):
+        raise UntrustedError(f"{folder}: not a folder")
+    found = [path for path, _ in zip(folder.glob("*.slot"), range(_SLOTS + 1), strict=False)]
+    if len(found) > _SLOTS:
+        raise UntrustedError(f"{folder}: more than {_SLOTS} slots")
+    return sorted(found)
+
+
+def _counted(path: Path, values: array[float]) -> array[float]:
+    if not all(0 <= value <= _MOST for value in values):
+        raise UntrustedError(f"{path}: not numbers that a worker has counted")
+    return values
+
+
+def names_of(path: Path) -> Iterator[Name]:
+    """The series of a slot, in its order. Raises UntrustedError as `read` does."""
+    try:
+        text = read_untrusted(path, _NAMES_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return
     # Up to the last line that is complete: its writer may be at it.
-    for line in text[: text.rfind("\n") + 1].splitlines():
-        yield Name(*json.loads(line))
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    if len(lines) > SERIES:
+        raise UntrustedError(f"{path}: more than {SERIES} series")
+    for line in lines:
+        try:
+            name = Name(*json.loads(line))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UntrustedError(f"{path}: not the name of a series, got {plain(line)!r}") from error
+        if (type(name.method), type(name.route), type(name.status)) != (str, str, int):
+            raise UntrustedError(f"{path}: not the name of a series, got {plain(line)!r}")
+        yield name
 
 
 def _alive(descriptor: int) -> bool:

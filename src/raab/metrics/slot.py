@@ -11,6 +11,8 @@ from bisect import bisect_left
 from pathlib import Path
 
 from raab.metrics.layout import BLOCK, BOUNDS, BUCKETS, BYTES, COUNT, IN_FLIGHT, REST, SECONDS, SERIES, SLOT_BYTES, Name
+from raab.metrics.reading import names_of
+from raab.untrusted import open_regular
 
 _log = logging.getLogger(__name__)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -34,12 +36,12 @@ class Slot:
         os.fchmod(descriptor, 0o640)
         self._values = memoryview(mmap.mmap(descriptor, SLOT_BYTES)).cast("d")
         self._values[IN_FLIGHT] = 0.0
-        self._names = (folder / f"{number}.names").open("a+", encoding="ascii")
+        # A file of its own making, or of a worker before: not a FIFO that another one has left, which would hang every start.
+        names = open_regular(folder / f"{number}.names", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._names = os.fdopen(names, "a", encoding="ascii")
         os.fchmod(self._names.fileno(), 0o640)
-        self._names.seek(0)
-        self._blocks: dict[tuple[str, str, int], int] = {
-            Name(*json.loads(line)): (index + 1) * BLOCK for index, line in enumerate(self._names)
-        }
+        found = names_of(folder / f"{number}.names")
+        self._blocks: dict[tuple[str, str, int], int] = {name: (index + 1) * BLOCK for index, name in enumerate(found)}
 
     def enter(self) -> None:
         """A request has begun."""
@@ -93,14 +95,14 @@ class LazySlot:
         if self._slot is None and not self._failed:
             try:
                 self._slot = Slot(self._folder)
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 self._failed = True
                 _log.error("no metrics: %s: %s", self._folder, error)
         return self._slot
 
 
 def _take(path: Path) -> int | None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

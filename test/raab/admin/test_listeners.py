@@ -166,7 +166,9 @@ def test_an_application_at_the_root_is_not_reached_by_the_admin_listener(tmp_pat
     try:
         for path in (*ADMIN, "/", "/livez", "/readyz"):
             assert ask(running.public, path) == (200, "shop")
-        assert ask(running.public, "/livez", "Host: localhost\r\nRaab-Proof: 1") == (200, "ok\n")
+        token = "f" * 64
+        Path(f"{tmp_path}-proof").write_text(token)
+        assert ask(running.public, "/livez", f"Host: localhost\r\nRaab-Proof: {token}") == (200, "ok\n")
         for place in running.admin:
             assert ask(place, "/")[0] == 404
             assert ask(place, "/livez") == ask(place, "/readyz") == (200, "ok\n")

@@ -103,20 +103,36 @@ def test_security_headers_are_added_but_not_over_a_views_own(shop: MakeApp) -> N
 @pytest.mark.parametrize(
     ("peer", "path", "header", "proved"),
     [
-        ("127.0.0.1", "/livez", {"Raab-Proof": "1"}, True),
-        ("::1", "/livez", {"Raab-Proof": "1"}, True),
-        ("", "/livez", {"Raab-Proof": "1"}, True),
-        ("10.0.0.1", "/livez", {"Raab-Proof": "1", "X-Forwarded-For": "127.0.0.1"}, False),
-        ("8.8.8.8", "/livez", {"Raab-Proof": "1"}, False),
+        ("127.0.0.1", "/livez", {"Raab-Proof": "TOKEN"}, True),
+        ("::1", "/livez", {"Raab-Proof": "TOKEN"}, True),
+        ("", "/livez", {"Raab-Proof": "TOKEN"}, True),
+        ("10.0.0.1", "/livez", {"Raab-Proof": "TOKEN", "X-Forwarded-For": "127.0.0.1"}, False),
+        ("8.8.8.8", "/livez", {"Raab-Proof": "TOKEN"}, False),
         ("127.0.0.1", "/livez", {}, False),
-        ("127.0.0.1", "/", {"Raab-Proof": "1"}, False),
+        ("127.0.0.1", "/", {"Raab-Proof": "TOKEN"}, False),
+        ("127.0.0.1", "/livez", {"Raab-Proof": "1"}, False),
+        ("127.0.0.1", "/livez", {"Raab-Proof": ""}, False),
+        ("127.0.0.1", "/livez", {"Raab-Proof": "f" * 64}, False),
+        ("127.0.0.1", "/livez", {"Raab-Proof": "TOKEN,TOKEN"}, False),
     ],
 )
-def test_the_proof_is_for_the_host_itself(make_app: MakeApp, peer: str, path: str, header: dict[str, str], proved: bool) -> None:
-    """Release and worker, asked for from loopback, whatever a proxy says about whom it speaks for."""
-    headers = make_app(**PROXY).test_client().get(path, headers=header, environ_base={"REMOTE_ADDR": peer}).headers
+def test_the_proof_is_for_the_activation_at_work(
+    make_app: MakeApp, token: str, peer: str, path: str, header: dict[str, str], proved: bool
+) -> None:
+    """Release and worker, asked for from loopback, whatever a proxy says about whom it speaks for, or passes on of its clients' headers."""
+    sent = {name: value.replace("TOKEN", token) for name, value in header.items()}
+    headers = make_app(**PROXY).test_client().get(path, headers=sent, environ_base={"REMOTE_ADDR": peer}).headers
     assert headers.get("Raab-Worker") == (str(os.getpid()) if proved else None)
     assert headers.get("Raab-Release") == ("development" if proved else None)
+
+
+def test_without_an_activation_nobody_is_told(make_app: MakeApp, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by the token of one that is over, nor where there is no runtime directory to look beside."""
+    client = make_app().test_client()
+    Path(f"{os.environ['RUNTIME_DIRECTORY']}-proof").unlink()
+    assert "Raab-Release" not in client.get("/livez", headers={"Raab-Proof": token}).headers
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    assert "Raab-Release" not in client.get("/livez", headers={"Raab-Proof": token}).headers
 
 
 def test_each_request_has_one_access_line(shop: MakeApp) -> None:

@@ -47,10 +47,10 @@ def test_a_drained_host_is_not_ready_but_serves(make_app: MakeApp, tmp_path: Pat
     assert client.get("/readyz").status_code == 200
 
 
-def test_health_can_be_kept_from_the_public(make_app: MakeApp) -> None:
+def test_health_can_be_kept_from_the_public(make_app: MakeApp, token: str) -> None:
     """Then there are no such paths, but for the host's own questions: the check before a worker serves, and the proof of a release."""
     client = make_app(RAAB_SERVER__PUBLIC_HEALTH="false").test_client()
-    proof = {"Raab-Proof": "1"}
+    proof = {"Raab-Proof": token}
     for path in ("/livez", "/readyz"):
         assert client.get(path).status_code == 404
         assert client.get(path, headers=proof, environ_base={"REMOTE_ADDR": "10.0.0.1"}).status_code == 404

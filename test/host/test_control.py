@@ -1,0 +1,277 @@
+"""What listens at the control socket's path may be anybody: whatever it is and says, an operator gets two lines, soon, and no traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from raab.errors import RaabError
+from raab.host import answers, control, conversation, takeup, units
+from raab.host.activation import Activation
+from raab.host.cli import main
+from raab.host.paths import Paths
+from raab.host.task import Task
+
+pytestmark = pytest.mark.timeout(60)
+
+WORKER: dict[str, Any] = {
+    "pid": os.getpid(), "generation": 3, "phase": "serving", "age": 1.5, "requests": 7, "connections": 1, "active": 0
+}  # fmt: skip
+STATUS: dict[str, Any] = {
+    "pid": os.getpid(), "release": "20261122T061500Z-1a2b3c4", "bind": "0.0.0.0:8000", "generation": 3, "incoming": None, "target": 1,
+    "configured": 1, "bounds": [1, 8], "one_by_one": False, "started": 1.5, "reload": None, "workers": [WORKER],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(control, "NAMING_SECONDS", 0.2)
+    monkeypatch.setattr(control, "_COMING", 2.0)
+    return tmp_path
+
+
+@contextmanager
+def listening(place: Path, *replies: bytes | None) -> Iterator[list[bytes]]:
+    """Somebody at that path who gives each client the next of the replies, the last one for ever; None hangs up. Yields the requests."""
+    got: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(place))
+        listener.listen(64)
+
+        def serve() -> None:
+            left = list(replies)
+            while True:
+                try:
+                    channel, _ = listener.accept()
+                except OSError:
+                    return
+                reply = left.pop(0) if len(left) > 1 else left[0]
+                with channel, contextlib.suppress(OSError):
+                    asked = channel.recv(65536)
+                    got.extend([asked] if asked else [])
+                    if reply is not None:
+                        channel.send(reply)
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield got
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            place.unlink(missing_ok=True)
+
+
+def status(**changed: Any) -> bytes:
+    return json.dumps({**STATUS, **changed}).encode()
+
+
+def worker(**changed: Any) -> bytes:
+    return status(workers=[{**WORKER, **changed}])
+
+
+HOSTILE = {
+    "a path for a pid": worker(pid="../var/lib/raab/p"),
+    "a negative pid": worker(pid=-1),
+    "a pid beyond the kernel's": worker(pid=1 << 40),
+    "true for a pid": worker(pid=True),
+    "half a pid": worker(pid=1.5),
+    "NaN for an age": worker(age=float("nan")),
+    "endless": worker(age=float("inf")),
+    "an escape sequence": status(release="\x1b]0;owned\x07"),
+    "lines in a release": status(release="a\nworkers      2 serving"),
+    "three bounds": status(bounds=[1, 2, 3]),
+    "no bounds": json.dumps({key: value for key, value in STATUS.items() if key != "bounds"}).encode(),
+    "workers that are none": status(workers={"pid": 1}),
+    "a worker that is none": status(workers=[7]),
+    "workers without end": status(workers=[WORKER] * 1001),
+    "a reload that is none": status(reload="done"),
+    "an address that is none": status(bind="127.0.0.1"),
+    "a number of ten thousand digits": b'{"pid": ' + b"9" * 10_000 + b"}",
+    "a list": b"[]",
+    "null": b"null",
+    "brackets without end": b"[" * 100_000,
+    "not JSON": b"\x00\xff\xfe",
+    "half an answer": status()[:100],
+    "an error that is none": b'{"error": {"a": 1}}',
+}
+
+
+@pytest.mark.parametrize("reply", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_answer_is_two_lines(runtime: Path, capsys: pytest.CaptureFixture[str], reply: bytes) -> None:
+    with listening(runtime / "control", reply):
+        assert main(["status"]) == 1
+    said = capsys.readouterr()
+    assert "not an answer of the service's master" in said.err and len(said.err.splitlines()) == 2
+    assert said.out == "" and len(said.err) < 500 and said.err.replace("\n", "").isprintable()
+
+
+def test_an_honest_answer_is_told(runtime: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what it brings that nobody knows is left out."""
+    with listening(runtime / "control", status(unknown="\x1b[2J", templates=[{"pid": 5, "generation": 3, "ready": True}])):
+        assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["workers"][0]["pid"] == os.getpid() and told["templates"][0]["pid"] == 5 and "unknown" not in told
+
+
+def test_a_reason_keeps_its_lines_and_loses_what_a_terminal_obeys() -> None:
+    verdict = {"good": False, "reason": "no\x1b[2J\nhint: repair it", "generation": 1, "seconds": 1, "at": 1.5, "replaced": False}
+    told = answers.decode(json.dumps(verdict).encode(), "reload")
+    assert told["reason"] == "no?[2J\nhint: repair it"
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply"),
+    [
+        ("scale", {"before": "2", "after": 3}),
+        ("reload", {"good": "yes"}),
+        ("switched", {"good": 1, "reason": "", "generation": 1, "seconds": 1, "at": 1, "replaced": False}),
+        ("hold", {"held": True, "bind": "0.0.0.0:8000/../x", "load_timeout": 30}),
+        ("hold", {"held": True, "bind": "0.0.0.0:8000", "load_timeout": float("inf")}),
+        ("hold", {"held": "yes"}),
+        ("hold", {"held": 0, "reason": "x"}),
+    ],
+)
+def test_hostile_answers_to_other_requests(verb: str, reply: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=": "):
+        answers.decode(json.dumps(reply).encode(), verb)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "fifo", "link to another socket", "stream"])
+def test_what_is_no_socket_of_the_service(runtime: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """A link might lead root's request to any socket of the host."""
+    place = runtime / "control"
+    with listening(runtime / "another", status()) as got, socket.socket(socket.AF_UNIX) as stream:
+        make: dict[str, Callable[[], object]] = {
+            "folder": place.mkdir,
+            "file": lambda: place.write_text("x"),
+            "fifo": lambda: os.mkfifo(place),
+            "link to another socket": lambda: place.symlink_to("another"),
+            "stream": lambda: stream.bind(str(place)),
+        }
+        make[kind]()
+        assert main(["status"]) == 1
+        assert len(capsys.readouterr().err.splitlines()) == 2
+        assert got == []
+
+
+def test_asked_again_without_end(runtime: Path) -> None:
+    """An answer that an honest master gives once."""
+    with listening(runtime / "control", b'{"ask": "again"}'), pytest.raises(RaabError, match="no answer within"):
+        control.ask(0.5, verb="status")
+
+
+@pytest.fixture
+def booted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """As on a host, where systemd knows the service's main process; the test says which it is, and whether one is to come."""
+    word = {"main": os.getpid(), "expected": True}
+    monkeypatch.setattr(conversation, "of_systemd", lambda: True)
+    monkeypatch.setattr(conversation, "main_pid", lambda: word["main"])
+    monkeypatch.setattr(control, "expected", lambda: word["expected"])
+    return word
+
+
+@pytest.mark.parametrize("verb", [["status"], ["reload"], ["scale", "+1"], ["metrics"]])
+@pytest.mark.parametrize("main_pid", [1, 0])
+def test_only_the_main_process_of_systemd_is_believed(
+    runtime: Path, booted: dict[str, Any], capsys: pytest.CaptureFixture[str], verb: list[str], main_pid: int
+) -> None:
+    booted["main"] = main_pid
+    with listening(runtime / "control", status()) as got:
+        assert main(verb) == 1
+    assert got == []
+    said = capsys.readouterr().err
+    assert f"not the service's master listens there, got process {os.getpid()}" in said and len(said.splitlines()) == 2
+
+
+def test_a_master_that_systemd_hears_of_a_moment_later(runtime: Path, booted: dict[str, Any]) -> None:
+    booted["main"] = 1
+    threading.Timer(0.1, lambda: booted.update(main=os.getpid())).start()
+    with listening(runtime / "control", status()):
+        assert control.ask(5, verb="status")["target"] == 1
+
+
+@pytest.mark.parametrize("verb", [["status"], ["scale", "1"]])
+def test_a_master_that_restarts_is_asked_again(runtime: Path, booted: dict[str, Any], verb: list[str]) -> None:
+    """It ends before it answers, or nobody listens for a while."""
+    reply = status() if verb == ["status"] else b'{"before": 1, "after": 1}'
+    done: list[int] = []
+    asking = threading.Thread(target=lambda: done.append(main(verb)))
+    asking.start()
+    time.sleep(0.2)
+    with listening(runtime / "control", None, None, reply):
+        asking.join(10)
+    assert done == [0]
+
+
+def test_one_worker_more_is_not_asked_for_twice(runtime: Path, booted: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """The master that ended may have taken the request."""
+    with listening(runtime / "control", None) as got:
+        assert main(["scale", "+1"]) == 1
+    assert len(got) == 1
+    assert "the master ended before it answered" in capsys.readouterr().err
+
+
+def test_who_never_comes_is_not_waited_for(runtime: Path, booted: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Beyond the limit; a stopped service not at all."""
+    begun = time.monotonic()
+    assert main(["status"]) == 3
+    assert 1.5 < time.monotonic() - begun < 8
+    booted["expected"] = False
+    begun = time.monotonic()
+    assert main(["status"]) == 3
+    assert time.monotonic() - begun < 1
+    assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, booted: dict[str, Any]) -> None:
+    """A worker that is named and is no child of the master cannot stand for one, nor can one that is leaving, nor a child not named."""
+    booted["main"] = os.getpid()
+    pids = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    named, leaving, _ = (child.pid for child in pids)
+    workers = [{**WORKER, "pid": named}, {**WORKER, "pid": leaving, "phase": "retiring"}, {**WORKER, "pid": 1}]
+    try:
+        with listening(runtime / "control", status(workers=workers)):
+            assert takeup.serving() == {named}
+        assert takeup.serving() == frozenset()
+    finally:
+        for child in pids:
+            child.kill()
+            child.wait()
+
+
+def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where the service says that it will serve: what listens there may be anybody's."""
+    activation = Activation.__new__(Activation)
+    held = SimpleNamespace(bind="127.0.0.1:8001")
+    activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
+    activation.paths, activation.release, activation.bind, activation.task = Paths(), Path("/nowhere"), "", Task("x")
+    monkeypatch.setattr(units, "restart_needed", lambda *_: False)
+    monkeypatch.setattr(Activation, "read_settings", lambda self: setattr(self, "bind", "127.0.0.1:8000"))
+    with pytest.raises(RaabError, match=r"would serve .*:8001, and its settings say .*:8000"):
+        activation.loaded()
+    held.bind = "127.0.0.1:8000"
+    assert activation.loaded() is held
+    # By a restart, nobody of before has a say.
+    activation.task = Task("x", restart=True)
+    assert activation.loaded() is None
+
+
+def test_what_a_releases_own_status_tells_a_session() -> None:
+    """The session is root, the release may be an older one."""
+    document = {**STATUS, "serving": 1, "memory": {"workers": 1}, "strays": []}
+    assert answers.told(json.dumps(document))["serving"] == 1
+    for wrong in ("", "[]", "{}", "[" * 100_000, json.dumps({**document, "serving": "1"})):
+        with pytest.raises(ValueError, match=r"\S"):
+            answers.told(wrong)
