@@ -85,7 +85,7 @@ SABOTAGES = (
             Patch("src/handover/configuration.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"),
             Patch("src/handover/lifecycle.py", "                self._verdict = why", "                self._do(Do.LEAVE)"),
             Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
-            Patch("src/handover/target.py", "if not path:", "if True:"),
+            Patch("src/handover/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
             Patch(
                 "src/handover/lifecycle.py",
                 "self._set(scalers=(*self.result.scalers, (client, fleet.target)))",
