@@ -73,7 +73,7 @@ SABOTAGES = (
     Sabotage(
         "the master dies of bad settings and of its successor's death, forgets the target, answers before slow workers are there",
         {
-            **dict.fromkeys(("broken-yaml", "broken-settings", "broken-config", "broken-server"), "HUP"),
+            **dict.fromkeys(("broken-yaml", "broken-settings", "broken-config", "broken-server"), "nobody listens"),
             "target": "workers after (restart|SIGKILL of the master): wanted 3, got 2",
             "scale": "workers serving at once after raab scale 8: wanted 8",
             "scale-loop": "workers serving at once after raab scale 16: wanted 16",
