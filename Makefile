@@ -1,26 +1,32 @@
-# demo and test are all that a newcomer needs; each makes what it lacks.
+# demo and test are all that a newcomer needs; each makes what it lacks. `make help` prints what stands behind ##.
 PYTHON ?= python3
 LAB_PACKAGES = systemd-container debootstrap iproute2 openssh-client
 
-.PHONY: demo test bench lint clean packages
+.PHONY: demo test prove bench lint clean help packages
 
-demo: .venv/ready packages
+demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deployed to them, and what to type next
 	@.venv/bin/fab lab.up --hosts 2 deploy status
 	@echo "next: curl one of the URLs above; edit src/raab/modules/home and 'fab deploy'; 'fab rollback'; 'fab --list'; 'fab lab.down' ends the hosts"
 	@echo "      (fab is .venv/bin/fab: '. .venv/bin/activate' puts it on your path)"
 
-test: .venv/ready packages lint
+test: .venv/ready packages lint  ## every test but those of prove, in half an hour; CI runs this
 	@.venv/bin/pytest
 
-bench: .venv/ready packages
+prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all drills at full rate, each drill seen failing, exhaustive pairs
+	@.venv/bin/pytest -m prove -rA
+
+bench: .venv/ready packages  ## raab beside plain gunicorn, systemctl restart, pip in a new venv, fujin, bare Flask, granian
 	@command -v wrk >/dev/null || apt-get -qq install --yes --no-install-recommends wrk >/dev/null
 	@.venv/bin/python bench/run.py
 
-lint: .venv/ready
+lint: .venv/ready  ## ruff and mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-clean:
+clean:  ## remove what the other targets have made in this folder
 	rm -rf .venv build dist src/raab.egg-info
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 # Every tool and library at the version and hash of the locks; the stamp makes this a step of the first time only.
 .venv/ready: requirements-dev.lock requirements.lock setup.py

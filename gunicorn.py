@@ -24,15 +24,26 @@ _packages = f"{_root}/venv/lib/python{sys.version_info[0]}.{sys.version_info[1]}
 
 def _settings() -> str:
     sys.path.insert(0, _packages)
-    from raab.factory.configFactory import load_settings
+    from raab.factory.configFactory import read_once
 
-    return msgspec.json.encode(load_settings().server).decode()
+    settings, kept = read_once()
+    return msgspec.json.encode({"server": settings.server, "kept": kept}).decode()
 
 
 # Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a reload.
 # So a process of its own reads the YAML files and checks them.
-_server = json.loads(handover.apart(_settings, 30))
+_read = json.loads(handover.apart(_settings, 30))
+_server = _read["server"]
 _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
+
+
+def _prepare() -> None:
+    """In a process that loads the application: by the settings of its generation, however late that is. A function and not a value,
+    because gunicorn prints values, and there are secrets among these."""
+    from raab.factory.configFactory import keep_to
+
+    keep_to(_read["kept"])
+
 
 wsgi_app = "wsgi:application"
 # As a path through the link `current`, so that each generation finds its own release there.
@@ -66,6 +77,8 @@ on_starting = handover.Options(
     load_timeout=_server["load_timeout"],
     linger=_server["linger"],
     one_by_one=_server["handover"] == "one-by-one",
+    shared=_server["load"] == "shared",
+    prepare=_prepare,
     check="/readyz",
     root=_root if Path(_root).is_symlink() else None,
     target_file=f"{_state}/workers.json" if _state else None,

@@ -1,26 +1,28 @@
 """`make bench`: what raab claims to be better at, beside what people would use instead, measured in one run on this machine.
 
 Prints tables, ratios first; writes bench/results/<time>.json with every value and the machine. With a number as argument that many
-rounds (default 5). Boots a lab of its own, named `bench`, and takes it down again.
+rounds (default 5), with --only NAME that part alone. Boots a lab of its own, named `bench`, and takes it down again.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import deploys
 import fleets
 import imports
+import loads
 import reloads
 import throughput
-from figures import Series, Table, document
+from figures import Series, document
 
 from raab.deploy import environment as environments
 from raab.drill.project import copy
@@ -36,6 +38,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 IMPORT = 2.0
 FLEET = 10
+LOCAL = {"throughput": throughput, "loads": loads, "imports": imports}
+# Deploys first, for a first one needs a bare host; the one that needs ten last.
+ON_HOSTS = {"deploys": deploys, "reloads": reloads, "fleets": fleets}
+PARTS = {**LOCAL, **ON_HOSTS}
 
 
 def say(text: str) -> None:
@@ -43,42 +49,52 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    parser = argparse.ArgumentParser(prog="bench/run.py", description="Measures raab beside what else there is.")
+    parser.add_argument("rounds", nargs="?", type=int, default=5, help="how often each thing is measured (default 5)")
+    parser.add_argument("--only", choices=PARTS, metavar="NAME", help=f"one part alone: {', '.join(PARTS)}")
+    args = parser.parse_args()
+    wanted = (args.only,) if args.only else tuple(PARTS)
     began = time.time()
-    say("requests per second")
-    fast = throughput.measure(rounds)
-    print(throughput.table(fast).text(), flush=True)
-    say("starts")
-    started = imports.measure(rounds)
-    print(imports.table(started).text(), flush=True)
-    os.environ["RAAB_LAB"] = "bench"
-    lab = named()
-    try:
-        deployed, reloaded, fleet = on_hosts(lab, rounds)
-    finally:
-        lifecycle.down(lab)
-    tables = [throughput.table(fast), imports.table(started), deploys.table(deployed), reloads.table(reloaded), fleets.table(fleet)]
-    print("\n".join(table.text() for table in tables[2:]))
-    values = {"throughput": fast, "imports": started, "deploys": deployed, "reloads": reloaded, "fleets": fleet}
-    save(began, rounds, tables, {name: document(series) for name, series in values.items()})
+    found = {}
+    for name, series in measured(wanted, args.rounds):
+        found[name] = series
+        print(PARTS[name].table(series).text(), flush=True)
+    save(began, args.rounds, found)
     return 0
 
 
-def on_hosts(lab: Lab, rounds: int) -> tuple[dict[str, Series], dict[str, Series], dict[str, Series]]:
-    """What needs hosts: deploys first, for a first one needs a bare host; the one that needs ten last."""
+def measured(wanted: tuple[str, ...], rounds: int) -> Iterator[tuple[str, dict[str, Series]]]:
+    """The parts that are wanted, in the order of PARTS; with a lab where one needs it."""
+    for name, part in LOCAL.items():
+        if name in wanted:
+            say(name)
+            yield name, part.measure(rounds)
+    if any(name in wanted for name in ON_HOSTS):
+        os.environ["RAAB_LAB"] = "bench"
+        lab = named()
+        try:
+            yield from on_hosts(lab, wanted, rounds)
+        finally:
+            lifecycle.down(lab)
+
+
+def on_hosts(lab: Lab, wanted: tuple[str, ...], rounds: int) -> Iterator[tuple[str, dict[str, Series]]]:
     (host,) = lifecycle.up(lab, 1, say)
     environment = environments.load(ROOT, "lab")
     with tempfile.TemporaryDirectory(prefix="raab-bench-") as folder:
         (Path(folder) / "plain").mkdir()
-        say("deploys")
         project = copy(ROOT, Path(folder) / "plain", environment, import_seconds=0)
-        deployed = deploys.measure(project, host, lambda: fresh(lab, host.name), rounds, say)
-        say("reloads")
-        reloaded = reloads_on(Path(folder) / "slow", environment, Shell(host), rounds)
-        say("fleets")
-        lifecycle.up(lab, FLEET, say)
-        ten = environments.load(ROOT, "lab").hosts
-        return deployed, reloaded, fleets.measure(project, ten, image.ensure(lab.store, say), rounds, say)
+        if "deploys" in wanted:
+            say("deploys")
+            yield "deploys", deploys.measure(project, host, lambda: fresh(lab, host.name), rounds, say)
+        if "reloads" in wanted:
+            say("reloads")
+            yield "reloads", reloads_on(Path(folder) / "slow", environment, Shell(host), rounds)
+        if "fleets" in wanted:
+            say("fleets")
+            lifecycle.up(lab, FLEET, say)
+            ten = environments.load(ROOT, "lab").hosts
+            yield "fleets", fleets.measure(project, ten, image.ensure(lab.store, say), rounds, say)
 
 
 def fresh(lab: Lab, name: str) -> None:
@@ -93,15 +109,15 @@ def reloads_on(folder: Path, environment: environments.Environment, shell: Shell
         return reloads.measure(Service(shell, shell.run("basename $(readlink /opt/raab/current)").out.strip()), rounds, say)
 
 
-def save(began: float, rounds: int, tables: list[Table], values: Mapping[str, object]) -> None:
+def save(began: float, rounds: int, found: dict[str, dict[str, Series]]) -> None:
     RESULTS.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began))
     told = {
         "began": began,
         "rounds": rounds,
         "machine": dataclasses.asdict(machine()),
-        "tables": [table.text() for table in tables],
-        **values,
+        "tables": [PARTS[name].table(series).text() for name, series in found.items()],
+        **{name: document(series) for name, series in found.items()},
     }
     (RESULTS / f"{stamp}.json").write_text(json.dumps(told, indent=1) + "\n")
     say(f"written: bench/results/{stamp}.json")

@@ -17,7 +17,7 @@ from figures import Series, Table
 from peers import fetched
 
 from raab.errors import RaabError
-from raab.host.status import private_memory
+from raab.host.memory import memory as memory_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -69,7 +69,7 @@ def measure_all(servers: dict[str, tuple[str, ...]], rounds: int) -> dict[str, S
             with server(command) as pid:
                 wrk(1)
                 rates[name].append(wrk(SECONDS))
-                memory[name].append(sum(private_memory(worker) or 0 for worker in children(pid)) / 1e6)
+                memory[name].append(sum(found.private for found in map(memory_of, children(pid)) if found) / 1e6)
     return {
         **{f"{name}, requests/s": Series("requests/s", tuple(values)) for name, values in rates.items()},
         **{f"{name}, worker memory": Series("MB", tuple(values)) for name, values in memory.items()},

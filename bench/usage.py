@@ -1,7 +1,8 @@
-"""What a verb of fab takes: wall time, and the processor of the machine that deploys."""
+"""What commands and processes take: wall time, processor, memory."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
@@ -37,3 +38,21 @@ def processor_seconds(pid: int) -> float:
     """CPU seconds of a process and of all its children that have ended (proc(5), stat: utime, stime, cutime, cstime)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / TICKS
+
+
+def proportional_memory(pid: int) -> int:
+    """Bytes of a process, of those that it shares its part (proc(5), smaps_rollup: Pss)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all that descend from it and live."""
+    found, seen = [pid], 0
+    while seen < len(found):
+        parent = found[seen]
+        # One that has ended meanwhile has none.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+        seen += 1
+    return found

@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import os
 import stat
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,10 +19,15 @@ _STATELESS = frozenset(os.makedev(1, minor) for minor in (3, 5, 8, 9))
 
 
 class Seen(NamedTuple):
-    """What a process held before it loaded an application; `ran` fills with the greenlets that run meanwhile."""
+    """What a process held before it loaded an application; `ran` fills with the greenlets that run meanwhile.
 
-    descriptors: frozenset[int]
+    `descriptors` are each a number with the device and inode that it stood for, `threads` the kernel's ids, `pool` how many of them
+    were gevent's.
+    """
+
+    descriptors: frozenset[tuple[int, int, int]]
     threads: frozenset[int]
+    pool: int
     memory: frozenset[str]
     ran: list[str]
     trace: Any
@@ -38,10 +45,10 @@ def look() -> Seen:
 
     def note(event: str, switch: tuple[Any, Any]) -> None:
         _, target = switch
-        if target is not hub and target is not main and not str(getattr(_function(target), "__module__", "")).startswith("gevent."):
-            ran.append(getattr(_function(target), "__qualname__", repr(target)))
+        if target is not hub and target is not main and (name := _foreign(target)):
+            ran.append(name)
 
-    return Seen(_descriptors(), _threads(), _shared_memory(), ran, greenlet.settrace(note))
+    return Seen(_descriptors(), _threads(), hub.threadpool.size, _shared_memory(), ran, greenlet.settrace(note))
 
 
 def unsafe(seen: Seen) -> str:
@@ -52,7 +59,7 @@ def unsafe(seen: Seen) -> str:
     greenlet.settrace(seen.trace)
     if seen.ran:
         return f"a greenlet or thread ran while it was loaded ({seen.ran[0]})"
-    for fd in sorted(_descriptors() - seen.descriptors):
+    for fd, *_ in sorted(_descriptors() - seen.descriptors):
         with contextlib.suppress(OSError):
             if not _harmless(fd):
                 return f"it opened {_told(fd)} while it was loaded"
@@ -71,36 +78,58 @@ def _threads_beside(seen: Seen) -> str:
     are needed. gevent starts its own anew in a fork."""
 
     def beside() -> int:
-        return len(_threads() - seen.threads) - get_hub().threadpool.size
+        return len(_threads() - seen.threads) - (get_hub().threadpool.size - seen.pool)
 
     if beside() > 0:
         pid = _original("fork")()
         if pid == 0:
             os._exit(0)
         _original("waitpid")(pid, 0)
+    pool = get_hub().threadpool
+    # A thread that has just handed over a result counts as busy for a moment. To sleep as gevent does would run what must not run here.
+    end = time.monotonic() + 0.1
+    while len(pool) and time.monotonic() < end:
+        _original("sleep", "time")(0.005)
+    if len(pool):
+        return "a thread of gevent's pool was at work for it when it had been loaded"
     left = beside()
     return f"it started {left} native thread{'s' if left > 1 else ''} while it was loaded" if left > 0 else ""
 
 
-def _original(name: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = monkey.get_original("os", name)
+def _original(name: str, module: str = "os") -> Callable[..., Any]:
+    function: Callable[..., Any] = monkey.get_original(module, name)
     return function
 
 
-def _function(target: Any) -> Any:
-    """What a greenlet runs; a method of a Thread that gevent has made a greenlet is told as the thread's own."""
+def _foreign(target: Any) -> str:
+    """What a greenlet runs, by name; empty where that is gevent's own doing. A Thread, which gevent has made a greenlet, is the
+    application's whatever its target."""
     run = getattr(target, "_run", None) or getattr(target, "run", None)
     thread = getattr(run, "__self__", None)
-    return getattr(thread, "_target", None) or run
+    if isinstance(thread, threading.Thread):
+        function = getattr(thread, "_target", None)
+        return getattr(function, "__qualname__", type(thread).__qualname__)
+    if str(getattr(run, "__module__", "")).startswith("gevent."):
+        return ""
+    return getattr(run, "__qualname__", type(target).__qualname__)
 
 
-def _descriptors() -> frozenset[int]:
-    """Those that are open still when the one by which they are read is closed."""
-    return frozenset(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{fd}"))
+def _descriptors() -> frozenset[tuple[int, int, int]]:
+    """Of those listed one was open for the listing only, whose number something else may have later on."""
+    found = set()
+    for fd in _numbers("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            status = os.fstat(fd)
+            found.add((fd, status.st_dev, status.st_ino))
+    return frozenset(found)
 
 
 def _threads() -> frozenset[int]:
-    return frozenset(map(int, os.listdir("/proc/self/task")))
+    return _numbers("/proc/self/task")
+
+
+def _numbers(folder: str) -> frozenset[int]:
+    return frozenset(map(int, os.listdir(folder)))
 
 
 def _shared_memory() -> frozenset[str]:

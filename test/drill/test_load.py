@@ -287,3 +287,4 @@ def test_a_whole_answer_with_the_wrong_content_is_wrong(client: Client) -> None:
     with servers.serving(serve) as address, Load([address], mix[client]) as load:
         time.sleep(0.5)
     assert {(sample.client, sample.kind) for sample in load.account.failures} == {(client, Kind.WRONG)}
+    assert (load.requests, load.failures) == (load.account.total, load.account.failures)

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from raab.drill.variants import MAKE, Content
+import pytest
+
+from raab.drill.variants import MAKE, PACKAGES, Content
 
 
 def make(releases: Path, content: Content) -> Path:
     base = releases / "base"
-    (base / "venv" / "lib").mkdir(parents=True)
+    (base / "venv" / "lib").mkdir(parents=True, exist_ok=True)
     for name in ("wsgi.py", "gunicorn.py", "venv/lib/module.py", "manifest.json"):
         (base / name).write_text('{"id": "base", "content": "c"}' if name == "manifest.json" else f"# {name}\n")
     order = content.order(str(releases), "base", "new")
@@ -40,3 +42,22 @@ def test_a_variant_lacks_what_was_left_out(tmp_path: Path) -> None:
     new = make(tmp_path, Content(without=("venv/lib", "gunicorn.py"), drilled=False))
     assert sorted(path.name for path in new.iterdir()) == ["manifest.json", "venv", "wsgi.py"]
     assert (new / "wsgi.py").read_text() == "# wsgi.py\n"
+
+
+@pytest.mark.parametrize("python", ["python3.10", "python3.13"])
+def test_packages_are_found_whatever_python_the_host_has(tmp_path: Path, python: str) -> None:
+    site = tmp_path / "base/venv/lib" / python / "site-packages"
+    (site / "gunicorn").mkdir(parents=True)
+    for name in ("old.py", "longer.py"):
+        (site / name).write_text("old = 1\n")
+    new = make(
+        tmp_path,
+        Content(
+            files=((f"{PACKAGES}/old.py", "new = 2\n"), (f"{PACKAGES}/fresh.py", "fresh = 3\n")),
+            appended=((f"{PACKAGES}/longer.py", "more = 4\n"),),
+            without=(f"{PACKAGES}/gunicorn",),
+        ),
+    )
+    found = {path.name: path.read_text() for path in (new / "venv/lib" / python / "site-packages").iterdir()}
+    assert found == {"old.py": "new = 2\n", "fresh.py": "fresh = 3\n", "longer.py": "old = 1\nmore = 4\n"}
+    assert (site / "old.py").read_text() == "old = 1\n"

@@ -236,7 +236,8 @@ def test_who_never_comes_is_not_waited_for(runtime: Path, booted: dict[str, Any]
 
 
 def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, booted: dict[str, Any]) -> None:
-    """A worker that is named and is no child of the master cannot stand for one, nor can one that is leaving, nor a child not named."""
+    """A worker that is named and is no child of the master cannot stand for one, nor can one that is leaving, nor a child that is named
+    as no worker: a template answers nobody, and an orphan neither."""
     booted["main"] = os.getpid()
     pids = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
     named, leaving, _ = (child.pid for child in pids)

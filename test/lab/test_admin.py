@@ -84,7 +84,7 @@ def test_what_it_tells(service: Service) -> None:
     """The same as the command line's tools, and not to the public. But for strays: those of the service are not the service's to name."""
     status = json.loads(ask(service, "/-/workers")[1])
     told = json.loads(service.run("raab status --json").out)
-    assert {*status} == {*told} - {"strays"} and status["pid"] == told["pid"] and status["workers"][0]["memory"] > 1 << 20
+    assert {*status} == {*told} - {"strays"} and status["pid"] == told["pid"] and status["workers"][0]["private"] > 1 << 20
     code, text = ask(service, "/metrics")
     names = {line.split("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
     assert code == 200 and names == {

@@ -101,7 +101,7 @@ def test_reload_onto_another_python(service: Service, traffic: Traffic) -> None:
     """So does another interpreter."""
     before = service.status()
     release = service.variant()
-    service.run(f"cp --remove-destination /usr/bin/python3.11 {PATHS.release(release)}/venv/bin/python")
+    service.run(f"cp --remove-destination /usr/bin/python3 {PATHS.release(release)}/venv/bin/python")
     with traffic():
         service.switch(release)
         service.systemctl("reload")
@@ -222,7 +222,7 @@ def test_no_worker_holds_a_module_of_the_old_release(service: Service, traffic: 
         service.kill("HUP")
         service.reloaded(before)
         workers = loaded(service)
-    new, link = f"{PATHS.release(release)}/", f"{PATHS.current}/{PACKAGES}/"
+    new, link = f"{PATHS.release(release)}/", f"{service.run(f'echo {PATHS.current}/{PACKAGES}').out.strip()}/"
     for files in workers.values():
         for name in ("wsgi", "raab", "raab.factory.configFactory", "raab.modules.home", "flask"):
             assert files[name].startswith(new), f"{name} {files[name]}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raab.deploy import exitcodes
-from raab.drill import broken, clock, deployers, deploys, faults, lifecycle, memory, scaling
+from raab.drill import broken, clock, deployers, deploys, faults, lifecycle, memory, scaling, templates, unshared
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError
@@ -45,6 +45,7 @@ DRILLS = (
     Drill("settings", "a reload takes up good settings and refuses bad ones with file, line and key", lifecycle.settings),
     Drill("master", "kill -USR2 replaces the master, systemd follows, and nobody notices", lifecycle.replace_master, quick=True),
     Drill("scale", "raab scale 1, 8, 2 is done when it returns, and loses nothing", scaling.scale, CROWDED, quick=True),
+    Drill("scale-loop", "raab scale 16 and 1 in a loop loses nothing, and no worker imports the application", scaling.scale_loop, CROWDED),
     Drill("signals", "kill -TTIN and -TTOU add and remove one worker and leave the others", scaling.signals, quick=True),
     Drill("target", "the number of workers that was scaled to survives reload, restart and a killed master", scaling.keep_target, WAITS),
     Drill("restart", "systemctl restart: connections wait, none is refused", lifecycle.restart, WAITS, quick=True),
@@ -62,6 +63,15 @@ DRILLS = (
     Drill("two-deployers", "of two deployers one is told who the other is, and changes nothing", deployers.two_deployers),
     Drill("disk-full", "a deploy to a full disk is refused before anything is switched", deployers.disk_full),
     Drill("worker-killed", "of a killed worker only what it was serving is lost; it is replaced", faults.worker_killed, quick=True),
+    Drill("workers-killed", "when all workers are killed at once only what they were serving is lost; nobody waits for an import",
+          templates.workers_killed),
+    Drill("template-killed", "killed templates touch no worker, and are made anew to replace a killed worker and to scale",
+          templates.template_killed, quick=True),
+    Drill("template-stopped", "a hung template is made anew; whoever scales meanwhile gets the workers", templates.template_stopped),
+    Drill("import-connection", "an application that opens a connection at import is loaded by each worker, and everybody is told why",
+          unshared.connection),
+    Drill("import-thread", "an application that starts a native thread at import is loaded by each worker, and everybody is told why",
+          unshared.thread),
     Drill("out-of-memory", "of a worker that the kernel kills for its memory only what it was serving is lost; it is replaced",
           memory.worker_out_of_memory, in_lab=True),
     Drill("worker-stopped", "a hung worker is replaced within its time limit; new connections are served meanwhile", faults.worker_stopped,

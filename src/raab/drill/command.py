@@ -10,6 +10,7 @@ from raab.deploy import environment as environments
 from raab.deploy import exitcodes
 from raab.drill import report
 from raab.drill.catalogue import DRILLS, choose
+from raab.drill.progress import Progress
 from raab.drill.runner import FULL, QUICK, Pace, Runner
 from raab.errors import RaabError
 
@@ -26,7 +27,7 @@ def drill(root: Path, env: str, hosts: str, only: str, quick: bool, rate: float,
     usual = QUICK if quick else FULL
     # Progress is not what was asked for when that is one document.
     out = sys.stderr if as_json else sys.stdout
-    runner = Runner(root, environment, Pace(rate or usual.rate, usual.times), lambda text: print(text, file=out, flush=True))
+    runner = Runner(root, environment, Pace(rate or usual.rate, usual.times), Progress(out))
     run = runner.run(choose(only, quick, environment.is_lab))
     if file:
         Path(file).write_text(report.page(run))

@@ -26,7 +26,7 @@ SHARES = (0.05, 0.5, 0.9, 1.0)
 
 def deployer_killed(scene: Scene) -> None:
     """SIGKILL of the deployer at each step: every host ends on one complete release, the next deploy converges."""
-    for step in STEPS[: len(scene.rounds(len(STEPS)))]:
+    for step in scene.few(STEPS):
         scene.project.change(f"killed while {step}")
         wanted = str(scene.project.fab("build", "--json", env="").json["release"])
         before = [service.current for service in scene.services]
@@ -60,7 +60,7 @@ def ssh_cut(scene: Scene) -> None:
     service = scene.services[0]
     host = scene.project.host(name(service))
     sent = 0
-    for share in (2.0, *SHARES[: len(scene.rounds(len(SHARES)))]):
+    for share in (2.0, *scene.few(SHARES)):
         scene.project.change(f"cut {share}")
         wanted = str(scene.project.fab("build", "--json", env="").json["release"])
         before = service.current

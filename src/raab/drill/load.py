@@ -81,6 +81,16 @@ class Load:
         """What is known by now; once the context is left, of every request."""
         return Account(tuple(sample for sender in self._senders for sample in tuple(sender.samples)), tuple(self._marks))
 
+    @property
+    def requests(self) -> int:
+        """How many requests have come to their end by now."""
+        return sum(len(sender.samples) for sender in self._senders)
+
+    @property
+    def failures(self) -> tuple[Sample, ...]:
+        """Those among them that got no good answer: known at once, where an account has to look at every request."""
+        return tuple(sample for sender in self._senders for sample in tuple(sender.failures))
+
     def _kill(self) -> None:
         for sender in self._senders:
             sender.kill()
@@ -91,6 +101,7 @@ class _Sender:
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.failures: list[Sample] = []
         self.answered = threading.Event()
         self._begun = -1
         self._process: subprocess.Popen[str] | None = None
@@ -140,6 +151,9 @@ class _Sender:
                 self._begun = report
                 return
             for client, kind, *rest in report:
-                self.samples.append(Sample(Client(client), Kind(kind), *rest))
+                sample = Sample(Client(client), Kind(kind), *rest)
+                self.samples.append(sample)
+                if sample.kind is not Kind.OK:
+                    self.failures.append(sample)
             if any(kind == Kind.OK.value for _, kind, *_ in report):
                 self.answered.set()

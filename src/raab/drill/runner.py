@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import paramiko
@@ -16,6 +17,7 @@ from raab.deploy.environment import Environment, Host
 from raab.drill.account import Account
 from raab.drill.catalogue import Drill
 from raab.drill.load import Load
+from raab.drill.progress import Progress, where
 from raab.drill.project import Project, copy
 from raab.drill.results import Result, Run, machine, result
 from raab.drill.scene import Scene
@@ -26,7 +28,6 @@ from raab.errors import RaabError
 from raab.lab import state
 from raab.lab.shell import Shell
 
-Say = Callable[[str], None]
 # Seconds that an import takes, asleep: whoever had to wait for one would be seen.
 IMPORT = 1.0
 # More than one process can send without being late itself.
@@ -58,18 +59,18 @@ QUICK = Pace(rate=100, times=0.04, steady=1.0)
 class Runner:
     """The drills of one run, in an environment that allows them. `pace.rate` requests a second go to all hosts together."""
 
-    def __init__(self, root: Path, environment: Environment, pace: Pace, say: Say) -> None:
+    def __init__(self, root: Path, environment: Environment, pace: Pace, progress: Progress) -> None:
         allow(environment)
         self._root = root
         self._environment = environment
         self._pace = pace
-        self._say = say
+        self._progress = progress
 
     def run(self, drills: tuple[Drill, ...]) -> Run:
         """Prepares the hosts, carries out the drills one after the other, and brings the working tree back."""
         began, clock = time.time(), time.monotonic()
         with self.prepared() as stage:
-            results = tuple(self.one(stage, drill) for drill in drills)
+            results = tuple(self.one(stage, drill, f"{number} of {len(drills)}") for number, drill in enumerate(drills, 1))
         seconds = round(time.monotonic() - clock, 1)
         return Run(self._environment.name, len(self._environment.hosts), self._pace.rate, began, seconds, machine(), results)
 
@@ -77,7 +78,7 @@ class Runner:
     def prepared(self, change: Callable[[Project], None] = lambda project: None, mend: bool = True) -> Iterator[Stage]:
         """All hosts on the drills' own release (`change` alters it before it is deployed); afterwards on the working tree's, if `mend`."""
         with tempfile.TemporaryDirectory(prefix="raab-drill-") as folder, ExitStack() as stack:
-            self._say("deploying the drills' own release")
+            self._progress.say("deploying the drills' own release")
             project = copy(self._root, Path(folder), self._environment, IMPORT)
             change(project)
             shells = [stack.enter_context(Shell(reached(host))) for host in self._environment.hosts]
@@ -88,24 +89,24 @@ class Runner:
             services = tuple(Service(shell, release) for shell in shells)
             yield Stage(project, services, release)
             if mend:
-                self._say("bringing the working tree's release back")
+                self._progress.say("bringing the working tree's release back")
                 project.refresh(self._root)
                 project.fab("deploy")
 
-    def one(self, stage: Stage, drill: Drill) -> Result:
-        """One drill, from hosts that serve its release with two workers to its verdict."""
+    def one(self, stage: Stage, drill: Drill, place: str = "1 of 1") -> Result:
+        """One drill, from hosts that serve its release with two workers to its verdict; `place` is its own among the drills of a run."""
         began = time.monotonic()
         try:
-            account, scene, error = self._carry_out(stage, drill)
+            account, scene, error = self._carry_out(stage, drill, place)
         except (RaabError, OSError, paramiko.SSHException) as problem:
             account, scene, error = Account(()), None, str(problem)
         facts, excuses = (tuple(scene.facts), tuple(scene.excuses)) if scene else ((), ())
         verdict = judge(drill.invariant, Evidence(account, facts, excuses, error))
         done = result(drill.name, drill.promise, verdict, account, facts, scene.operations if scene else 0, began, time.monotonic() - began)
-        self._say("\n".join([done.line(), *(f"        {reason}" for reason in verdict.reasons)]))
+        self._progress.say("\n".join([done.line(), *(f"        {reason}" for reason in verdict.reasons)]))
         return done
 
-    def _carry_out(self, stage: Stage, drill: Drill) -> tuple[Account, Scene, str]:
+    def _carry_out(self, stage: Stage, drill: Drill, place: str) -> tuple[Account, Scene, str]:
         error = ""
         for service in stage.services:
             service.restore(stage.release)
@@ -113,14 +114,15 @@ class Runner:
         with Load([service.address for service in stage.services], self._pace.mix(drill), senders) as load:
             lab = state.named() if self._environment.is_lab else None
             scene = Scene(stage.services, stage.project, stage.release, load, lab, self._pace.times)
-            time.sleep(self._pace.steady)
-            load.mark(BEGUN)
-            try:
-                drill.operation(scene)
-            except (RaabError, OSError, paramiko.SSHException, AssertionError) as problem:
-                error = str(problem) or type(problem).__name__
-            load.mark(ENDED)
-            time.sleep(self._pace.steady / 4)
+            with self._progress.telling(partial(where, drill.name, place, scene, time.monotonic())):
+                time.sleep(self._pace.steady)
+                load.mark(BEGUN)
+                try:
+                    drill.operation(scene)
+                except (RaabError, OSError, paramiko.SSHException, AssertionError) as problem:
+                    error = str(problem) or type(problem).__name__
+                load.mark(ENDED)
+                time.sleep(self._pace.steady / 4)
         return load.account, scene, error
 
 

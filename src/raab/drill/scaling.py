@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 from raab.drill.scene import LONG, Scene, name
 from raab.drill.service import Service
 from raab.drill.standing import Status
+from raab.drill.templates import forked, noted
 
 
 def scale(scene: Scene) -> None:
     """raab scale 1, 8, 2: prints before and after, and it is so when it returns."""
     for _ in scene.rounds(3):
-        scene.each(lambda service: scale_once(scene, service))
+        scene.each(lambda service: scale_through(scene, service, 2, 1, 8, 2))
 
 
-def scale_once(scene: Scene, service: Service) -> None:
-    for before, after in ((2, 1), (1, 8), (8, 2)):
+def scale_loop(scene: Scene) -> None:
+    """raab scale 16 and 1, again and again: nobody imports anything for it."""
+    scene.each(partial(noted, scene))
+    scene.each(lambda service: scale_through(scene, service, 2, 1))
+    for _ in scene.rounds(5):
+        scene.each(lambda service: scale_through(scene, service, 1, 16, 1))
+    scene.each(lambda service: forked(scene, service, "after the scaling"))
+
+
+def scale_through(scene: Scene, service: Service, *workers: int) -> None:
+    """From the first number, which the service has, to each of the others."""
+    for before, after in pairwise(workers):
         with scene.phase(f"scale {after} {name(service)}"):
             done = service.run(f"raab scale {after}", check=False)
         scene.fact(f"{name(service)}: raab scale {after}", f"workers: {before} -> {after}", done.out.strip() or done.err.strip())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from raab.drill.load import Load
 from raab.drill.project import Project
@@ -21,6 +23,7 @@ from raab.lab.state import Lab
 LONG = frozenset({Client.SLOW, Client.STREAMED, Client.UPLOAD})
 # Open that short before or after a process was killed, a request may have been in its hands: accepted, or on its way there.
 AROUND = 0.1
+Thing = TypeVar("Thing")
 
 
 @dataclass
@@ -38,12 +41,27 @@ class Scene:
     times: float = 1.0
     random: random.Random = field(default_factory=lambda: random.Random(20261122))
     operations: int = 0
+    round: int = 0
+    last_round: int = 0
     facts: list[Fact] = field(default_factory=list)
     excuses: list[Excuse] = field(default_factory=list)
 
-    def rounds(self, full: int) -> range:
+    def rounds(self, full: int) -> Iterator[int]:
         """As many rounds as this run shall have of something that a full run does `full` times; never none."""
-        return range(max(1, round(full * self.times)))
+        return self.few(range(full))
+
+    def few(self, things: Sequence[Thing]) -> Iterator[Thing]:
+        """As many of these as this run shall have of what a full run has all of, a round each; never none."""
+        self.last_round = max(1, round(len(things) * self.times))
+        for number, thing in enumerate(things[: self.last_round], 1):
+            self.round = number
+            yield thing
+
+    @property
+    def lost(self) -> int:
+        """How many requests have failed by now without an excuse."""
+        excuses = tuple(self.excuses)
+        return sum(not any(excuse.covers(sample) for excuse in excuses) for sample in self.load.failures)
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:
@@ -75,11 +93,12 @@ class Scene:
         self, service: Service, clients: frozenset[Client] = ANY_CLIENT, kinds: frozenset[Kind] = ANY_KIND, around: float = AROUND
     ) -> Iterator[None]:
         """Requests to this host that are open during the block may fail in these ways: the promise does not cover them."""
-        begin = time.monotonic() - around
+        under_way = Excuse(target(service), time.monotonic() - around, math.inf, clients, kinds)
+        self.excuses.append(under_way)
         try:
             yield
         finally:
-            self.excuses.append(Excuse(target(service), begin, time.monotonic() + around, clients, kinds))
+            self.excuses[self.excuses.index(under_way)] = replace(under_way, end=time.monotonic() + around)
 
 
 def name(service: Service) -> str:

@@ -24,6 +24,21 @@ class Verdict(msgspec.Struct, frozen=True):
     replaced: bool
 
 
+class Loading(msgspec.Struct, frozen=True):
+    """How the generation that serves, or the one on its way, was loaded: `shared` by a template, or by `each` worker, and then why."""
+
+    mode: str
+    why: str
+
+
+class Template(msgspec.Struct, frozen=True):
+    """The process that the workers of a generation are forked from, once it is ready."""
+
+    pid: int
+    generation: int
+    ready: bool
+
+
 class Status(msgspec.Struct, frozen=True):
     """What `raab status --json` says. `pid` is the master's."""
 
@@ -34,6 +49,8 @@ class Status(msgspec.Struct, frozen=True):
     target: int
     reload: Verdict | None
     workers: tuple[Worker, ...]
+    load: Loading = Loading("each", "")
+    templates: tuple[Template, ...] = ()
 
     @property
     def serving(self) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-# Where the packages of a release stand in it.
-PACKAGES = "venv/lib/python3.11/site-packages"
+# Where the packages of a release stand in it: a pattern, because the folder bears the name of the host's own Python.
+PACKAGES = "venv/lib/python3*/site-packages"
 WSGI = """\
 {before}
 from raab import create_app
@@ -18,20 +18,24 @@ application = with_drill_routes(with_admin(create_app()), release="{release}")
 """
 # A release is made of hard links; so files are replaced by new ones, and never written to.
 MAKE = """
-import json, os, shutil, subprocess, sys
+import glob, json, os, shutil, subprocess, sys
 order = json.load(sys.stdin)
 os.chdir(order["releases"])
 subprocess.run(["cp", "-al", order["base"], order["id"]], check=True)
 os.chdir(order["id"])
+def place(name):
+    pattern = order["packages"]
+    return name.replace(pattern, glob.glob(pattern)[0]) if name.startswith(pattern) else name
 def put(name, text):
     with open(name + ".new", "w") as file:
         file.write(text)
     os.replace(name + ".new", name)
-for name in order["without"]:
+for name in map(place, order["without"]):
     shutil.rmtree(name) if os.path.isdir(name) else os.unlink(name)
 for name, text in order["files"].items():
-    put(name, text)
+    put(place(name), text)
 for name, text in order["appended"].items():
+    name = place(name)
     put(name, open(name).read() + text)
 put("manifest.json", json.dumps({**json.load(open("manifest.json")), "id": order["id"], "content": order["id"]}))
 """
@@ -39,7 +43,8 @@ put("manifest.json", json.dumps({**json.load(open("manifest.json")), "id": order
 
 @dataclass(frozen=True)
 class Content:
-    """What makes a variant differ. Each of `files` and `appended` is a path inside the release with its text, `without` are paths it lacks.
+    """What makes a variant differ. Each of `files` and `appended` is a path inside the release with its text, `without` are paths it lacks;
+    those that begin with PACKAGES are found wherever the release's Python has them.
 
     `before` and `after` are lines of its wsgi.py; without them it serves as its base does, with the routes of `raab.drill.target` and its
     id in each of their answers. `drilled` says whether wsgi.py is replaced at all: a release with its own one passes for one of a deploy.
@@ -56,7 +61,7 @@ class Content:
         """What MAKE reads."""
         wsgi = {"wsgi.py": WSGI.format(before=self.before, after=self.after, release=release)} if self.drilled else {}
         return json.dumps({
-            "releases": releases, "base": base, "id": release, "files": {**wsgi, **dict(self.files)},
+            "releases": releases, "base": base, "id": release, "packages": PACKAGES, "files": {**wsgi, **dict(self.files)},
             "appended": dict(self.appended), "without": self.without,
         })  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from raab.factory.kept import packed, unpacked
 from raab.factory.node import ConfigError, Node, Problem, plain
 from raab.factory.secret import MASK, Secret
 from raab.factory.settings import Settings
@@ -15,14 +16,33 @@ from raab.factory.sources import ENVIRONMENTS, ETC, PACKAGED, credentials, files
 from raab.factory.validation import build
 from raab.release import current_release
 
+# What this process keeps to, where somebody has said so.
+_kept: Node | None = None
+
 
 def load_settings(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> Settings:
-    """The settings: packaged files, then `etc`, then credentials, then RAAB_ variables, each laid over the one before.
+    """The settings: packaged files, then `etc`, then credentials, then RAAB_ variables, each laid over the one before. In a process
+    that keeps to settings (`keep_to`) and asks for its own, those.
 
     RAAB_ENVIRONMENT chooses the environment; without it a release runs in production and a checkout in development.
     Raises ConfigError with every problem at once; a misspelt key is one also in a section that this environment does not use.
     """
     return _load(environ, etc)[0]
+
+
+def read_once(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> tuple[Settings, str]:
+    """As load_settings, with what `keep_to` wants to be told. Secrets stand in it in plain (kept.py)."""
+    settings, tree = _load(environ, etc)
+    return settings, packed(tree)
+
+
+def keep_to(text: str) -> None:
+    """Have every load_settings() of this process give the settings that `read_once` found, in this one or another of the same release.
+
+    A generation's workers are forked, and its application loaded anew, at any time: all of them shall run by one reading.
+    """
+    global _kept
+    _kept = unpacked(text)
 
 
 def explain(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> list[tuple[str, str, str]]:
@@ -32,6 +52,8 @@ def explain(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> list[tu
 
 
 def _load(environ: Mapping[str, str], etc: Path) -> tuple[Settings, Node]:
+    if _kept is not None and environ is os.environ and etc == ETC:
+        return build(_kept, Settings, []), _kept
     problems: list[Problem] = []
     # Somebody who types `raab config` on a server, where the service gets the variable from its unit, means the service's settings.
     unsaid = "development" if current_release().id == "development" else "production"

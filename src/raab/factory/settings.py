@@ -71,6 +71,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers_min: Workers
     workers_max: Workers
     handover: Literal["all-at-once", "one-by-one"]
+    load: Literal["shared", "each"]
     load_timeout: Seconds
     timeout: Seconds
     graceful_timeout: Seconds

@@ -52,7 +52,7 @@ class Activation:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
         # From where the service is now; where it cannot tell, from where it will be.
-        told = takeup.told()
+        told = takeup.standing()
         self.suspects = strays.look(told) if told else {}
         self.probe(told.get("bind", ""))
         try:
@@ -65,6 +65,8 @@ class Activation:
             self.probe(self.bind)
         try:
             shown = self.go(self.task.release, self.held)
+            if each := takeup.loaded_by_each():
+                self.teller.step(each)
             self.hook("after_activate", self.task.after)
         except RaabError as error:
             verdict = self.go_back(error)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 
+from gevent import monkey
+
 from raab import create_app
 from raab.factory.configFactory import load_settings
+from raab.host.loading import load_and_tell
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say so when it could. Raises ConfigError with everything that is wrong, RaabError for a module or mount that cannot be used."""
+    """Say so when it could, and how its workers would get the application.
+
+    Raises ConfigError with everything that is wrong, RaabError for a module or mount that cannot be used.
+    """
     settings = load_settings()
-    create_app(settings)
+    monkey.patch_all()
+    _, how = load_and_tell(settings.server, lambda: create_app(settings))
     print(f"the configuration is valid and every module loads (environment {settings.environment})")
+    print(how)
     return 0

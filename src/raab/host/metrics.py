@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from raab.errors import RaabError
-from raab.host.control import ask
+from raab.host.status import document, template_ready
 from raab.metrics.exposition import Sample, render
 from raab.metrics.reading import Reading, read
 from raab.release import current_release
@@ -39,7 +39,7 @@ def service(seconds: float = 10.0, **how: bool) -> list[Sample]:
     """What the master tells on its control socket, within so many seconds. `how` is that of `ask`. Raises RaabError when it runs and
     does not tell."""
     try:
-        status = ask(seconds, verb="status", **how)
+        status = document(seconds, **how)
     except RaabError as error:
         if error.exit_code != 3:
             raise
@@ -55,6 +55,17 @@ def service(seconds: float = 10.0, **how: bool) -> list[Sample]:
         Sample("raab_workers", "gauge", "Workers by phase.", workers),
         Sample("raab_workers_target", "gauge", "Workers wanted.", (({}, status["target"]),)),
     ]
+    for kind, text in (("private", "Memory that a worker alone holds."), ("shared", "Memory that a worker and others hold.")):
+        # By their place in the row and not by process id, of which each reload brings new ones.
+        sizes = tuple(({"worker": str(place)}, w[kind]) for place, w in enumerate(status["workers"], 1) if w[kind] is not None)
+        if sizes:
+            samples.append(Sample(f"raab_worker_{kind}_bytes", "gauge", text, sizes))
+    if "load" in status:
+        shared, ready = int(status["load"]["mode"] == "shared"), int(template_ready(status))
+        samples += [
+            Sample("raab_load_shared", "gauge", "Whether the workers share one load of the application.", (({}, shared),)),
+            Sample("raab_template_ready", "gauge", "Whether the generation that serves can fork workers at once.", (({}, ready),)),
+        ]
     outcome = status["reload"]
     if outcome:
         samples += [

@@ -1,15 +1,15 @@
-"""`raab status`: what the master says of itself, with what its workers weigh."""
+"""`raab status`: what the master says of itself, with what its processes weigh."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from raab.host import strays
 from raab.host.control import ask
+from raab.host.memory import memory
 
 _MB = 1024 * 1024
 
@@ -23,51 +23,73 @@ def run(args: argparse.Namespace) -> int:
 
 
 def document(seconds: float, **how: bool) -> dict[str, Any]:
-    """What the master tells within so many seconds, and what its workers weigh. `how` and what is raised are those of `ask`."""
+    """What the master tells within so many seconds, and what its processes weigh. `how` and what is raised are those of `ask`."""
     status = ask(seconds, verb="status", **how)
-    for worker in status["workers"]:
-        worker["memory"] = private_memory(worker["pid"])
-    sizes = [worker["memory"] for worker in status["workers"] if worker["memory"]]
-    average = sum(sizes) // len(sizes) if sizes else 0
+    # A master of an older release has no templates, and does not say how it loads.
+    templates = status.get("templates", [])
+    weights = [(process, memory(process["pid"])) for process in (*status["workers"], *templates)]
+    for process, weight in weights:
+        process["private"], process["shared"] = (weight.private, weight.shared) if weight else (None, None)
+    own = [worker["private"] for worker in status["workers"] if worker["private"]]
+    # What a generation holds once for all its workers, which the next one holds once more.
+    common = sum(weight.part for _, weight in weights if weight) - sum(own) if templates else 0
+    average = sum(own) // len(own) if own else 0
     extra = 1 if status["one_by_one"] else status["target"]
     status["serving"] = sum(worker["phase"] == "serving" for worker in status["workers"])
-    status["memory"] = {"workers": sum(sizes), "handover": average * extra}
+    status["memory"] = {"workers": sum(own), "common": common, "handover": common + average * extra}
     return status
-
-
-def private_memory(pid: int) -> int | None:
-    """Bytes that this process alone holds (proc(5), smaps_rollup), or None when that cannot be seen."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return None
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
 
 
 def render(status: dict[str, Any], now: float) -> str:
     """The status as a person reads it; `now` in seconds since the epoch."""
     low, high = status["bounds"]
-    weight, extra = (status["memory"][part] / _MB for part in ("workers", "handover"))
     lines = [
         f"release      {status['release']}",
         f"generation   {status['generation']}" + (f", {status['incoming']} on its way" if status["incoming"] else ""),
         f"workers      {status['serving']} serving, target {status['target']} (bounds {low} to {high}, configured {status['configured']})",
+        *([f"loaded       {_load(status)}"] if "load" in status else []),
         f"master       {status['pid']}, up {_span(now - status['started'])}",
         f"last reload  {_reload(status['reload'], now)}",
-        f"memory       {weight:.0f} MB in workers, a hand-over takes {extra:.0f} MB more",
+        f"memory       {_memory(status['memory'])}",
         "",
-        f"{'PID':>8}  {'GENERATION':>10}  {'PHASE':<9}  {'AGE':>8}  {'MEMORY':>8}  {'REQUESTS':>9}  {'OPEN':>5}  {'BUSY':>5}",
+        _row("PID", "GENERATION", "PHASE", "AGE", "PRIVATE", "SHARED", "REQUESTS", "OPEN", "BUSY"),
     ]
+    for t in status.get("templates", []):
+        phase = "template" if t["ready"] else "loading"
+        lines.append(_row(t["pid"], t["generation"], phase, "", _megabytes(t["private"]), _megabytes(t["shared"])))
     for w in status["workers"]:
-        memory = f"{w['memory'] / _MB:.0f} MB" if w["memory"] else "?"
-        lines.append(
-            f"{w['pid']:>8}  {w['generation']:>10}  {w['phase']:<9}  {_span(w['age']):>8}  {memory:>8}"
-            f"  {w['requests']:>9}  {w['connections']:>5}  {w['active']:>5}"
-        )
+        sizes = _megabytes(w["private"]), _megabytes(w["shared"])
+        lines.append(_row(w["pid"], w["generation"], w["phase"], _span(w["age"]), *sizes, w["requests"], w["connections"], w["active"]))
     if status.get("strays"):
         lines += ["", "These are nobody's, and live on until `systemctl restart raab` (readme, After an intrusion):"]
         lines += [strays.Stray(**stray).text for stray in status["strays"]]
     return "\n".join(lines)
+
+
+def template_ready(status: dict[str, Any]) -> bool:
+    """Whether a worker more of the generation that serves would be forked at once."""
+    return any(t["ready"] and t["generation"] == status["generation"] for t in status["templates"])
+
+
+def _load(status: dict[str, Any]) -> str:
+    if status["load"]["mode"] == "each":
+        return f"by each worker: {status['load']['why']}"
+    return "once for all workers" if template_ready(status) else "once for all workers, and now once more: there is no template"
+
+
+def _memory(sizes: dict[str, int]) -> str:
+    common = f" and {_megabytes(sizes['common'])} that they share" if sizes["common"] else ""
+    return f"{_megabytes(sizes['workers'])} in workers{common}, a hand-over takes {_megabytes(sizes['handover'])} more"
+
+
+def _row(
+    pid: Any, generation: Any, phase: str, age: str, private: str, shared: str, requests: Any = "", open: Any = "", busy: Any = ""
+) -> str:
+    return (f"{pid:>8}  {generation:>10}  {phase:<9}  {age:>8}  {private:>8}  {shared:>8}  {requests:>9}  {open:>5}  {busy:>5}").rstrip()
+
+
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / _MB:.0f} MB"
 
 
 def _reload(outcome: dict[str, Any] | None, now: float) -> str:

@@ -10,13 +10,14 @@ from raab.host import systemd
 from raab.host.control import ask
 from raab.host.conversation import Unanswered
 from raab.host.held import judge
+from raab.host.loading import told
 from raab.host.paths import UNIT
 from raab.host.processes import children
 from raab.host.restart import restart as restart_service
 from raab.host.task import Teller
 
 
-def told() -> dict[str, Any]:
+def standing() -> dict[str, Any]:
     """What the running service tells; empty when none runs."""
     try:
         return ask(5, verb="status")
@@ -31,6 +32,15 @@ def serving() -> frozenset[int]:
     except Unanswered:
         return frozenset()
     return frozenset(worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring") & children(status["pid"])
+
+
+def loaded_by_each() -> str:
+    """Why the workers that serve now cannot share one load of the application, in one line; empty when they do, or cannot tell."""
+    try:
+        load = ask(5, verb="status").get("load", {})
+    except RaabError:
+        return ""
+    return told("each", load["why"]) if load.get("mode") == "each" else ""
 
 
 def take_up(restart: str, waits: float, teller: Teller) -> None:

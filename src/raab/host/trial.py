@@ -14,26 +14,33 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.factory.configFactory import load_settings
+from raab.host.loading import load_and_tell
 
 _CHECK = "/readyz"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0 when the release loads and says that it is ready; else a RaabError with the reason.
+    """Exit code 0 when the release loads and says that it is ready, and a line about how its workers would load it; else a RaabError
+    with the reason.
 
     The order is that of a worker's boot: gunicorn's configuration, gevent's patches, the application, then one request.
     """
-    limit = load_settings().server.load_timeout
+    server = load_settings().server
     root = Path(sys.prefix).parent
-    _end_after(limit)
+    _end_after(server.load_timeout)
     _configure(root / "gunicorn.py")
-    application = _load(root)
+    from gevent import monkey
+
+    monkey.patch_all()
+    sys.path.insert(0, str(root))
+    application, how = load_and_tell(server, _load)
     from handover.check import check
 
     try:
         check(application, _CHECK)
     except Exception as error:
         raise RaabError(f"trial: the release is not ready, got {error}", "make it ready, or deploy a release that is") from error
+    print(how)
     return 0
 
 
@@ -71,11 +78,7 @@ def _configure(config: Path) -> None:
         sys.argv = argv
 
 
-def _load(root: Path) -> Any:
-    from gevent import monkey
-
-    monkey.patch_all()
-    sys.path.insert(0, str(root))
+def _load() -> Any:
     try:
         from wsgi import application  # type: ignore[import-not-found,unused-ignore]
     except BaseException as error:  # an application may call sys.exit when it is imported

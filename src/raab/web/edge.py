@@ -3,7 +3,6 @@ by each request."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 
@@ -38,9 +37,6 @@ class Edge:
         self.hosts: set[str | None] = set()
         self.max_body = settings.limits.body
         self.slot = LazySlot.of_service()
-        # Unique over workers and restarts without asking for randomness at each request.
-        self._prefix = os.urandom(6).hex()
-        self._count = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = Exchange(self, environ, start_response)
@@ -84,8 +80,3 @@ class Edge:
         # Python refuses to read a number of thousands of digits, which is too large in any case.
         elif length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
             raise too_large(self.max_body)
-
-    def new_id(self) -> str:
-        """An id for a request that brings none."""
-        self._count += 1
-        return f"{self._prefix}{self._count:08x}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raab.factory.logFactory import request_id
 from raab.web.access import Line
 from raab.web.health import CHECK, PROOF
+from raab.web.ids import new_id
 from raab.web.proof import asked_by_activation
 from raab.web.refusal import Refusal
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
@@ -64,9 +65,9 @@ class Exchange:
             environ[PROOF] = True
         if edge.proxies is not None and edge.proxies.trusts(peer):
             self.peer = edge.proxies.believe(environ)
-            self.id = given_id(environ) or edge.new_id()
+            self.id = given_id(environ) or new_id()
         else:
-            self.peer, self.id = peer, edge.new_id()
+            self.peer, self.id = peer, new_id()
         # Where the application, mounted ones with their own habits included, looks for the id that a proxy gave.
         environ["HTTP_X_REQUEST_ID"] = self.id
         request_id.set(self.id)

@@ -316,3 +316,19 @@ def test_loading_is_quick(tmp_path: Path) -> None:
         load_settings({}, tmp_path)
     after = os.times()
     assert (after.user - before.user + after.system - before.system) / 10 < 0.05
+
+
+def test_a_process_keeps_to_what_was_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types, places and secrets included, whatever files and variables say by then; who asks for other files still reads them."""
+    (tmp_path / "key").write_text(HUSH + "\n")
+    etc = write(tmp_path, setting="base: {server: {workers: 3, forwarded_allow_ips: [10.0.0.0/8]}, modules: {shop: {rate: 1.5, on: true}}}")
+    environ = {"RAAB_LIMITS__BODY": "7", "RAAB_SECURITY__SECRET_KEY_FILE": str(tmp_path / "key"), "RAAB_ENVIRONMENT": "production"}
+    settings, kept = configFactory.read_once(environ, etc)
+    rows = explain(environ, etc)
+    monkeypatch.setattr(configFactory, "_kept", None)
+    configFactory.keep_to(kept)
+    write(tmp_path, setting="base: {server: {workers: 4}}")
+    monkeypatch.setenv("RAAB_LIMITS__BODY", "8")
+    assert load_settings() == settings and explain() == rows
+    assert load_settings().security.secret_key.reveal() == HUSH
+    assert load_settings({}, etc).server.workers == 4

@@ -23,13 +23,19 @@ STATUS = {
     "started": 1.0,
     "target": 2,
     "reload": {"good": True, "at": 2.0},
-    "workers": [{"phase": "serving"}, {"phase": "serving"}, {"phase": "retiring"}],
+    "workers": [
+        {"phase": "serving", "private": 8, "shared": 40},
+        {"phase": "serving", "private": None, "shared": None},
+        {"phase": "retiring", "private": 9, "shared": 41},
+    ],
+    "load": {"mode": "shared", "why": ""},
+    "templates": [{"generation": 1, "ready": True}],
 }
 
 
 @pytest.fixture
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(metrics, "ask", lambda seconds, verb: STATUS)
+    monkeypatch.setattr(metrics, "document", lambda seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
     return render(Reading((series,), 0), metrics.service())
 
@@ -39,6 +45,19 @@ def test_workers_are_told_by_phase(exposed: str) -> None:
     assert 'raab_workers{phase="retiring"} 1\nraab_workers{phase="serving"} 2\n' in exposed
     assert "raab_up 1\n" in exposed
     assert "raab_last_reload_success 1\n" in exposed
+
+
+def test_memory_and_template_are_told(exposed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the workers whose memory can be seen; of a master that has templates."""
+    assert 'raab_worker_private_bytes{worker="1"} 8\nraab_worker_private_bytes{worker="3"} 9\n' in exposed
+    assert 'raab_worker_shared_bytes{worker="1"} 40\n' in exposed
+    assert "raab_load_shared 1\n" in exposed and "raab_template_ready 1\n" in exposed
+    retired = {**STATUS, "templates": [{"generation": 0, "ready": True}, {"generation": 1, "ready": False}]}
+    older = {key: value for key, value in STATUS.items() if key not in ("load", "templates")}
+    for status, expected in ((retired, {"raab_load_shared": 1, "raab_template_ready": 0}), (older, {})):
+        monkeypatch.setattr(metrics, "document", lambda seconds, status=status: status)
+        told = {sample.name: sample.values[0][1] for sample in metrics.service()}
+        assert {name: told[name] for name in ("raab_load_shared", "raab_template_ready") if name in told} == expected
 
 
 @pytest.mark.parametrize("name", ["raab.rules.yaml", "grafana-dashboard.json"])
