@@ -275,7 +275,10 @@ class HandoverArbiter(Arbiter):
         """Fork a template, or a worker that loads by itself. Signals wait meanwhile: in the child they would meet handlers that are the
         master's."""
         fleet = self.state.fleet
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if fork.template else (None, None)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if fork.template else (None, None)
+        except OSError as error:
+            return events.Forked(fork.order, 0, str(error))
         self.errand = Errand(
             self.options,
             self.board,
@@ -295,6 +298,8 @@ class HandoverArbiter(Arbiter):
         try:
             pid = int(super().spawn_worker())
         except OSError as error:
+            if ours:
+                ours.close()
             return events.Forked(fork.order, 0, str(error))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
