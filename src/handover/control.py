@@ -6,7 +6,8 @@ import contextlib
 import os
 import selectors
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from handover.events import Asked, Event, Gone
 from handover.request import Client, parse
@@ -15,14 +16,22 @@ _LIMIT = 65536
 
 
 class Control:
-    """The listening side. `selector` is the master's: what is registered there returns the events that it has read."""
+    """The listening side. `selector` is the master's: what is registered there returns the events that it has read.
 
-    def __init__(self, path: str, selector: selectors.BaseSelector) -> None:
+    `complain` is told when something had to be moved: any code of the service's user may write to the folder of the socket.
+    """
+
+    def __init__(self, path: str, selector: selectors.BaseSelector, complain: Callable[[str], None]) -> None:
         self._selector = selector
         self._clients: set[Client] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Bound under another name and renamed, so that a successor takes the path over without a gap.
         partial = f"{path}.{os.getpid()}"
+        for place in (partial, path):
+            if os.path.isdir(place) and not os.path.islink(place):
+                aside = f"{place}.aside-{time.time():.0f}"
+                os.rename(place, aside)
+                complain(f"control socket: there was a folder in its place, which is {aside} now")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)
         self._listener.bind(partial)

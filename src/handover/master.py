@@ -186,7 +186,7 @@ class HandoverArbiter(Arbiter):
                 self._save()
             case Do.SERVE:
                 if self.options.control:
-                    self.control = Control(self.options.control, self.selector)
+                    self.control = Control(self.options.control, self.selector, self.log.error)
                 if self.predecessor:
                     self.predecessor.tell("ready moved" if self.listeners.moved else "ready")
             case Do.ANNOUNCE:
@@ -262,8 +262,10 @@ class HandoverArbiter(Arbiter):
                 return
             hand = self.WORKERS.get(pid)
             if left := self.crew.ended(pid, status):
-                if status and not (hand.retired and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM):
-                    self.log.error("Worker (pid:%s) %s%s", pid, left.how, f": {left.reason}" if left.reason else "")
+                dismissed = hand.retired and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
+                if status and not dismissed:
+                    kind = "Template" if hand.orders else "Worker"
+                    self.log.error("%s (pid:%s) %s%s", kind, pid, left.how, f": {left.reason}" if left.reason else "")
                 self.handle(left)
                 self.cfg.child_exit(self, hand)
 
@@ -273,7 +275,10 @@ class HandoverArbiter(Arbiter):
         """Fork a template, or a worker that loads by itself. Signals wait meanwhile: in the child they would meet handlers that are the
         master's."""
         fleet = self.state.fleet
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if fork.template else (None, None)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if fork.template else (None, None)
+        except OSError as error:
+            return events.Forked(fork.order, 0, str(error))
         self.errand = Errand(
             self.options,
             self.board,
@@ -293,6 +298,8 @@ class HandoverArbiter(Arbiter):
         try:
             pid = int(super().spawn_worker())
         except OSError as error:
+            if ours:
+                ours.close()
             return events.Forked(fork.order, 0, str(error))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -51,6 +51,7 @@ def status_of(state: State, board: Board, hands: Mapping[int, Hand], started: fl
         "target": fleet.target,
         "configured": serving.workers,
         "bounds": [serving.options.workers_min, serving.options.workers_max],
+        "busy": state.busy,
         "one_by_one": serving.options.one_by_one,
         "started": started,
         "reload": state.outcome._asdict() if state.outcome else None,

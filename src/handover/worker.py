@@ -26,6 +26,7 @@ import gevent.threading  # type: ignore[import-not-found,unused-ignore]  # it ha
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
 from handover import sharing, template
@@ -104,8 +105,8 @@ class HandoverWorker(GeventWorker):
         errand = self.errand
         # Hardly anything that an import makes is garbage; to look for it took a fifth of the time.
         gc.disable()
+        seen = sharing.look() if errand.orders else None
         try:
-            seen = sharing.look() if errand.orders else None
             if errand.options.prepare:
                 errand.options.prepare()
             super().load_wsgi()
@@ -114,6 +115,9 @@ class HandoverWorker(GeventWorker):
                 check(self.wsgi, errand.options.check)
         except BaseException as error:
             self.errand.report("failed", error)
+            if seen is not None and errand.must_answer:
+                # gunicorn would add the traceback to the log. Those who serve serve on, and the reason has its place.
+                os._exit(Arbiter.APP_LOAD_ERROR)
             raise
         if seen is not None:
             self.errand = template.serve(self, errand, seen)

@@ -116,6 +116,15 @@ def test_scaling_is_bounded_and_told(master: Master) -> None:
     assert master.status()["target"] == 1
 
 
+def test_a_folder_in_the_control_socket_s_place_is_moved(tmp_path: Path, start: Callable[..., Master]) -> None:
+    """Whatever the service's user has put there, the next master listens, and says what it moved where."""
+    (tmp_path / "control/inside").mkdir(parents=True)
+    master = start()
+    assert master.status()["generation"] == 1
+    assert "control socket: there was a folder in its place" in (tmp_path / "log").read_text()
+    assert [path.name for path in tmp_path.glob("control.aside-*/*")] == ["inside"]
+
+
 def test_who_sends_no_request_is_not_waited_for(start: Callable[..., Master]) -> None:
     """A silent connection, half a head, one that stays after its request: each is ended when its time is over, and not before."""
     master = start(keepalive=2, head_timeout=1)

@@ -83,6 +83,26 @@ def test_usr2(service: Service, traffic: Traffic) -> None:
     assert service.show("NRestarts") == "0"
 
 
+def test_a_stop_after_replacements_is_graceful(service: Service, traffic: Traffic) -> None:
+    """Each new master is a child of PID 1, though the one before takes in orphans; so systemd waits for it, and kills nobody."""
+    for _ in range(3):
+        before = service.status()
+        with traffic():
+            # Workers are asked of the template while the master is replaced.
+            service.kill("TTIN")
+            service.kill("USR2")
+            after = service.reloaded(before)
+        assert after.pid != before.pid
+        assert service.run(f"cut -d' ' -f4 /proc/{after.pid}/stat").out.strip() == "1"
+        service.run("raab scale 2")
+    since = time.time()
+    service.systemctl("stop")
+    told = service.journal(since)
+    assert service.show("Result") == "success" and "Deactivated successfully" in told
+    assert "SIGKILL" not in told and "not our child" not in service.journal(since - 60)
+    service.systemctl("start")
+
+
 @pytest.mark.parametrize("package", ["gunicorn/arbiter.py", "handover/states.py", "gevent/__init__.py"])
 def test_reload_onto_another_server(service: Service, traffic: Traffic, package: str) -> None:
     """A release whose gunicorn, handover or gevent differs needs a new master: systemctl reload sees to that, and nobody has to know."""

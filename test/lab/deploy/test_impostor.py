@@ -15,8 +15,18 @@ CARD = "src/raab/modules/home/__init__.py"
 # What the intruder has a worker run. `linger` leaves a process behind that ends for nothing but SIGKILL. `impersonate` does that too,
 # renames the master's socket and listens in its place: he tells the master's own status of a moment before, says that a release is held and
 # taken over, and answers for it, as a worker of his, at an address of his choice.
+# `look` asks the kernel for the memory of the worker, which is as everybody's, and then of its master, which is not.
 INTRUDER = r"""
 import json, os, signal, socket, sys, threading, time
+if sys.argv[1] == "look":
+    worker = os.getppid()
+    with open(f"/proc/{worker}/maps"), open(f"/proc/{worker}/stat") as stat:
+        master = stat.read().rpartition(")")[2].split()[1]
+    try:
+        open(f"/proc/{master}/maps").read()
+    except PermissionError:
+        os._exit(0)
+    os._exit(1)
 if os.fork():
     os._exit(0)
 os.setsid()
@@ -136,6 +146,7 @@ def test_what_a_worker_left_behind_is_named_and_ended(lab: Any, project: Any, fr
     open_hole(project, "one")
     project.fab("deploy", "--hosts", host.name)
     assert json.loads(shell.run("raab status --json").out)["strays"] == []
+    enter(host, "look")
     enter(host, "linger")
     (stray,) = json.loads(shell.run("raab status --json").out)["strays"]
     assert str(stray["pid"]) in shell.run("pgrep -f 'CONTROL, PORT'").out.split()
