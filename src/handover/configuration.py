@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
-from itertools import dropwhile
 
-from handover import fingerprint
 from handover.pin import pinned
 
 
@@ -22,12 +21,17 @@ def refused(read: Callable[[], None], apply: Callable[[], None]) -> str:
             read()
         apply()
     except (Exception, SystemExit) as error:
-        sys.stderr.write(said.getvalue())
-        # Below the last traceback, the error's name and text; they may have several lines.
-        last = said.getvalue().rpartition("Traceback (most recent call last):\n")[2].splitlines()
-        told = "\n".join(dropwhile(lambda line: line.startswith(" "), last)).strip()
-        return told or f"{type(error).__name__}: {error}"
+        return _last_words(said.getvalue()) or f"{type(error).__name__}: {error}"
     return ""
+
+
+def _last_words(said: str) -> str:
+    """The error's name and text below the last traceback, which may have several lines, and its place unless it says what to do."""
+    above, _, last = said.rpartition("Traceback (most recent call last):\n")
+    frames = [line for line in last.splitlines() if line.startswith(" ")]
+    told = "\n".join(line for line in last.splitlines() if not line.startswith(" ")).strip() if above else said.strip()
+    places = re.findall(r'^  File "(.+)", line (\d+)', "\n".join(frames), re.MULTILINE)
+    return told if "\nhint: " in told or not places else f"{told} ({places[-1][0]}:{places[-1][1]})"
 
 
 @contextlib.contextmanager
@@ -50,8 +54,3 @@ def another_program(config: str, current: str, release: str) -> str:
             return "" if ours.read() == theirs.read() else name
     except OSError:
         return name
-
-
-def beyond_reload(prints: dict[str, str], root: str, release: str) -> str:
-    """What has changed that this master has loaded itself, since `prints` were taken."""
-    return ", ".join(fingerprint.differences(prints, fingerprint.of_master(root, release)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handover.pin import pinned
 
+_NEEDED = frozenset(("gevent", "greenlet", "gunicorn", "handover"))
 _read: dict[tuple[int, ...], str] = {}
 
 
@@ -31,6 +32,13 @@ def differences(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
     """Names of the packages that differ, for people; modules loaded since `before` was taken do not count."""
     changed = {name for name, digest in before.items() if now.get(name, "") != digest}
     return tuple(sorted({_package(name) for name in changed}))
+
+
+def lacking(now: dict[str, str]) -> tuple[str, ...]:
+    """Names of the packages that no master can start without, and that are not there any more, though others are: with another version of
+    Python, all of them are elsewhere."""
+    there = {_package(name) for name, digest in now.items() if digest != "missing"} - {"python"}
+    return tuple(sorted((_NEEDED & {_package(name) for name in now}) - there)) if there else ()
 
 
 def _package(name: str) -> str:

@@ -388,7 +388,10 @@ class HandoverArbiter(Arbiter):
         # Before anything of the new release is read: its settings may speak to another version of this very package.
         current = self.state.fleet.load.release
         beyond = configuration.another_program(self.app.cfg.config, current, held) if held else ""
-        beyond = beyond or configuration.beyond_reload(self.prints, self.root, held)
+        prints = fingerprint.of_master(self.root, held)
+        if lacking := ", ".join(fingerprint.lacking(prints)):
+            return events.Read(refusal=f"reload: the release lacks a part of its server, got no {lacking}\nhint: deploy it again")
+        beyond = beyond or ", ".join(fingerprint.differences(self.prints, prints))
         if beyond:
             return events.Read(beyond=beyond)
         before = self.cfg

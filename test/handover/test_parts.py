@@ -112,6 +112,16 @@ def test_differences_are_told_by_package() -> None:
     assert fingerprint.differences(before, {}) == ("gevent", "python", "six.py")
 
 
+def test_a_release_without_its_server_is_noticed() -> None:
+    """A package may come and go; those that every master needs may not, but for all of them, as another version of Python has it."""
+    site = "/v/lib/python3.11/site-packages"
+    needed = ("gevent", "greenlet", "gunicorn", "handover")
+    now = {**{f"{site}/{name}/a.py": "1" for name in needed}, f"{site}/yaml/a.py": "missing", "python": "/usr/bin/python3 1"}
+    assert fingerprint.lacking(now) == ()
+    assert fingerprint.lacking({**now, f"{site}/gunicorn/a.py": "missing"}) == ("gunicorn",)
+    assert fingerprint.lacking(dict.fromkeys(now, "missing")) == ()
+
+
 def test_the_master_is_its_own_fingerprint() -> None:
     """Asked twice, nothing differs; the interpreter is in it."""
     once = fingerprint.of_master()
