@@ -121,8 +121,8 @@ def _become(worker: GeventWorker, errand: Errand, order: int, slot: int, *, gate
         os.set_blocking(fd, False)
     # random's own generator differs in each fork, since Python sees to that; numpy's does not.
     util.seed()
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed()
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
     if worker.cfg.max_requests > 0:
         worker.max_requests = worker.cfg.max_requests + random.randint(0, worker.cfg.max_requests_jitter)
     # Time has gone on while the loop stood still.

@@ -19,7 +19,7 @@ SRC = Path(__file__).parents[2] / "src"
 # The product is large enough for OpenBLAS to use all its threads.
 WSGI = """
 import numpy, os
-numpy.ones((600, 600)) @ numpy.ones((600, 600))
+numpy.ones((600, 600)) @ numpy.ones((600, 600)) * numpy.random.random()
 def application(environ, start_response):
     start_response("200 OK", [])
     product = numpy.ones((600, 600)) @ numpy.ones((600, 600))
