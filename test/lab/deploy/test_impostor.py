@@ -15,7 +15,8 @@ CARD = "src/raab/modules/home/__init__.py"
 # What the intruder has a worker run. `linger` leaves a process behind that ends for nothing but SIGKILL. `impersonate` does that too,
 # renames the master's socket and listens in its place: he tells the master's own status of a moment before, says that a release is held and
 # taken over, and answers for it, as a worker of his, at an address of his choice.
-# `look` asks the kernel for the memory of the worker, which is as everybody's, and then of its master, which is not.
+# `look` asks the kernel for the memory of the worker, which is as everybody's, and then of its master, which is not, nor even seen
+# (ProtectProc=invisible).
 INTRUDER = r"""
 import json, os, signal, socket, sys, threading, time
 if sys.argv[1] == "look":
@@ -24,7 +25,7 @@ if sys.argv[1] == "look":
         master = stat.read().rpartition(")")[2].split()[1]
     try:
         open(f"/proc/{master}/maps").read()
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         os._exit(0)
     os._exit(1)
 if os.fork():
