@@ -401,6 +401,24 @@ def test_a_successor_has_the_wish_and_the_target() -> None:
     assert actions.Tell(client, {"ask": "again"}) in done and Do.LEAVE in after(state, events.Plain.TICK)[1]
 
 
+def test_who_asks_a_master_that_leaves_asks_its_successor() -> None:
+    """It is there already, and listens at the same place."""
+    client: Any = object()
+    state, _ = after(serving(), events.Plain.USR2, events.Heir(moved=True))
+    assert state.leaving == NOW.time + 2 and after(state, events.Asked(Request("reload"), client))[1] == [
+        actions.Tell(client, {"ask": "again"})
+    ]
+
+
+def test_what_was_asked_of_a_template_that_ends_is_not_waited_for() -> None:
+    """A worker of the old generation that was not there yet when the new one took over is not wanted any more."""
+    state, _ = after(
+        serving(), events.Scaled(1), events.Plain.HUP, events.Read(load_of("2"), 2), events.Forked(5, 9), events.Said(9, "ready")
+    )
+    state, done = after(state, *(event for n in (6, 7) for event in (events.Forked(n, n + 4), events.Said(n + 4, "ready"))))
+    assert actions.Retire(1) in done and state.fleet.generation == 2 and not state.fleet.of(Phase.ORDERED)
+
+
 def test_who_follows_speaks_when_its_predecessor_has_spoken() -> None:
     """Not before; and ends when that one ended before it could serve."""
     state = serving(follows=True)
