@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.service import Service
+from raab.drill.service import Service, Status
 from raab.drill.values import Mix
 from raab.drill.variants import Content
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LIMIT = 3
 SETTINGS = f"production: {{server: {{timeout: {LIMIT}, load_timeout: {LIMIT}, workers: 3}}}}\n"
-# A file that has the next worker hang at its import.
+# A file that has the next process hang that imports the application.
 FLAG = "/var/lib/raab/hang"
 HANGING = f"""
 import os, time
@@ -56,18 +56,27 @@ def asked(service: Service, path: str) -> Iterator[None]:
     thread.join()
 
 
-def test_a_worker_hangs_while_it_boots(service: Service, traffic: Traffic) -> None:
-    """It is found after load_timeout, ended and replaced, again and again until one comes up; nobody notices."""
-    service.settings(SETTINGS)
+@pytest.mark.parametrize("load", ["each", "shared"])
+def test_what_loads_hangs(service: Service, traffic: Traffic, load: str) -> None:
+    """A worker that loads by itself, or a template that is to replace one: it is found after load_timeout, ended and replaced, again and
+    again until one comes up; nobody notices."""
+    service.settings(SETTINGS.replace("workers: 3", f"workers: 3, load: {load}"))
     service.switch(service.variant(Content(before=HANGING)))
     service.systemctl("reload")
-    before = service.status()
+    before = service.wait("settled", lambda now: now.settled)
     since = time.time()
+
+    def loading(now: Status) -> set[int]:
+        workers = {worker.pid for worker in now.workers if worker.phase == "booting"}
+        return workers | {template.pid for template in now.templates if not template.ready}
+
     with traffic():
-        service.run(f"touch {FLAG}; kill -TTIN {before.pid}")
-        hung = service.wait("booting", lambda now: any(worker.phase == "booting" for worker in now.workers))
-        (victim,) = (worker.pid for worker in hung.workers if worker.phase == "booting")
-        service.wait("found", lambda now: all(worker.pid != victim for worker in now.workers), LIMIT + 2)
+        service.run(f"touch {FLAG}")
+        for template in before.templates:
+            service.kill("KILL", template.pid)
+        service.kill("TTIN")
+        (victim,) = loading(service.wait("booting", lambda now: bool(loading(now))))
+        service.wait("found", lambda now: victim not in loading(now), LIMIT + 2)
         service.run(f"rm {FLAG}")
         after = service.wait("four", lambda now: now.settled and now.target == 4)
     assert {*before.serving} < {*after.serving}
