@@ -2,15 +2,9 @@
 
 import math
 import mmap
-import struct
 import time
 from collections.abc import Container
 from typing import NamedTuple
-
-_TALLY = struct.Struct("=QII")
-_BEAT = struct.Struct("=d")
-_SLOT = _TALLY.size + _BEAT.size
-_HEADER = 64
 
 
 class Tally(NamedTuple):
@@ -22,44 +16,46 @@ class Tally(NamedTuple):
 
 
 class Board:
-    """Anonymous shared memory, one slot per live worker. Every slot has one writer, so there are no locks."""
+    """Anonymous shared memory, one slot per live worker. Every slot has one writer, so there are no locks.
+
+    A reader may look at any moment, so each number is written by one store: an item of a memoryview is (CPython, memoryobject.c,
+    pack_single), while struct.pack_into makes it 0 first, which for a heartbeat means a worker that is killed.
+    """
 
     def __init__(self, slots: int = 1024) -> None:
-        self._memory = mmap.mmap(-1, _HEADER + slots * _SLOT)
-        self._slots = slots
+        memory = memoryview(mmap.mmap(-1, 8 + slots * 32))
+        self._flags, self._counts, self._beats = memory[:8], memory[8 : 8 + slots * 24].cast("Q"), memory[8 + slots * 24 :].cast("d")
 
     @property
     def stopping(self) -> bool:
         """Whether the whole service is to end, so that idle connections are not waited for."""
-        return self._memory[0] == 1
+        return self._flags[0] == 1
 
     @stopping.setter
     def stopping(self, value: bool) -> None:
-        self._memory[0] = int(value)
+        self._flags[0] = int(value)
 
     def take(self, used: Container[int]) -> int:
         """An empty slot for a worker about to be forked; `used` are those of the workers that there are."""
-        slot = next(number for number in range(self._slots) if number not in used)
+        slot = next(number for number in range(len(self._beats)) if number not in used)
         self.write(slot, 0, 0, 0)
         # It has all the time until its first beat.
-        self._beat(slot, math.inf)
+        self._beats[slot] = math.inf
         return slot
 
     def write(self, slot: int, requests: int, connections: int, active: int) -> None:
         """The worker's own view of itself: a `Tally`, in pieces since this is done after each request."""
-        _TALLY.pack_into(self._memory, _HEADER + slot * _SLOT, requests, connections, active)
+        place = 3 * slot
+        self._counts[place], self._counts[place + 1], self._counts[place + 2] = requests, connections, active
 
     def read(self, slot: int) -> Tally:
         """The last tally that the slot's worker wrote."""
-        return Tally(*_TALLY.unpack_from(self._memory, _HEADER + slot * _SLOT))
+        return Tally(*self._counts[3 * slot : 3 * slot + 3])
 
     def beat(self, slot: int) -> None:
         """The heart of the slot's process beats now."""
-        self._beat(slot, time.monotonic())
-
-    def _beat(self, slot: int, now: float) -> None:
-        _BEAT.pack_into(self._memory, _HEADER + slot * _SLOT + _TALLY.size, now)
+        self._beats[slot] = time.monotonic()
 
     def beaten(self, slot: int) -> float:
         """When it beat last, in seconds of the monotonic clock; infinity before it ever did."""
-        return float(_BEAT.unpack_from(self._memory, _HEADER + slot * _SLOT + _TALLY.size)[0])
+        return self._beats[slot]

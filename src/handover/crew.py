@@ -68,7 +68,7 @@ class Crew:
     def forked(self, order: int, pid: int, seconds: float, orders: socket.socket | None = None) -> None:
         """There is such a process, which may take so many seconds to load."""
         now = time.monotonic()
-        beat = Beat(self._board, self._promised.pop(order, 0))
+        beat = Beat(self._board, self._promised.pop(order))
         self._hands[pid] = Hand(beat, now, now + seconds, orders)
 
     def order(self, template: int, order: int, slot: int, *, gated: bool) -> bool:
@@ -95,7 +95,10 @@ class Crew:
     def _heard(self, pid: int, word: str, more: str | int) -> Iterator[Event]:
         hand = self._hands.get(pid)
         if word == "forked":
-            yield Forked(int(more), pid)
+            # It writes to its slot, also when what it was promised for is not wanted any more.
+            order, slot = map(int, str(more).split())
+            self._promised[order] = slot
+            yield Forked(order, pid)
         elif word == "unforked":
             number, _, why = str(more).partition(" ")
             yield Forked(int(number), 0, why)

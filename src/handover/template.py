@@ -49,7 +49,7 @@ def serve(worker: GeventWorker, errand: Errand, seen: Seen) -> Errand:
             os._exit(0)
         if packet:
             order, slot, gated = ORDER.unpack(packet)
-            if _forked(errand, order):
+            if _forked(errand, order, slot):
                 return _become(worker, errand, order, slot, gated=gated)
 
 
@@ -77,7 +77,7 @@ def _answer(worker: GeventWorker, errand: Errand, path: str, template: int) -> N
     os._exit(0)
 
 
-def _forked(errand: Errand, order: int) -> bool:
+def _forked(errand: Errand, order: int, slot: int) -> bool:
     """Fork twice: the process in between ends at once, so that the worker is the master's child, which takes in orphans (process.py).
 
     Functions that were registered with os.register_at_fork run in both. True in the worker.
@@ -99,7 +99,7 @@ def _forked(errand: Errand, order: int) -> bool:
     except OSError:
         os._exit(1)
     if pid:
-        errand.report("forked", order, pid=pid)
+        errand.report("forked", f"{order} {slot}", pid=pid)
         os._exit(0)
     sleep = monkey.get_original("time", "sleep")
     while os.getppid() == middle:

@@ -183,6 +183,23 @@ def test_the_board_is_seen_by_children() -> None:
     assert board.beaten(slot) == math.inf
 
 
+def test_a_heartbeat_is_written_whole() -> None:
+    """Who looks while it is written sees the one before or the new one: a worker whose heart seemed to stand still were killed."""
+    board = Board(slots=1)
+    slot = board.take(())
+    board.beat(slot)
+    begun = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        while True:
+            board.beat(slot)
+    try:
+        assert all(board.beaten(slot) >= begun - 1 for _ in range(300_000))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
 def test_a_process_has_a_parent() -> None:
     """And one that is not there has none."""
     assert parent_of(os.getpid()) == os.getppid() and parent_of(2**22 + 1) == 0
