@@ -53,9 +53,16 @@ class Target:
             connection.close()
 
     async def _fresh(self, done: Done) -> None:
-        answer = await self._once(request("GET", self._mix.path, self.name, close=True))
-        check(answer)
-        done(answer.label)
+        connection = await Connection.open(self.place)
+        try:
+            await connection.send(request("GET", self._mix.path, self.name, close=True))
+            answer = await connection.answer()
+            check(answer)
+            done(answer.label)
+            if answer.last:
+                await connection.ends()
+        finally:
+            connection.close()
 
     async def _slow(self, done: Done) -> None:
         answer = await self._once(request("GET", f"/slow?seconds={self._mix.slow_seconds}", self.name))
@@ -101,17 +108,23 @@ class Target:
                 connection.close()
 
     async def _reused(self, done: Done) -> None:
-        connection = self._take() or await self._more()
+        """A pool keeps as many connections as it is for; what it lends beyond that serves one request, as urllib3's and nginx's do."""
+        connection = self._take()
+        if connection is None and self._open >= self._connections:
+            await self._fresh(done)
+            return
+        self._open += connection is None
         kept = False
         try:
+            connection = connection or await Connection.open(self.place)
             kept = await self.exchange(connection, done)
         finally:
-            # More were opened while none was answered; a pool keeps as many as it is for, as urllib3's and nginx's do.
-            if kept and self._open <= self._connections:
+            if kept and connection:
                 self._idle.append(connection)
             else:
-                connection.close()
                 self._open -= 1
+                if connection:
+                    connection.close()
 
     def _take(self) -> Connection | None:
         """The connection that idled longest, once as many are open as shall be kept."""
@@ -122,14 +135,6 @@ class Target:
             connection.close()
             self._open -= 1
         return None
-
-    async def _more(self) -> Connection:
-        self._open += 1
-        try:
-            return await Connection.open(self.place)
-        except BaseException:
-            self._open -= 1
-            raise
 
     async def exchange(self, connection: Connection, done: Done) -> bool:
         """One request on a kept connection; whether it can be kept further."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 from collections.abc import Callable
@@ -76,6 +77,15 @@ class Connection:
 
     def close(self) -> None:
         self._sock.close()
+
+    async def ends(self) -> None:
+        """Returns when the server has closed the connection, as it has announced, or has not done so within a second.
+
+        Who closes first keeps the port for a minute (RFC 9293, 3.6.1, TIME-WAIT). With hundreds of connections a second that leaves
+        a client few ports, and connect(2) looks for a free one for milliseconds.
+        """
+        with contextlib.suppress(asyncio.TimeoutError, OSError):
+            await asyncio.wait_for(self._loop.sock_recv(self._sock, 1), 1)
 
     def ended(self) -> bool:
         """Whether the server has closed the connection, as far as this machine knows. Anything unasked counts as the end, too."""
