@@ -13,7 +13,6 @@ class Plain(Enum):
     """What needs no more to be said than the state says."""
 
     BEGIN = "tell systemd that a reload begins, and how long it may take"
-    HOLD = "make the gate for the workers of a release that is held"
     LAUNCH = "start a successor on our sockets"
     ABANDON = "end a successor that is not ready"
     HAND_OVER = "name the successor to systemd"
@@ -59,12 +58,6 @@ class Restore(NamedTuple):
     settings: Any
 
 
-class Open(NamedTuple):
-    """Let so many workers pass the gate, and send away whoever else waits there."""
-
-    workers: int = 0
-
-
 class Tell(NamedTuple):
     """Tell a client something: its answer, or that its release is held (`held`), which the answer will follow."""
 
@@ -92,4 +85,4 @@ class Log(NamedTuple):
     text: str
 
 
-Action = Plain | Fork | Order | Retire | Read | Restore | Open | Tell | TellStatus | Bequeath | Log
+Action = Plain | Fork | Order | Retire | Read | Restore | Tell | TellStatus | Bequeath | Log

@@ -17,7 +17,7 @@ from handover.process import exit_status
 
 # Seconds for which a template may be silent; it beats every second, unless it forks.
 _SILENCE = 5.0
-ORDER = struct.Struct("=QI?")
+ORDER = struct.Struct("=QI")
 
 
 class Beat:
@@ -71,12 +71,12 @@ class Crew:
         beat = Beat(self._board, self._promised.pop(order))
         self._hands[pid] = Hand(beat, now, now + seconds, orders)
 
-    def order(self, template: int, order: int, slot: int, *, gated: bool) -> bool:
+    def order(self, template: int, order: int, slot: int) -> bool:
         """Ask a template for a worker. Whether it could be asked."""
         orders = self._hands[template].orders
         assert orders
         try:
-            return bool(orders.send(ORDER.pack(order, slot, gated)))
+            return bool(orders.send(ORDER.pack(order, slot)))
         except OSError:
             return False
 
@@ -104,7 +104,7 @@ class Crew:
             yield Forked(int(number), 0, why)
         elif word == "failed" and hand:
             hand.reason = str(more)
-        elif word in ("ready", "loaded", "unshared"):
+        elif word in ("ready", "unshared"):
             if hand:
                 hand.deadline = float("inf")
             yield Said(pid, word, str(more))

@@ -17,8 +17,8 @@ _AT_ONCE = 4096
 
 
 class Errand(NamedTuple):
-    """The slot of the board that is the process's own, the release that it loads, where it reports, the gate at which it waits, whether its
-    application has to answer first; and for a template the socket by which it is asked for workers, whose other end is the master's."""
+    """The slot of the board that is the process's own, the release that it loads, where it reports, whether its application has to answer
+    first; and for a template the socket by which it is asked for workers, whose other end is the master's."""
 
     options: Options
     board: Board
@@ -26,7 +26,6 @@ class Errand(NamedTuple):
     root: str
     release: str
     reports: int
-    gate: int | None
     must_answer: bool
     orders: socket.socket | None
     asking: socket.socket | None

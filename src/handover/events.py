@@ -57,8 +57,8 @@ class Forked(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A process says that it is ready (a worker to serve, a template to be asked for workers), that it has loaded a release which is held,
-    or that forks of it would not be safe (`unshared`), and why."""
+    """A process says that it is ready (a worker to serve, a template to be asked for workers), or a template that forks of it would not be
+    safe (`unshared`), and why; it has the application loaded in either case."""
 
     pid: int
     word: str

@@ -168,7 +168,6 @@ class _Step:
             self._verdict = read.refusal
         else:
             self._set(fleet=states.reload(self.result.fleet, read.target, read.load))
-            self._do(*([Do.HOLD] if reload.held else []))
 
     def _held_by(self, client: Client) -> bool:
         reload = self.result.reload
@@ -176,11 +175,10 @@ class _Step:
 
     def _decide(self) -> None:
         """Whoever had a generation held has moved the link, or has not, or is gone: the link says what becomes of it."""
-        reload, fleet = self.result.reload, self.result.fleet
+        reload = self.result.reload
         assert reload and reload.held
         if self._now.current == reload.held.release:
             self._set(reload=replace(reload, held=None))
-            self._do(actions.Open(len(fleet.of(Phase.ORDERED, Phase.BOOTING, generation=fleet.incoming))))
         else:
             self._give_up("trial: the release that was loaded did not become the current one")
 
@@ -206,7 +204,7 @@ class _Step:
             self._do(Log(logging.ERROR, f"reload: refused after {seconds:.2f} s, the old workers serve on: {refusal}"))
         else:
             self._do(Log(logging.INFO, f"reload: generation {generation} serves after {seconds:.2f} s"))
-        self._do(*([actions.Open()] if reload.held else []), Do.ANNOUNCE, *(Tell(client, outcome._asdict()) for client in reload.clients))
+        self._do(Do.ANNOUNCE, *(Tell(client, outcome._asdict()) for client in reload.clients))
         if not replaced:
             self._do(Do.TIDY)
             self._next()
@@ -270,12 +268,10 @@ class _Step:
             self._do(actions.Retire(pid))
 
     def _said(self, pid: int, word: str, why: str) -> None:
-        fleet, reload = self.result.fleet, self.result.reload
+        fleet = self.result.fleet
         if word == "unshared":
             self._set(fleet=states.unshared(fleet, pid, why))
             self._do(Log(logging.WARNING, f"each worker loads the application by itself: {why}"))
-        elif word == "loaded" and reload and reload.held:
-            self._set(reload=replace(reload, held=replace(reload.held, loaded=reload.held.loaded | {pid})))
         elif word == "ready" and pid in {member.pid for member in (*fleet.members, *fleet.templates)}:
             self._set(fleet=states.ready(fleet, pid))
         elif word == "ready":
@@ -317,8 +313,11 @@ class _Step:
             self._answer_scalers()
 
     def _possible(self, orders: Orders) -> Orders:
-        """No process is forked while it would be too early, or while a successor is to be launched: it must not become the successor's."""
+        """No process is forked while it would be too early, or while a successor is to be launched: it must not become the successor's; and
+        no worker of a release that is held."""
         reload = self.result.reload
+        if reload and reload.held:
+            orders = orders._replace(spawn=0)
         if self._now.time < self.result.rest or (reload and reload.heir and reload.deadline is None):
             return orders._replace(spawn=0, load=None)
         return orders
@@ -358,8 +357,8 @@ class _Step:
         reload, fleet = self.result.reload, self.result.fleet
         if reload is None or reload.held is None or fleet.incoming is None or reload.held.deadline < math.inf:
             return
-        there = {member.pid for member in fleet.of(Phase.BOOTING, generation=fleet.incoming)}
-        if there and there <= reload.held.loaded and not states.lacking(fleet) and not fleet.of(Phase.ORDERED):
+        template = fleet.template(fleet.incoming)
+        if fleet.load.each or (template and template.phase is Phase.SERVING):
             held = replace(reload.held, deadline=self._now.time + fleet.load.options.load_timeout)
             self._set(reload=replace(reload, held=held))
             self._do(Tell(held.client, {"held": True}, held=True))

@@ -29,7 +29,6 @@ from handover.control import Control
 from handover.crew import Crew
 from handover.errand import Errand
 from handover.events import Event
-from handover.hold import Gate
 from handover.listeners import Listeners
 from handover.options import Options
 from handover.predecessor import predecessor
@@ -39,6 +38,7 @@ from handover.report import status_of
 from handover.states import Fleet, Load
 from handover.successor import Successor
 from handover.systemd import Notifier
+from handover.template import BY_HAND
 from handover.worker import HandoverWorker
 
 
@@ -69,7 +69,6 @@ class HandoverArbiter(Arbiter):
         self.crew = Crew(self.WORKERS, self.board)
         self.selector = selectors.PollSelector()
         self.control: Control | None = None
-        self.gate: Gate | None = None
         self.successor: Successor | None = None
         newest = int(os.environ.pop(successor.GENERATION, "0"))
         self.predecessor = predecessor(os.environ)
@@ -139,7 +138,7 @@ class HandoverArbiter(Arbiter):
                 self.handle(self._fork(action))
             case actions.Order(template, order):
                 slot = self.crew.slot(order, self._pending())
-                if not self.crew.order(template, order, slot, gated=self.gate is not None):
+                if not self.crew.order(template, order, slot):
                     self.kill_worker(template, signal.SIGKILL)
             case actions.Retire(pid):
                 self.kill_worker(pid, signal.SIGTERM)
@@ -147,10 +146,6 @@ class HandoverArbiter(Arbiter):
                 self.handle(self._read(held))
             case actions.Restore(settings):
                 self._restore(settings)
-            case actions.Open(workers):
-                if self.gate:
-                    self.gate.open(workers)
-                    self.gate = None
             case actions.Tell(client, word, True):
                 client.tell({**word, "bind": self.cfg.bind[0], "load_timeout": self.options.load_timeout})
             case actions.Tell(client, word):
@@ -170,8 +165,6 @@ class HandoverArbiter(Arbiter):
                 self.notifier.reloading()
                 # The template, a new master and its workers may each need that time.
                 self.notifier.extend(3 * self.options.load_timeout)
-            case Do.HOLD:
-                self.gate = Gate()
             case Do.LAUNCH:
                 self._launch()
             case Do.ABANDON:
@@ -286,7 +279,6 @@ class HandoverArbiter(Arbiter):
             self.root,
             fleet.loads[fork.generation].release,
             self.crew.reporting,
-            self.gate.fd if self.gate else None,
             # The first generation serves as soon as it can: there is none that could serve instead.
             fleet.generation > 0 and fleet.incoming is not None,
             theirs,
@@ -322,8 +314,6 @@ class HandoverArbiter(Arbiter):
         for neighbour in (self.predecessor, self.successor):
             if neighbour:
                 neighbour.channel.close()
-        if self.gate:
-            self.gate.close_key()
         self.selector.close()
         self.crew.close()
         os.close(self._wake)
@@ -364,9 +354,9 @@ class HandoverArbiter(Arbiter):
         """What the link to the release leads to now; empty without such a link."""
         return os.path.realpath(self.root) if self.root else ""
 
-    def _load(self, release: str) -> Load:
-        """What a generation loads with the settings in force."""
-        each = "" if self.options.shared else "server.load says so"
+    def _load(self, release: str, *, held: bool = False) -> Load:
+        """What a generation loads with the settings in force; for one that is held there is a template in any case, which tries it."""
+        each = "" if self.options.shared or held else BY_HAND
         return Load(release, self.cfg, self.options, self.cfg.workers, each)
 
     def _target(self) -> int:
@@ -402,7 +392,7 @@ class HandoverArbiter(Arbiter):
             self._restore(before)
             return events.Read(refusal=refusal, beyond="listening address" if moved else "")
         self.cfg.on_reload(self)
-        return events.Read(self._load(held or self._resolved()), self._target())
+        return events.Read(self._load(held or self._resolved(), held=bool(held)), self._target())
 
     def _apply(self) -> None:
         if not isinstance(self.app.cfg.on_starting, Options):

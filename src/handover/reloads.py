@@ -32,17 +32,15 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Held:
-    """A generation that is loaded before its `release` is the current one, and serves nobody until it is.
+    """A generation that is loaded before its `release` is the current one, and has no workers until it is.
 
-    So the trial of a release is made by the very processes that will serve it. Whether they will is decided by the link to the release
-    alone, which `client` moves or does not, until the `deadline`: a deployer that is killed leaves no doubt. `loaded` are the workers
-    that wait.
+    So the trial of a release is made by the very template that its workers will be forked from. Whether they will is decided by the link
+    to the release alone, which `client` moves or does not, until the `deadline`: a deployer that is killed leaves no doubt.
     """
 
     client: Client
     release: str
     deadline: float = math.inf
-    loaded: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -233,11 +233,6 @@ def settle(fleet: Fleet) -> Orders:
     return orders._replace(spawn=orders.spawn if able else 0, load=orders.generation if template is None else None, end=superfluous)
 
 
-def lacking(fleet: Fleet) -> int:
-    """How many workers would have to be asked for now, whether or not there is a template to ask."""
-    return _wanted(fleet).spawn
-
-
 def _wanted(fleet: Fleet) -> Orders:
     if fleet.incoming is None:
         return _steady(fleet)

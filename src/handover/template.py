@@ -7,7 +7,6 @@ import gc
 import os
 import random
 import sys
-from typing import NoReturn
 
 import gevent.os
 from gevent import get_hub, monkey
@@ -20,6 +19,9 @@ from handover.errand import Errand
 from handover.process import end_with_parent, exit_status, name_process
 from handover.sharing import Seen, unsafe
 
+# Why there is no sharing where settings decide.
+BY_HAND = "server.load says so"
+
 
 def serve(worker: GeventWorker, errand: Errand, seen: Seen) -> Errand:
     """Fork workers as long as the master asks for them. Returns in each of them, with its own errand, and never here.
@@ -28,12 +30,16 @@ def serve(worker: GeventWorker, errand: Errand, seen: Seen) -> Errand:
     """
     orders = errand.orders
     assert orders
-    why = unsafe(seen)
+    why = unsafe(seen) if errand.options.shared else BY_HAND
+    question = errand.options.check if errand.must_answer else None
     if why:
+        # A fork might wait for a thread that it does not have; this process ends anyway.
+        if question:
+            _answer(worker, errand, question)
         errand.report("unshared", why)
         os._exit(0)
-    if errand.must_answer and errand.options.check:
-        _ask(worker, errand, errand.options.check)
+    if question:
+        _ask(worker, errand, question)
     # What is garbage now would be copied by each worker that collects it, and what is not is looked at by none.
     gc.collect()
     gc.freeze()
@@ -48,9 +54,9 @@ def serve(worker: GeventWorker, errand: Errand, seen: Seen) -> Errand:
         if packet == b"":
             os._exit(0)
         if packet:
-            order, slot, gated = ORDER.unpack(packet)
+            order, slot = ORDER.unpack(packet)
             if _forked(errand, order, slot):
-                return _become(worker, errand, order, slot, gated=gated)
+                return _become(worker, errand, order, slot)
 
 
 def _ask(worker: GeventWorker, errand: Errand, path: str) -> None:
@@ -58,7 +64,9 @@ def _ask(worker: GeventWorker, errand: Errand, path: str) -> None:
     template = os.getpid()
     pid = gevent.os.fork_gevent()
     if pid == 0:
+        end_with_parent()
         _answer(worker, errand, path, template)
+        os._exit(0)
     _, status = monkey.get_original("os", "waitpid")(pid, 0)
     how, by_signal = exit_status(status)
     if by_signal:
@@ -67,14 +75,12 @@ def _ask(worker: GeventWorker, errand: Errand, path: str) -> None:
         os._exit(1)
 
 
-def _answer(worker: GeventWorker, errand: Errand, path: str, template: int) -> NoReturn:
+def _answer(worker: GeventWorker, errand: Errand, path: str, template: int = 0) -> None:
     try:
-        end_with_parent()
         check(worker.wsgi, path)
     except BaseException as error:
         errand.report("failed", error, pid=template)
         os._exit(1)
-    os._exit(0)
 
 
 def _forked(errand: Errand, order: int, slot: int) -> bool:
@@ -107,7 +113,7 @@ def _forked(errand: Errand, order: int, slot: int) -> bool:
     return True
 
 
-def _become(worker: GeventWorker, errand: Errand, order: int, slot: int, *, gated: bool) -> Errand:
+def _become(worker: GeventWorker, errand: Errand, order: int, slot: int) -> Errand:
     """Everything of its own that a worker has from its start, had it been forked by the master."""
     assert errand.orders
     errand.orders.close()
@@ -127,4 +133,4 @@ def _become(worker: GeventWorker, errand: Errand, order: int, slot: int, *, gate
         worker.max_requests = worker.cfg.max_requests + random.randint(0, worker.cfg.max_requests_jitter)
     # Time has gone on while the loop stood still.
     get_hub().loop.update_now()
-    return errand._replace(slot=slot, gate=errand.gate if gated else None, orders=None)
+    return errand._replace(slot=slot, orders=None)

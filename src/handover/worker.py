@@ -134,12 +134,8 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
-        if self.errand.gate is not None:
-            self._wait_at(self.errand.gate)
-        servers = []
-        if self.alive:
-            servers = [self._listen(listener) for listener in self.sockets]
-            self.errand.report("ready")
+        servers = [self._listen(listener) for listener in self.sockets]
+        self.errand.report("ready")
         while self.alive:
             self.notify()
             self.tally()
@@ -149,27 +145,6 @@ class HandoverWorker(GeventWorker):
             server.close()
         self._drain()
         wake.stop()
-
-    def _wait_at(self, gate: int) -> None:
-        """Wait until the release that was loaded is the current one (handover/hold.py), or leave when it will not be."""
-        opened = gevent.get_hub().loop.io(gate, 1)
-        words: list[bytes] = []
-
-        def look() -> None:
-            with contextlib.suppress(BlockingIOError):
-                words.append(os.read(gate, 1))
-                self.leave.set()
-
-        opened.start(look)
-        self.errand.report("loaded")
-        while self.alive and not words:
-            self.notify()
-            self.leave.wait(1.0)
-        opened.stop()
-        os.close(gate)
-        self.alive = self.alive and words != [b""]
-        if self.alive:
-            self.leave.clear()
 
     def _woken(self) -> None:
         """A signal arrived: its Python handler has run by the time that this does."""

@@ -1,4 +1,4 @@
-"""A release that new workers load before the link leads to it, by a real master on this machine."""
+"""A release that is loaded before the link leads to it, by a real master on this machine."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ def answering(master: Master) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("one_by_one", [False, True])
-def test_a_held_release_serves_when_the_link_leads_to_it(start: Callable[..., Master], one_by_one: bool) -> None:
-    """And not before, though its workers have loaded it; nobody loses a request. Who asked for it may go without a word."""
-    master = start(one_by_one=one_by_one)
+def test_a_held_release_serves_when_the_link_leads_to_it(start: Callable[..., Master], one_by_one: bool, shared: bool) -> None:
+    """And not before, though it is loaded; nobody loses a request. Who asked for it may go without a word."""
+    master = start(one_by_one=one_by_one, shared=shared)
     with Load([("127.0.0.1", master.port)], master.mix) as load:
         for name in ("2", "3"):
-            master.release(name, one_by_one=one_by_one)
+            master.release(name, one_by_one=one_by_one, shared=shared)
             before = answering(master)
             channel, word = held(master, name)
             with channel:
@@ -69,6 +70,20 @@ def test_a_held_release_is_dropped_when_the_link_does_not_move(master: Master) -
         master.wait(lambda: [worker["phase"] for worker in master.status()["workers"]] == ["serving"] * 2)
         assert answering(master) == {"1"} and master.status()["generation"] == 1
         channel.close()
+
+
+@pytest.mark.parametrize("unsafe", ["", "kept = open('/etc/passwd')\n"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_release_that_does_not_load_or_answer_is_never_held(start: Callable[..., Master], shared: bool, unsafe: str) -> None:
+    """Whoever loads it in the end: its template tries it."""
+    master = start(shared=shared)
+    silent = "def application(environ, start_response):\n    start_response('503 No', [])\n    return [b'no database']\n"
+    for name, code, why in (("2", "raise OSError('no disk')", "OSError: no disk"), ("3", silent, "no database")):
+        master.release(name, wsgi=unsafe + code, shared=shared)
+        channel, word = held(master, name)
+        channel.close()
+        assert not word["good"] and why in word["reason"]
+    assert answering(master) == {"1"}
 
 
 def test_what_workers_cannot_try_is_not_held(master: Master) -> None:

@@ -45,9 +45,8 @@ class World(RuleBasedStateMachine):
         self.kinds: dict[int, tuple[int, int, bool]] = {}
         self.ready: set[int] = set()
         self.retiring: set[int] = set()
-        self.gated: set[int] = set()
-        self.orders: dict[int, list[tuple[int, bool]]] = {}
-        self.gate = self.launched = False
+        self.orders: dict[int, list[int]] = {}
+        self.launched = False
         self.exhausted = False
         self.clients: dict[object, int] = {}
         self.next_read: events.Read = events.Read(load_of("1"), 2)
@@ -71,7 +70,7 @@ class World(RuleBasedStateMachine):
                 return [events.Forked(order, self.born(order, generation, template))]
             case actions.Order(template, order):
                 assert template in self.ready and template not in self.retiring, "who is asked can be asked"
-                self.orders[template].append((order, self.gate))
+                self.orders[template].append(order)
             case actions.Retire(pid):
                 self.retiring.add(pid)
             case actions.Read(held):
@@ -84,13 +83,6 @@ class World(RuleBasedStateMachine):
                 force = self.state.fleet.load
                 assert force.settings is settings_, "what is restored is what the fleet has loaded"
                 self.force = force
-            case Do.HOLD:
-                self.gate = True
-            case actions.Open(workers):
-                passing = sorted(self.gated & self.kinds.keys())
-                assert workers == 0 or workers >= len(passing), "nobody who may serve is sent away"
-                self.retiring |= set(passing) if not workers else set()
-                self.gated, self.gate = set(), False
             case Do.LAUNCH:
                 assert not any(self.orders.values()), "no template forks while orphans are nobody's"
                 self.launched = True
@@ -108,8 +100,6 @@ class World(RuleBasedStateMachine):
         self.kinds[self.pids] = (order, generation, template)
         if template:
             self.orders[self.pids] = []
-        elif self.gate:
-            self.gated.add(self.pids)
         return self.pids
 
     def judge(self, before: State, todo: tuple[actions.Action, ...]) -> None:
@@ -134,7 +124,7 @@ class World(RuleBasedStateMachine):
         _, _, template = self.kinds.pop(pid)
         if template:
             self.orders.pop(pid)
-        for those in (self.ready, self.retiring, self.gated):
+        for those in (self.ready, self.retiring):
             those.discard(pid)
         self.happen(events.Left(pid, "ended", by_signal, reason))
 
@@ -193,14 +183,12 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data(), forks=st.booleans())
     def template_forks(self, data: st.DataObject, forks: bool) -> None:
         template = data.draw(st.sampled_from([pid for pid, asked in self.orders.items() if asked]))
-        order, gated = self.orders[template].pop(0)
+        order = self.orders[template].pop(0)
         _, generation, _ = self.kinds[template]
         if not forks:
             self.happen(events.Forked(order, 0, "no room"))
         else:
-            pid = self.born(order, generation, False)
-            (self.gated.add if gated and self.gate else self.gated.discard)(pid)
-            self.happen(events.Forked(order, pid))
+            self.happen(events.Forked(order, self.born(order, generation, False)))
         self.restart()
 
     def young(self, *, template: bool | None = None) -> list[int]:
@@ -211,11 +199,8 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data())
     def gets_ready(self, data: st.DataObject) -> None:
         pid = data.draw(st.sampled_from(self.young()))
-        if pid in self.gated:
-            self.happen(events.Said(pid, "loaded"))
-        else:
-            self.ready.add(pid)
-            self.happen(events.Said(pid, "ready"))
+        self.ready.add(pid)
+        self.happen(events.Said(pid, "ready"))
 
     @precondition(lambda self: self.young(template=True))
     @rule(data=st.data())
@@ -275,14 +260,10 @@ class World(RuleBasedStateMachine):
                 self.end(pid, by_signal=False)
             for template in list(self.orders):
                 while self.orders.get(template):
-                    order, gated = self.orders[template].pop(0)
-                    pid = self.born(order, self.kinds[template][1], False)
-                    (self.gated.add if gated and self.gate else self.gated.discard)(pid)
-                    self.happen(events.Forked(order, pid))
+                    order = self.orders[template].pop(0)
+                    self.happen(events.Forked(order, self.born(order, self.kinds[template][1], False)))
             for pid in self.young():
-                if pid in self.gated:
-                    self.happen(events.Said(pid, "loaded"))
-                elif pid in self.kinds and pid not in self.retiring:
+                if pid in self.kinds and pid not in self.retiring:
                     self.ready.add(pid)
                     self.happen(events.Said(pid, "ready"))
             if self.launched:
@@ -302,11 +283,11 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def settings_in_force(self) -> None:
-        """They are those of the generation on its way, else of the one that serves; and what is held serves nobody."""
+        """They are those of the generation on its way, else of the one that serves; and what is held has no workers."""
         if hasattr(self, "state") and not self.over:
             assert self.force.settings is self.state.fleet.load.settings
             if self.state.reload and self.state.reload.held:
-                assert not self.state.fleet.of(Phase.SERVING, generation=self.state.fleet.incoming)
+                assert not self.state.fleet.of(*Phase, generation=self.state.fleet.incoming)
 
     @invariant()
     def at_rest(self) -> None:

@@ -1,4 +1,4 @@
-"""A release that new workers of the running master load before `current` names it: see handover/hold.py, the master's side."""
+"""A release that the running master loads before `current` names it: see handover/reloads.py, Held, the master's side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATIENCE = 3600.0
 
 class Asked:
     """The wish that the running master load a release. When the conversation ends, with this process at the latest, the master looks
-    where `current` leads, and lets the new workers serve or sends them away."""
+    where `current` leads, and has new workers serve it or drops it."""
 
     def __init__(self, release: str) -> None:
         """Raises RaabError when no master runs."""
@@ -25,7 +25,7 @@ class Asked:
         self.conversation.say(verb="hold", release=release)
 
     def held(self) -> Held | None:
-        """Wait until it is loaded. None when it takes more than new workers (handover/hold.py, Holds).
+        """Wait until it is loaded. None when it takes more than new workers (handover/lifecycle.py).
 
         Raises RaabError with the reason when the release does not load.
         """
