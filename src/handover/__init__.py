@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from handover import options
-from handover.apart import apart
-from handover.journal import JournalLogger
 from handover.master import HandoverArbiter
-from handover.worker import HandoverWorker
+from handover.settings import options
+from handover.settings.apart import apart
+from handover.settings.journal import JournalLogger
+from handover.workers.worker import HandoverWorker
 
 __all__ = ["HandoverWorker", "JournalLogger", "Options", "apart", "post_fork", "pre_fork"]
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from handover.board import Board
-from handover.events import Event, Forked, Left, Said
+from handover.decision.events import Event, Forked, Left, Said
 from handover.process import exit_status
+from handover.workers.board import Board
 
 # Seconds for which a template may be silent; it beats every second, unless it forks.
 _SILENCE = 5.0

@@ -21,25 +21,27 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from handover import actions, configuration, events, fingerprint, lifecycle, states, successor, target
-from handover.actions import Action
-from handover.actions import Plain as Do
-from handover.board import Board
-from handover.control import Control
 from handover.crew import Crew
-from handover.errand import Errand
-from handover.events import Event
-from handover.listeners import Listeners
-from handover.options import Options
-from handover.predecessor import predecessor
+from handover.decision import actions, events, lifecycle, states
+from handover.decision.actions import Action
+from handover.decision.actions import Plain as Do
+from handover.decision.events import Event
+from handover.decision.reloads import Now, State
+from handover.decision.states import Fleet, Load
+from handover.outside import successor
+from handover.outside.control import Control
+from handover.outside.listeners import Listeners
+from handover.outside.predecessor import predecessor
+from handover.outside.report import status_of
+from handover.outside.successor import Successor
+from handover.outside.systemd import Notifier
 from handover.process import close_to_equals, name_process, parent_of, take_orphans
-from handover.reloads import Now, State
-from handover.report import status_of
-from handover.states import Fleet, Load
-from handover.successor import Successor
-from handover.systemd import Notifier
-from handover.template import BY_HAND
-from handover.worker import HandoverWorker
+from handover.settings import configuration, fingerprint, target
+from handover.settings.options import Options
+from handover.workers.board import Board
+from handover.workers.errand import Errand
+from handover.workers.template import BY_HAND
+from handover.workers.worker import HandoverWorker
 
 
 class HandoverArbiter(Arbiter):

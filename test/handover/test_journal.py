@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 
-from handover.journal import JournalFormatter
+from handover.settings.journal import JournalFormatter
 
 
 def record(level: int, message: str) -> logging.LogRecord:

@@ -11,12 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from handover import actions, events, lifecycle, states
-from handover.actions import Plain as Do
-from handover.options import Options
-from handover.reloads import Now, State
-from handover.request import Request
-from handover.states import Fleet, Load, Phase
+from handover.decision import actions, events, lifecycle, states
+from handover.decision.actions import Plain as Do
+from handover.decision.reloads import Now, State
+from handover.decision.request import Request
+from handover.decision.states import Fleet, Load, Phase
+from handover.settings.options import Options
 
 RELEASES = "/r"
 

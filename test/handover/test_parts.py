@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handover import apart, fingerprint, target
-from handover.board import Board, Tally
-from handover.listeners import stored_name
-from handover.patience import RATE, WINDOW, Patience
-from handover.pin import pinned
+from handover.decision.request import Request, parse
+from handover.outside.listeners import stored_name
 from handover.process import exit_status, parent_of
-from handover.request import Request, parse
+from handover.settings import fingerprint, target
+from handover.settings.apart import apart
+from handover.settings.pin import pinned
+from handover.workers.board import Board, Tally
+from handover.workers.patience import RATE, WINDOW, Patience
 
 
 def test_a_saved_target_is_kept() -> None:

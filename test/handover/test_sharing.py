@@ -15,7 +15,7 @@ import os, socket
 server = socket.create_server(("127.0.0.1", 0))
 from gevent import monkey
 monkey.patch_all()
-from handover import sharing
+from handover.workers import sharing
 seen = sharing.look()
 {code}
 print(sharing.unsafe(seen), flush=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from handover import states
-from handover.options import Options
-from handover.states import Fleet, Load, Orders, Phase
+from handover.decision import states
+from handover.decision.states import Fleet, Load, Orders, Phase
+from handover.settings.options import Options
 
 EACH = Load("/r/1", each="says so")
 ONE_BY_ONE = Load("/r/1", options=Options(one_by_one=True), each="says so")

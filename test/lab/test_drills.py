@@ -64,7 +64,7 @@ SABOTAGES = (
         },
         (
             Patch(
-                "src/handover/states.py",
+                "src/handover/decision/states.py",
                 "incoming, _surplus(fleet, new))\n\n\ndef _one_by_one",
                 "incoming, tuple(m.pid for m in fleet.of(Phase.SERVING) if m.generation != incoming))\n\n\ndef _one_by_one",
             ),
@@ -82,17 +82,19 @@ SABOTAGES = (
             "master": "restarts counted by systemd|systemd's MainPID|not reloaded",
         },
         (
-            Patch("src/handover/configuration.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"),
-            Patch("src/handover/lifecycle.py", "                self._verdict = why", "                self._do(Do.LEAVE)"),
-            Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
-            Patch("src/handover/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
             Patch(
-                "src/handover/lifecycle.py",
+                "src/handover/settings/configuration.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"
+            ),
+            Patch("src/handover/decision/lifecycle.py", "                self._verdict = why", "                self._do(Do.LEAVE)"),
+            Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
+            Patch("src/handover/settings/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
+            Patch(
+                "src/handover/decision/lifecycle.py",
                 "self._set(scalers=(*self.result.scalers, (client, fleet.target)))",
                 'self._do(Tell(client, {"before": fleet.target, "after": wanted}))',
             ),
             Patch("src/handover/master.py", "self.handle(events.Scaled(1))", "self.handle(events.Scaled(0))"),
-            Patch("src/handover/template.py", "sleep(0.0005)\n    return True", "sleep(0.0005)\n    sleep(2)\n    return True"),
+            Patch("src/handover/workers/template.py", "sleep(0.0005)\n    return True", "sleep(0.0005)\n    sleep(2)\n    return True"),
         ),
     ),
     Sabotage(
@@ -107,8 +109,14 @@ SABOTAGES = (
         (
             Patch("systemd/raab.service", "FileDescriptorStoreMax=16", "FileDescriptorStoreMax=0"),
             Patch("systemd/raab.service", "Restart=always", "Restart=no"),
-            Patch("src/handover/states.py", "Orders(max(0, fleet.target - len(here)), fleet.generation", "Orders(0, fleet.generation"),
-            Patch("src/handover/states.py", "if template is None else None, end", "if template is None and fleet.incoming else None, end"),
+            Patch(
+                "src/handover/decision/states.py", "Orders(max(0, fleet.target - len(here)), fleet.generation", "Orders(0, fleet.generation"
+            ),
+            Patch(
+                "src/handover/decision/states.py",
+                "if template is None else None, end",
+                "if template is None and fleet.incoming else None, end",
+            ),
             Patch(
                 "src/handover/master.py",
                 "        super().murder_workers()\n",
@@ -155,8 +163,8 @@ SABOTAGES = (
             "template-stopped": "fulfilled within 15 s: wanted True, got False|could not be carried through",
         },
         (
-            Patch("src/handover/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
-            Patch("src/handover/sharing.py", "return _threads_beside(seen)", 'return ""'),
+            Patch("src/handover/workers/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
+            Patch("src/handover/workers/sharing.py", "return _threads_beside(seen)", 'return ""'),
             Patch("src/handover/crew.py", "elif hand.orders and now - hand.tmp.last_update() > _SILENCE:", "elif False:"),
         ),
     ),

@@ -103,7 +103,7 @@ def test_a_stop_after_replacements_is_graceful(service: Service, traffic: Traffi
     service.systemctl("start")
 
 
-@pytest.mark.parametrize("package", ["gunicorn/arbiter.py", "handover/states.py", "gevent/__init__.py"])
+@pytest.mark.parametrize("package", ["gunicorn/arbiter.py", "handover/decision/states.py", "gevent/__init__.py"])
 def test_reload_onto_another_server(service: Service, traffic: Traffic, package: str) -> None:
     """A release whose gunicorn, handover or gevent differs needs a new master: systemctl reload sees to that, and nobody has to know."""
     before = service.status()

@@ -1,4 +1,4 @@
-"""What the master may answer on its control socket (handover/control.py), checked: a number is a number, and a text fit for a terminal.
+"""What the master may answer on its control socket (handover/outside/control.py), checked: a number is a number, a text fit for a screen.
 
 Whoever has taken a worker over may have sent it. Standard library only.
 """

@@ -1,4 +1,4 @@
-"""Asking the running master by its control socket (handover/control.py)."""
+"""Asking the running master by its control socket (handover/outside/control.py)."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from raab.host import answers
 from raab.host.processes import started
 
 _RUN = "/run/raab"
-# Seconds for systemd to hear of a new master that listens already (handover/succession.py): a moment, on a machine that is not overloaded.
+# Seconds for systemd to hear of a new master (handover/outside/successor.py): a moment, unless the machine is overloaded.
 NAMING_SECONDS = 3.0
 _STEP = 0.05
 # Processes that systemd has vouched for, with their start times: one that was the master has not become an impostor since.

@@ -1,4 +1,4 @@
-"""A release that the running master loads before `current` names it: see handover/reloads.py, Held, the master's side."""
+"""A release that the running master loads before `current` names it: see handover/decision/reloads.py, Held, the master's side."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Asked:
         self.conversation.say(verb="hold", release=release)
 
     def held(self) -> Held | None:
-        """Wait until it is loaded. None when it takes more than new workers (handover/lifecycle.py).
+        """Wait until it is loaded. None when it takes more than new workers (handover/decision/lifecycle.py).
 
         Raises RaabError with the reason when the release does not load.
         """

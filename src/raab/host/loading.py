@@ -16,7 +16,7 @@ def load_and_tell(server: Server, load: Callable[[], _T]) -> tuple[_T, str]:
     if server.load == "each":
         return load(), told("each", "server.load says so")
     # Here and not above: it takes gunicorn and gevent, which have to come after what the caller sets up.
-    from handover import sharing
+    from handover.workers import sharing
 
     seen = sharing.look()
     loaded = load()

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     monkey.patch_all()
     sys.path.insert(0, str(root))
     application, how = load_and_tell(server, _load)
-    from handover.check import check
+    from handover.workers.check import check
 
     try:
         check(application, _CHECK)

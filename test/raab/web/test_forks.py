@@ -15,7 +15,7 @@ from gevent import monkey
 monkey.patch_all()
 import json, os, random, runpy, sys, time, uuid
 from wsgiref.util import setup_testing_defaults
-from handover import sharing
+from handover.workers import sharing
 seen = sharing.look()
 application = runpy.run_path(sys.argv[1])["application"]
 why = sharing.unsafe(seen)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from handover.board import Board
 from handover.crew import Hand
-from handover.reloads import State
-from handover.states import Phase
+from handover.decision.reloads import State
+from handover.decision.states import Phase
+from handover.workers.board import Board
 
 
 class WorkerStatus(NamedTuple):

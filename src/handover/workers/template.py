@@ -13,11 +13,11 @@ from gevent import get_hub, monkey
 from gunicorn import util
 from gunicorn.workers.ggevent import GeventWorker
 
-from handover.check import check
 from handover.crew import ORDER
-from handover.errand import Errand
 from handover.process import end_with_parent, exit_status, name_process
-from handover.sharing import Seen, unsafe
+from handover.workers.check import check
+from handover.workers.errand import Errand
+from handover.workers.sharing import Seen, unsafe
 
 # Why there is no sharing where settings decide.
 BY_HAND = "server.load says so"

@@ -12,13 +12,13 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from handover import actions, events, states
-from handover.actions import Action, Log, Tell
-from handover.actions import Plain as Do
-from handover.events import Event
-from handover.reloads import Held, Now, Outcome, Reload, State
-from handover.request import Client, Request
-from handover.states import Orders, Phase
+from handover.decision import actions, events, states
+from handover.decision.actions import Action, Log, Tell
+from handover.decision.actions import Plain as Do
+from handover.decision.events import Event
+from handover.decision.reloads import Held, Now, Outcome, Reload, State
+from handover.decision.request import Client, Request
+from handover.decision.states import Orders, Phase
 
 # Seconds before another worker is forked when the last one could not boot: doubled with each attempt, up to the longest.
 _PAUSE = 0.25

@@ -1,4 +1,4 @@
-"""The master that this one follows, which started it (handover/successor.py) and speaks for the service until this one can."""
+"""The master that this one follows, which started it (handover/outside/successor.py) and speaks for the service until this one can."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 import socket
 from collections.abc import MutableMapping, Sequence
 
-from handover.events import Event, Word
-from handover.reloads import Outcome
-from handover.successor import CHANNEL
+from handover.decision.events import Event, Word
+from handover.decision.reloads import Outcome
+from handover.outside.successor import CHANNEL
 
 
 class Predecessor:

@@ -29,13 +29,13 @@ from gevent.server import StreamServer
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
-from handover import sharing, template
-from handover.check import check
-from handover.connection import Connection, Name, end, end_unless_asked
-from handover.errand import Errand
-from handover.patience import Patience
-from handover.pin import pin
 from handover.process import close_to_equals, end_with_parent, name_process
+from handover.settings.pin import pin
+from handover.workers import sharing, template
+from handover.workers.check import check
+from handover.workers.connection import Connection, Name, end, end_unless_asked
+from handover.workers.errand import Errand
+from handover.workers.patience import Patience
 
 # Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
 STOP_LINGER = 1.0

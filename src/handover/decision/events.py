@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from handover.reloads import Outcome
-from handover.request import Client, Request
-from handover.states import Load
+from handover.decision.reloads import Outcome
+from handover.decision.request import Client, Request
+from handover.decision.states import Load
 
 
 class Plain(Enum):

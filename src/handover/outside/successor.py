@@ -17,7 +17,7 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 
-from handover.events import Event, Heir, Word
+from handover.decision.events import Event, Heir, Word
 
 _FIRST_FD = 3
 CHANNEL = "HANDOVER_CHANNEL"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple
 
-from handover.events import Word
-from handover.request import Client
+from handover.decision.events import Word
+from handover.decision.request import Client
 
 
 class Plain(Enum):

@@ -9,8 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from handover.events import Asked, Event, Gone
-from handover.request import Client, parse
+from handover.decision.events import Asked, Event, Gone
+from handover.decision.request import Client, parse
 
 _LIMIT = 65536
 

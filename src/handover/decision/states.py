@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
-from handover.options import Options
+from handover.settings.options import Options
 
 
 class Phase(Enum):

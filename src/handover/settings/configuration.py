@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
-from handover.pin import pinned
+from handover.settings.pin import pinned
 
 
 def refused(read: Callable[[], None], apply: Callable[[], None]) -> str:

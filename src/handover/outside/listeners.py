@@ -15,7 +15,7 @@ from typing import Any
 
 from gunicorn.sock import TCP6Socket, TCPSocket, UnixSocket
 
-from handover.systemd import STORED, Notifier
+from handover.outside.systemd import STORED, Notifier
 
 _FIRST_FD = 3
 # Seconds to wait for an address that another master is about to give up.

@@ -9,8 +9,8 @@ import socket
 import traceback
 from typing import NamedTuple
 
-from handover.board import Board
-from handover.options import Options
+from handover.settings.options import Options
+from handover.workers.board import Board
 
 # Bytes that are written to a pipe at once (limits.h, PIPE_BUF).
 _AT_ONCE = 4096

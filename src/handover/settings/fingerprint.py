@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from handover.pin import pinned
+from handover.settings.pin import pinned
 
 _NEEDED = frozenset(("gevent", "greenlet", "gunicorn", "handover"))
 _read: dict[tuple[int, ...], str] = {}

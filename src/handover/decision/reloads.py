@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from handover.request import Client
-from handover.states import Fleet, Load
+from handover.decision.request import Client
+from handover.decision.states import Fleet, Load
 
 
 class Now(NamedTuple):
