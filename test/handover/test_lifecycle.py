@@ -84,7 +84,8 @@ class World(RuleBasedStateMachine):
                 assert force.settings is settings_, "what is restored is what the fleet has loaded"
                 self.force = force
             case Do.LAUNCH:
-                assert not any(self.orders.values()), "no template forks while orphans are nobody's"
+                able = [asked for template, asked in self.orders.items() if asked and template not in self.retiring]
+                assert not able, "no template forks while orphans are nobody's"
                 self.launched = True
             case Do.ABANDON:
                 self.launched = False

@@ -85,13 +85,13 @@ SABOTAGES = (
             Patch(
                 "src/handover/settings/configuration.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"
             ),
-            Patch("src/handover/decision/lifecycle.py", "                self._verdict = why", "                self._do(Do.LEAVE)"),
+            Patch("src/handover/decision/succession.py", "    turn.verdict = why", "    turn.do(Do.LEAVE)"),
             Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
             Patch("src/handover/settings/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
             Patch(
-                "src/handover/decision/lifecycle.py",
-                "self._set(scalers=(*self.result.scalers, (client, fleet.target)))",
-                'self._do(Tell(client, {"before": fleet.target, "after": wanted}))',
+                "src/handover/decision/scaling.py",
+                "turn.become(scalers=(*turn.state.scalers, (client, turn.fleet.target)))",
+                'turn.do(Tell(client, {"before": turn.fleet.target, "after": wanted}))',
             ),
             Patch("src/handover/master.py", "self.handle(events.Scaled(1))", "self.handle(events.Scaled(0))"),
             Patch("src/handover/workers/template.py", "sleep(0.0005)\n    return True", "sleep(0.0005)\n    sleep(2)\n    return True"),

@@ -1,0 +1,67 @@
+"""One master follows another."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from handover.decision import actions, events, reloading, scaling
+from handover.decision.actions import Log, Tell
+from handover.decision.actions import Plain as Do
+from handover.decision.states import Phase
+from handover.decision.turn import Turn
+
+# Seconds for which a master goes on serving an address that its successor does not, so that clients can follow.
+_MOVING = 2.0
+
+
+def usr2(turn: Turn) -> None:
+    """A new master, whether or not anything changed."""
+    if turn.state.busy:
+        turn.do(Log(logging.WARNING, f"USR2 ignored: {reloading.UNDER_WAY}"))
+    else:
+        reloading.begin(turn, ())
+        reloading.need_heir(turn, "USR2")
+
+
+def launch(turn: Turn) -> None:
+    """Once every worker that was asked for is there: a template's forks come to the master only while it takes orphans in."""
+    reload, fleet = turn.reload, turn.fleet
+    if reload and reload.heir and reload.deadline is None and not fleet.of(Phase.ORDERED):
+        # Its own workers have the whole load_timeout; the master itself takes time to come up before it forks them.
+        turn.become(reload=replace(reload, deadline=turn.now.time + 2 * fleet.load.options.load_timeout))
+        turn.do(Do.LAUNCH)
+
+
+def abandon(turn: Turn, why: str) -> None:
+    """There is no successor, and there will be none."""
+    turn.do(Do.ABANDON)
+    turn.verdict = why
+
+
+def hand_over(turn: Turn, *, moved: bool) -> None:
+    """The successor serves. The next reload is its own, and so is the verdict; the target is safe with it."""
+    reload = turn.reload
+    assert reload
+    turn.do(Do.HAND_OVER)
+    reloading.conclude(turn, "", replaced=True)
+    wish = turn.state.wish
+    turn.do(actions.Bequeath(events.Word(wish is not None, turn.state.outcome, turn.fleet.target if reload.scaled else None)))
+    turn.do(*(Tell(client, {"ask": "again"}) for client in wish or ()))
+    scaling.answer(turn)
+    turn.become(wish=None, leaving=turn.now.time + (_MOVING if moved else 0.0))
+
+
+def heard(turn: Turn, word: events.Word) -> None:
+    """The predecessor has named us to systemd, or it is gone: in both cases we speak from now on."""
+    if turn.fleet.generation == 0:
+        # It ended before we could serve, so the service is ending: nobody asked for us any more.
+        turn.do(Do.LEAVE)
+        return
+    turn.become(follows=False, outcome=word.outcome)
+    if word.scaled is not None:
+        scaling.scale(turn, word.scaled)
+    turn.do(Do.ANNOUNCE)
+    if word.again:
+        turn.become(wish=turn.state.wish or ())
+    reloading.begin_next(turn)
