@@ -87,6 +87,7 @@ SABOTAGES = (
             ),
             Patch("src/handover/decision/succession.py", "    turn.verdict = why", "    turn.do(Do.LEAVE)"),
             Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
+            Patch("src/handover/master.py", 'if lacking := ", ".join(fingerprint.lacking(prints)):', 'if lacking := "":'),
             Patch("src/handover/settings/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
             Patch(
                 "src/handover/decision/scaling.py",
