@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 import struct
@@ -17,6 +18,10 @@ from handover.workers.board import Board
 
 # Seconds for which a template may be silent; it beats every second, unless it forks.
 _SILENCE = 5.0
+# Seconds beyond graceful_timeout in which a retiring worker has to have closed its listeners and answered.
+_LITTLE = 2.0
+# Seconds that an interpreter has to end when its worker has finished: functions that are called at exit may wait for ever.
+_EXIT = 10.0
 ORDER = struct.Struct("=QI")
 
 
@@ -36,16 +41,21 @@ class Beat:
 
 @dataclass
 class Hand:
-    """What the master knows a process by: a worker, or a template, which takes `orders`. gunicorn looks for `tmp` and `aborted`
-    (arbiter.py, murder_workers)."""
+    """What the master knows a process by: a worker, or a template, which takes `orders`. By the `deadline` it has to have done what it is
+    about, else it is `late` with that. gunicorn looks for `tmp` and `aborted` (arbiter.py, murder_workers)."""
 
     tmp: Beat
     born: float
     deadline: float
+    late: str
     orders: socket.socket | None = None
     reason: str = ""
     retired: bool = False
     aborted: bool = False
+
+    def has(self, seconds: float, late: str) -> None:
+        """So many seconds from now on."""
+        self.deadline, self.late = time.monotonic() + seconds, f"{late} within {seconds:g} s"
 
 
 class Crew:
@@ -67,9 +77,9 @@ class Crew:
 
     def forked(self, order: int, pid: int, seconds: float, orders: socket.socket | None = None) -> None:
         """There is such a process, which may take so many seconds to load."""
-        now = time.monotonic()
         beat = Beat(self._board, self._promised.pop(order))
-        self._hands[pid] = Hand(beat, now, now + seconds, orders)
+        self._hands[pid] = hand = Hand(beat, time.monotonic(), math.inf, "", orders)
+        hand.has(seconds, "did not finish loading")
 
     def order(self, template: int, order: int, slot: int) -> bool:
         """Ask a template for a worker. Whether it could be asked."""
@@ -80,9 +90,13 @@ class Crew:
         except OSError:
             return False
 
-    def retired(self, pid: int) -> None:
-        """It was told to leave, so it has no deadline any more."""
-        self._hands[pid].retired, self._hands[pid].deadline = True, float("inf")
+    def dismiss(self, pid: int, seconds: float) -> None:
+        """It is told to leave, and has so many seconds for what it holds."""
+        hand = self._hands[pid]
+        if not hand.retired:
+            hand.retired = True
+            hand.has(seconds + _LITTLE, "did not leave")
+        self._board.dismiss(hand.tmp.slot)
 
     def listen(self) -> Iterator[Event]:
         """What processes report: JSON, a line each, which anything may have written that runs as one of them."""
@@ -104,18 +118,20 @@ class Crew:
             yield Forked(int(number), 0, why)
         elif word == "failed" and hand:
             hand.reason = str(more)
-        elif word in ("ready", "unshared"):
-            if hand:
-                hand.deadline = float("inf")
+        elif word == "done" and hand:
+            hand.has(_EXIT, "did not end")
+        elif word in ("ready", "unshared", "closed"):
+            if hand and word != "closed":
+                hand.deadline = math.inf
             yield Said(pid, word, str(more))
 
-    def overdue(self, now: float, seconds: float) -> list[int]:
-        """Those that have not finished loading in time, and templates that have fallen silent; gunicorn's own timeout sees neither."""
+    def overdue(self, now: float) -> list[int]:
+        """Those that have not done in time what they are about, and templates that are silent; gunicorn's own timeout sees neither."""
         late = []
         for pid, hand in self._hands.items():
             if now > hand.deadline:
-                hand.deadline = float("inf")
-                hand.reason = f"did not finish loading within {seconds:g} s"
+                hand.deadline = math.inf
+                hand.reason = hand.late
                 late.append(pid)
             elif hand.orders and now - hand.tmp.last_update() > _SILENCE:
                 late.append(pid)

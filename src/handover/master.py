@@ -35,7 +35,7 @@ from handover.outside.predecessor import predecessor
 from handover.outside.report import status_of
 from handover.outside.successor import Successor
 from handover.outside.systemd import Notifier
-from handover.process import close_to_equals, name_process, parent_of, take_orphans
+from handover.process import LEAVE, close_to_equals, descendants, name_process, parent_of, take_orphans
 from handover.settings import configuration, fingerprint, target
 from handover.settings.options import Options
 from handover.workers.board import Board
@@ -165,8 +165,8 @@ class HandoverArbiter(Arbiter):
         match action:
             case Do.BEGIN:
                 self.notifier.reloading()
-                # The template, a new master and its workers may each need that time.
-                self.notifier.extend(3 * self.options.load_timeout)
+                # The template, a new master and its workers may each need the first, and those that leave the second.
+                self.notifier.extend(3 * self.options.load_timeout + self.cfg.graceful_timeout)
             case Do.LAUNCH:
                 self._launch()
             case Do.ABANDON:
@@ -233,11 +233,14 @@ class HandoverArbiter(Arbiter):
         """gunicorn's check of heartbeats, once a second, and whatever else has a time limit."""
         super().murder_workers()
         now = time.monotonic()
-        for pid in self.crew.overdue(now, self.options.load_timeout):
-            self.kill_worker(pid, signal.SIGKILL)
+        self._end_overdue()
         # Workers beat every second, so a third of systemd's patience is plenty.
         if self.notifier.watchdog and self.crew.beats(now, self.notifier.watchdog / 3 + 1):
             self.notifier.send("WATCHDOG=1")
+
+    def _end_overdue(self) -> None:
+        for pid in self.crew.overdue(time.monotonic()):
+            self.kill_worker(pid, signal.SIGKILL)
 
     def manage_workers(self) -> None:
         """gunicorn calls it once a turn of its loop."""
@@ -245,6 +248,7 @@ class HandoverArbiter(Arbiter):
 
     def reap_workers(self) -> None:
         """Take note of ended processes. No exit status of a worker ends the master, unlike gunicorn's 3 and 4."""
+        self._end_overdue()
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -257,7 +261,7 @@ class HandoverArbiter(Arbiter):
                 return
             hand = self.WORKERS.get(pid)
             if left := self.crew.ended(pid, status):
-                dismissed = hand.retired and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
+                dismissed = hand.retired and os.WIFSIGNALED(status) and os.WTERMSIG(status) == LEAVE
                 if status and not dismissed:
                     kind = "Template" if hand.orders else "Worker"
                     self.log.error("%s (pid:%s) %s%s", kind, pid, left.how, f": {left.reason}" if left.reason else "")
@@ -323,11 +327,17 @@ class HandoverArbiter(Arbiter):
         worker.begin()
 
     def kill_worker(self, pid: int, sig: int) -> None:
-        """Send a signal. One that has just ended is found by `reap_workers`, and by nobody else, unlike in gunicorn."""
+        """Send a signal; have a process leave for SIGTERM, and end it with all that it has forked for SIGKILL. One that has just ended is
+        found by `reap_workers`, and by nobody else, unlike in gunicorn."""
+        ended = [pid]
         if sig == signal.SIGTERM and pid in self.WORKERS:
-            self.crew.retired(pid)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, sig)
+            self.crew.dismiss(pid, self.cfg.graceful_timeout)
+            sig = LEAVE
+        elif sig == signal.SIGKILL:
+            ended += descendants(pid)
+        for one in ended:
+            with contextlib.suppress(OSError):
+                os.kill(one, sig)
 
     # Signals of operators
 
@@ -461,3 +471,8 @@ class HandoverArbiter(Arbiter):
             self.notifier.extend(self.cfg.graceful_timeout)
         self.handle(events.Plain.STOPPING)
         super().stop(graceful)
+        if self.state.leaving is None:
+            # What workers have forked and left behind would be waited for by systemd (systemd.kill(5), KillMode=).
+            for pid in descendants(self.pid):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)

@@ -7,6 +7,8 @@ import ctypes
 import os
 import signal
 
+# The master's word to a process that it is to leave: of SIGTERM an application may have made what it likes by then.
+LEAVE = signal.SIGRTMIN + 7
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -41,6 +43,15 @@ def close_to_equals(yes: bool) -> None:
     Its own files in /proc are root's meanwhile (proc(5)).
     """
     _prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(not yes), 0, 0, 0)
+
+
+def descendants(pid: int) -> list[int]:
+    """What a process has forked, and what those have, of all that this one may see."""
+    parents = {int(name): parent_of(int(name)) for name in os.listdir("/proc") if name.isdigit()}
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
 
 
 def parent_of(pid: int) -> int:

@@ -23,7 +23,7 @@ import os, handover
 _root = os.path.dirname(os.path.abspath(__file__))
 wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
 worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
-graceful_timeout, keepalive, control_socket_disable, worker_connections = 10, {keepalive}, True, {connections}
+graceful_timeout, keepalive, control_socket_disable, worker_connections = {graceful}, {keepalive}, True, {connections}
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
 on_starting = handover.Options(
     root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
@@ -79,7 +79,16 @@ class Master:
         folder = self.home / "releases" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "wsgi.py").write_text((wsgi or WSGI).replace("{release}", name))
-        usual = {"workers": 2, "more": [], "connections": 1000, "one_by_one": False, "keepalive": 75, "head_timeout": 15, "shared": True}
+        usual = {
+            "workers": 2,
+            "more": [],
+            "connections": 1000,
+            "one_by_one": False,
+            "keepalive": 75,
+            "graceful": 10,
+            "head_timeout": 15,
+            "shared": True,
+        }
         filled = {"port": self.port, "home": self.home, "prepare": None, **usual, **options}
         (folder / "gunicorn.py").write_text(config or CONFIG.format(**filled))
 

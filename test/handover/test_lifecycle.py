@@ -89,8 +89,9 @@ class World(RuleBasedStateMachine):
                 self.launched = True
             case Do.ABANDON:
                 self.launched = False
-            case actions.Tell(client, _, held):
+            case actions.Tell(client, word, held):
                 assert self.clients[client] == 0, "nobody is answered twice"
+                assert not word.get("good") or not self.state.fleet.leaving, "who hears that all is well finds no old worker"
                 self.clients[client] += not held
             case Do.HALT | Do.LEAVE:
                 self.over = True
@@ -105,6 +106,9 @@ class World(RuleBasedStateMachine):
 
     def judge(self, before: State, todo: tuple[actions.Action, ...]) -> None:
         """Whatever happens: nobody leaves before their place is taken, and nothing of a wrong generation is asked for."""
+        if self.state.leaving is not None:
+            # Another master's workers serve.
+            return
         fleet = before.fleet
         told = {action.pid for action in todo if isinstance(action, actions.Retire)}
         serving = {m.pid for m in fleet.of(Phase.SERVING)}
@@ -203,6 +207,15 @@ class World(RuleBasedStateMachine):
         self.ready.add(pid)
         self.happen(events.Said(pid, "ready"))
 
+    @precondition(lambda self: self.ready | self.retiring)
+    @rule(data=st.data())
+    def accepts_no_more(self, data: st.DataObject) -> None:
+        """A worker that was told to, or one that has answered as many requests as it is for."""
+        pid = data.draw(st.sampled_from(sorted(self.ready | self.retiring)))
+        if pid in self.kinds and not self.kinds[pid][2]:
+            self.retiring.add(pid)
+            self.happen(events.Said(pid, "closed"))
+
     @precondition(lambda self: self.young(template=True))
     @rule(data=st.data())
     def cannot_be_shared(self, data: st.DataObject) -> None:
@@ -231,9 +244,14 @@ class World(RuleBasedStateMachine):
     def heir(self, good: bool) -> None:
         self.happen(events.Heir() if good else events.Heir(why="no luck"))
         if good:
-            assert self.state.leaving is not None and self.state.reload is None
+            assert self.state.leaving is not None
             self.time += 3
             self.happen(events.Plain.TICK)
+            for number, pid in enumerate(sorted(self.retiring & self.kinds.keys())):
+                if number % 2:
+                    self.end(pid, by_signal=True)
+                else:
+                    self.happen(events.Said(pid, "closed"))
             assert self.over and all(self.clients[client] for client in self.clients), "who waits is told before the master leaves"
         self.restart()
 
@@ -380,7 +398,8 @@ def test_a_successor_has_the_wish_and_the_target() -> None:
     state, done = after(state, events.Forked(4, 4), events.Heir())
     (bequeathed,) = [action.word for action in done if isinstance(action, actions.Bequeath)]
     assert bequeathed.again and bequeathed.scaled == 3 and bequeathed.outcome and bequeathed.outcome.replaced
-    assert actions.Tell(client, {"ask": "again"}) in done and Do.LEAVE in after(state, events.Plain.TICK)[1]
+    assert actions.Tell(client, {"ask": "again"}) in done and Do.LEAVE not in after(state, events.Plain.TICK)[1]
+    assert Do.LEAVE in after(state, *(events.Said(pid, "closed") for pid in (2, 3, 4)))[1]
 
 
 def test_who_asks_a_master_that_leaves_asks_its_successor() -> None:

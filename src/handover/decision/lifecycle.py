@@ -78,9 +78,9 @@ def _asked(turn: Turn, request: Request, client: Client) -> None:
 def _tick(turn: Turn) -> None:
     """A client that is silent for too long is as one that has gone; a successor that takes too long is none."""
     state, reload, time = turn.state, turn.reload, turn.now.time
-    if state.leaving is not None and time >= state.leaving:
-        turn.do(Do.LEAVE)
-    elif reload and reload.held and time > reload.held.deadline:
+    if state.leaving is not None:
+        return
+    if reload and reload.held and time > reload.held.deadline:
         reloading.decide(turn)
     elif reload and reload.deadline is not None and time > reload.deadline:
         succession.abandon(turn, "the new master could not serve in time")

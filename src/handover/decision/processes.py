@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from handover.decision import actions, events, reloading, scaling, states, succession
 from handover.decision.actions import Log
@@ -29,11 +30,13 @@ def forked(turn: Turn, order: int, pid: int, why: str) -> None:
 
 
 def said(turn: Turn, pid: int, word: str, why: str) -> None:
-    """A process has said that it is ready, or that it cannot be shared."""
+    """A process has said that it is ready, that it cannot be shared, or that its listeners are closed."""
     fleet = turn.fleet
     if word == "unshared":
         turn.become(fleet=states.unshared(fleet, pid, why))
         turn.do(Log(logging.WARNING, f"each worker loads the application by itself: {why}"))
+    elif word == "closed":
+        turn.become(fleet=states.closed(fleet, pid))
     elif pid in {member.pid for member in (*fleet.members, *fleet.templates)}:
         turn.become(fleet=states.ready(fleet, pid))
     else:
@@ -55,6 +58,9 @@ def left(turn: Turn, gone: events.Left) -> None:
 
 def settle(turn: Turn) -> None:
     """Give the orders that the fleet's state asks for, until it asks for nothing more; then tell who waits for what has come about."""
+    if turn.state.leaving is not None:
+        succession.leave(turn)
+        return
     while True:
         if states.complete(turn.fleet):
             _taken_over(turn)
@@ -67,8 +73,10 @@ def settle(turn: Turn) -> None:
         if not (orders.spawn or orders.retire or orders.end or orders.load is not None):
             break
         _order(turn, orders)
-    if turn.verdict is not None:
-        reloading.conclude(turn, turn.verdict)
+    if turn.refusal is not None:
+        reloading.conclude(turn, turn.refusal)
+    elif turn.reload and turn.reload.taken and not turn.fleet.leaving:
+        reloading.conclude(turn, "")
     succession.launch(turn)
     reloading.tell_held(turn)
     scaling.answer_when_there(turn)
@@ -100,7 +108,7 @@ def _taken_over(turn: Turn) -> None:
     turn.become(fleet=states.taken_over(turn.fleet))
     turn.do(Do.SAVE)
     if not first:
-        turn.verdict = ""
+        turn.become(reload=replace(turn.reload, taken=True) if turn.reload else None)
         return
     turn.do(Do.SERVE, *([] if turn.state.follows else [Do.ANNOUNCE]))
     reloading.begin_next(turn)

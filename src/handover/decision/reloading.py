@@ -64,7 +64,7 @@ def read(turn: Turn, told: events.Read) -> None:
     elif told.beyond:
         need_heir(turn, told.beyond)
     elif told.refusal or told.load is None:
-        turn.verdict = told.refusal
+        turn.refusal = told.refusal
     else:
         turn.become(fleet=states.reload(turn.fleet, told.target, told.load))
 
@@ -110,22 +110,35 @@ def give_up(turn: Turn, why: str) -> None:
     target = min(max(fleet.target, options.workers_min), options.workers_max) if reload.scaled else reload.target
     turn.do(actions.Restore(reload.before.settings), *([Do.SAVE] if reload.scaled else []))
     turn.become(fleet=states.given_up(fleet, target), reload=replace(reload, held=None))
-    turn.verdict = why
+    turn.refusal = why
 
 
-def conclude(turn: Turn, refusal: str, *, replaced: bool = False) -> None:
-    """The verdict: to the journal, to systemd, to whoever waits for it. Then the next one, if it was asked for."""
+def conclude(turn: Turn, refusal: str) -> None:
+    """The verdict, then the next reload, if it was asked for. Who hears it finds workers that stay, and no others."""
+    judge(turn, refusal)
+    turn.do(Do.ANNOUNCE)
+    tell(turn)
+    turn.do(Do.TIDY)
+    begin_next(turn)
+
+
+def judge(turn: Turn, refusal: str, *, replaced: bool = False) -> None:
+    """The verdict, to the journal."""
     reload, fleet = turn.reload, turn.fleet
     assert reload
     seconds = turn.now.time - reload.began
     generation = fleet.newest + 1 if replaced else fleet.generation
     outcome = Outcome(not refusal, refusal, generation, round(seconds, 3), turn.now.wall, replaced)
-    turn.become(reload=None, outcome=outcome)
+    turn.become(outcome=outcome)
     if refusal:
         turn.do(Log(logging.ERROR, f"reload: refused after {seconds:.2f} s, the old workers serve on: {refusal}"))
     else:
         turn.do(Log(logging.INFO, f"reload: generation {generation} serves after {seconds:.2f} s"))
-    turn.do(Do.ANNOUNCE, *(Tell(client, outcome._asdict()) for client in reload.clients))
-    if not replaced:
-        turn.do(Do.TIDY)
-        begin_next(turn)
+
+
+def tell(turn: Turn) -> None:
+    """The verdict, to whoever waits for it: the reload is over."""
+    reload, outcome = turn.reload, turn.state.outcome
+    assert reload and outcome
+    turn.do(*(Tell(client, outcome._asdict()) for client in reload.clients))
+    turn.become(reload=None)

@@ -48,6 +48,7 @@ class Reload:
     """A reload under way: when it `began`, which `clients` wait for its verdict, what `load` and `target` were `before` it.
 
     `scaled`: somebody has changed the target since. `heir`: why a new master is needed, which has until `deadline` once it is launched.
+    `taken`: the new generation serves, and the reload is over when no worker of before accepts connections any more.
     """
 
     began: float
@@ -57,6 +58,7 @@ class Reload:
     scaled: bool = False
     held: Held | None = None
     heir: str = ""
+    taken: bool = False
     deadline: float | None = None
 
 

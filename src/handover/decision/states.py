@@ -24,12 +24,16 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Member:
-    """One worker or template; `order` counts what was ever asked for, so the oldest has the lowest. `pid` is 0 until it is forked."""
+    """One worker or template; `order` counts what was ever asked for, so the oldest has the lowest. `pid` is 0 until it is forked.
+
+    `shut`: it accepts no connections any more.
+    """
 
     order: int
     generation: int
     pid: int = 0
     phase: Phase = Phase.ORDERED
+    shut: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class Fleet:
     def template(self, generation: int) -> Member | None:
         """The template of a generation, in whatever phase."""
         return next((t for t in self.templates if t.generation == generation), None)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a worker that was told to leave may still accept connections."""
+        return any(m.phase is Phase.RETIRING and not m.shut for m in self.members)
 
     @property
     def load(self) -> Load:
@@ -140,6 +149,14 @@ def ready(fleet: Fleet, pid: int) -> Fleet:
     return replace(fleet, members=serving(fleet.members), templates=serving(fleet.templates), crashes=crashes)
 
 
+def closed(fleet: Fleet, pid: int) -> Fleet:
+    """A worker accepts no connections any more: it was told to leave, or leaves of its own accord, which says as little of the code as a
+    signal from outside."""
+    members = tuple(replace(m, phase=Phase.RETIRING, shut=True) if m.pid == pid else m for m in fleet.members)
+    early = any(m.pid == pid and m.phase is Phase.SERVING and m.generation == fleet.incoming for m in fleet.members)
+    return replace(fleet, members=members, crashes=fleet.crashes + early)
+
+
 def unshared(fleet: Fleet, pid: int, why: str) -> Fleet:
     """A template has found that its generation cannot be shared, and ends."""
     template = next((t for t in fleet.templates if t.pid == pid), None)
@@ -197,6 +214,11 @@ def complete(fleet: Fleet) -> bool:
 def failed(fleet: Fleet) -> bool:
     """Whether the incoming generation has to be given up."""
     return fleet.incoming is not None and fleet.crashes > fleet.target
+
+
+def everybody(fleet: Fleet) -> Orders:
+    """All are to leave, for another master serves."""
+    return Orders(retire=tuple(m.pid for m in fleet.of(Phase.BOOTING, Phase.SERVING)), end=tuple(t.pid for t in fleet.templates if t.pid))
 
 
 def taken_over(fleet: Fleet) -> Fleet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from handover.decision import actions, events, reloading, scaling
+from handover.decision import actions, events, reloading, scaling, states
 from handover.decision.actions import Log, Tell
 from handover.decision.actions import Plain as Do
 from handover.decision.states import Phase
@@ -36,20 +36,33 @@ def launch(turn: Turn) -> None:
 def abandon(turn: Turn, why: str) -> None:
     """There is no successor, and there will be none."""
     turn.do(Do.ABANDON)
-    turn.verdict = why
+    turn.refusal = why
 
 
 def hand_over(turn: Turn, *, moved: bool) -> None:
-    """The successor serves. The next reload is its own, and so is the verdict; the target is safe with it."""
+    """The successor serves. The next reload is its own; the target is safe with it. Who waits for this one is told when we leave."""
     reload = turn.reload
     assert reload
     turn.do(Do.HAND_OVER)
-    reloading.conclude(turn, "", replaced=True)
+    reloading.judge(turn, "", replaced=True)
     wish = turn.state.wish
     turn.do(actions.Bequeath(events.Word(wish is not None, turn.state.outcome, turn.fleet.target if reload.scaled else None)))
     turn.do(*(Tell(client, {"ask": "again"}) for client in wish or ()))
     scaling.answer(turn)
     turn.become(wish=None, leaving=turn.now.time + (_MOVING if moved else 0.0))
+
+
+def leave(turn: Turn) -> None:
+    """End when no worker of ours accepts connections any more. The pids of those that do are known to nobody but us."""
+    if turn.state.leaving is None or turn.now.time < turn.state.leaving:
+        return
+    orders = states.everybody(turn.fleet)
+    turn.become(fleet=states.ordered(turn.fleet, orders))
+    turn.do(*(actions.Retire(pid) for pid in (*orders.retire, *orders.end)))
+    if not turn.fleet.leaving:
+        if turn.reload:
+            reloading.tell(turn)
+        turn.do(Do.LEAVE)
 
 
 def heard(turn: Turn, word: events.Word) -> None:

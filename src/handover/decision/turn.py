@@ -13,14 +13,13 @@ from handover.decision.states import Fleet
 class Turn:
     """What the parts of the life of a service write to while an event is taken up; they are the other modules of this room.
 
-    `verdict` is that on the reload, None while there is none, empty when all is well. It is told when the workers have their orders: who
-    hears it finds new ones alone.
+    `refusal` says why the reload under way is refused, None while it is not. It is told when the workers have their orders.
     """
 
     def __init__(self, state: State, now: Now) -> None:
         self._became, self.now = state, now
         self.actions: list[Action] = []
-        self.verdict: str | None = None
+        self.refusal: str | None = None
 
     @property
     def state(self) -> State:

@@ -1,4 +1,4 @@
-"""A page of memory that the master shares with its workers: each one's tally and heartbeat, and whether the service is stopping."""
+"""A page of memory that the master shares with its workers: each one's tally and heartbeat, who is to leave, whether the service stops."""
 
 import math
 import mmap
@@ -23,8 +23,9 @@ class Board:
     """
 
     def __init__(self, slots: int = 1024) -> None:
-        memory = memoryview(mmap.mmap(-1, 8 + slots * 32))
-        self._flags, self._counts, self._beats = memory[:8], memory[8 : 8 + slots * 24].cast("Q"), memory[8 + slots * 24 :].cast("d")
+        memory = memoryview(mmap.mmap(-1, 8 + slots * 33))
+        self._counts, self._beats = memory[8 : 8 + slots * 24].cast("Q"), memory[8 + slots * 24 : 8 + slots * 32].cast("d")
+        self._flags, self._dismissed = memory[:8], memory[8 + slots * 32 :]
 
     @property
     def stopping(self) -> bool:
@@ -39,9 +40,18 @@ class Board:
         """An empty slot for a worker about to be forked; `used` are those of the workers that there are."""
         slot = next(number for number in range(len(self._beats)) if number not in used)
         self.write(slot, 0, 0, 0)
+        self._dismissed[slot] = 0
         # It has all the time until its first beat.
         self._beats[slot] = math.inf
         return slot
+
+    def dismiss(self, slot: int) -> None:
+        """The slot's worker is to leave, whatever has become of the signals that tell it."""
+        self._dismissed[slot] = 1
+
+    def dismissed(self, slot: int) -> bool:
+        """Whether it is."""
+        return self._dismissed[slot] == 1
 
     def write(self, slot: int, requests: int, connections: int, active: int) -> None:
         """The worker's own view of itself: a `Tally`, in pieces since this is done after each request."""

@@ -30,6 +30,11 @@ class Errand(NamedTuple):
     orders: socket.socket | None
     asking: socket.socket | None
 
+    @property
+    def dismissed(self) -> bool:
+        """Whether the master wants this process to leave."""
+        return self.board.dismissed(self.slot)
+
     def beat(self) -> None:
         """gunicorn's own heartbeat is a file, which the master makes before each fork (gunicorn/workers/workertmp.py)."""
         self.board.beat(self.slot)

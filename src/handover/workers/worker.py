@@ -29,7 +29,7 @@ from gevent.server import StreamServer
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
-from handover.process import close_to_equals, end_with_parent, name_process
+from handover.process import LEAVE, close_to_equals, end_with_parent, name_process
 from handover.settings.pin import pin
 from handover.workers import sharing, template
 from handover.workers.check import check
@@ -58,6 +58,7 @@ class HandoverWorker(GeventWorker):
         self.orphaned = False
         self.leave: Any = None
         self.pools: list[Pool] = []
+        self.servers: list[StreamServer] = []
 
     # Boot
 
@@ -69,7 +70,7 @@ class HandoverWorker(GeventWorker):
         """
         close_to_equals(False)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, LEAVE):
             signal.signal(number, signal.SIG_DFL)
         for number in (*_IGNORED, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)
@@ -123,6 +124,7 @@ class HandoverWorker(GeventWorker):
             self.errand = template.serve(self, errand, seen)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
         super().init_signals()
+        signal.signal(LEAVE, self.handle_exit)
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -134,27 +136,46 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
-        servers = [self._listen(listener) for listener in self.sockets]
+        self.servers = [self._listen(listener) for listener in self.sockets]
+        os.register_at_fork(after_in_child=self._forked)
         self.errand.report("ready")
-        while self.alive:
+        while self.alive and not self.errand.dismissed:
             self.notify()
             self.tally()
             self._end_idle(time.monotonic())
             self.leave.wait(1.0)
-        for server in servers:
+        # gunicorn announces the end of a connection by this (workers/base_async.py, handle_request).
+        self.alive = False
+        for server in self.servers:
             server.close()
+        self.errand.report("closed")
         self._drain()
         wake.stop()
+        self.errand.report("done")
+
+    def _forked(self) -> None:
+        """In a process that the application has forked: it is no worker, accepts nothing, and ends when it is told to.
+
+        gevent's loop goes on in a fork, with all that it watches (gevent.os, fork_gevent); and a copy of a listener keeps its address.
+        """
+        for server in self.servers:
+            server.close()
+        signal.set_wakeup_fd(-1)
+        for number in (*self.SIGNALS, LEAVE):
+            if getattr(signal.getsignal(number), "__self__", None) is self:
+                signal.signal(number, signal.SIG_DFL)
 
     def _woken(self) -> None:
         """A signal arrived: its Python handler has run by the time that this does."""
         with contextlib.suppress(OSError):
             os.read(self.PIPE[0], 4096)
-        if not self.alive:
+        if not self.alive or self.errand.dismissed:
             self.leave.set()
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
+        # gunicorn has its programs inherit them; ours get theirs from the master (successor.py).
+        os.set_inheritable(listener.fileno(), False)
         # Room of its own, so that a flood at one listener leaves the others open.
         pool = Pool(self.worker_connections)
         self.pools.append(pool)

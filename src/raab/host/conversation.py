@@ -24,6 +24,8 @@ from raab.host.processes import started
 _RUN = "/run/raab"
 # Seconds for systemd to hear of a new master (handover/outside/successor.py): a moment, unless the machine is overloaded.
 NAMING_SECONDS = 3.0
+# Seconds for the verdict on a reload. The master keeps the limits of the settings itself and always answers; this bounds the rest.
+PATIENCE = 3600.0
 _STEP = 0.05
 # Processes that systemd has vouched for, with their start times: one that was the master has not become an impostor since.
 _masters: set[tuple[int, str]] = set()

@@ -6,11 +6,8 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host.conversation import Conversation
+from raab.host.conversation import PATIENCE, Conversation
 from raab.host.processes import children
-
-# The master keeps the limits of a release (load_timeout) itself and always answers; this bounds the rest.
-_PATIENCE = 3600.0
 
 
 class Asked:
@@ -20,7 +17,7 @@ class Asked:
     def __init__(self, release: str) -> None:
         """Raises RaabError when no master runs."""
         self.began = time.time()
-        self.conversation = Conversation(_PATIENCE)
+        self.conversation = Conversation(PATIENCE)
         self.old = children(self.conversation.peer)
         self.conversation.say(verb="hold", release=release)
 

@@ -6,9 +6,7 @@ import argparse
 
 from raab.errors import RaabError
 from raab.host.control import ask
-
-# The master keeps its own limits (load_timeout for the trial, a new master and its workers) and always answers; this bounds the rest.
-_PATIENCE = 3600.0
+from raab.host.conversation import PATIENCE
 
 
 def run(args: argparse.Namespace) -> int:
@@ -16,7 +14,7 @@ def run(args: argparse.Namespace) -> int:
 
     The master does all of it, the trial too: systemd 252 does not give credentials to a unit's ExecReload=.
     """
-    verdict = ask(_PATIENCE, verb="reload", trial=True)
+    verdict = ask(PATIENCE, verb="reload", trial=True)
     if not verdict["good"]:
         reason, _, hint = verdict["reason"].partition("\nhint: ")
         raise RaabError(f"reload: refused, the old workers serve on, got {reason}", hint or "repair it, then reload again")

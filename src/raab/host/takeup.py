@@ -8,7 +8,7 @@ from typing import Any
 from raab.errors import RaabError
 from raab.host import loading, systemd
 from raab.host.control import ask
-from raab.host.conversation import Unanswered
+from raab.host.conversation import PATIENCE, Unanswered
 from raab.host.held import judge
 from raab.host.paths import UNIT
 from raab.host.processes import children
@@ -49,7 +49,7 @@ def take_up(restart: str, waits: float, teller: Teller) -> None:
     if active and not restart:
         teller.step("handing over to new workers")
         began = time.time()
-        judge(ask(5 * waits + 10, verb="reload", trial=False), began, "reload: the new workers do not serve")
+        judge(ask(PATIENCE, verb="reload", trial=False), began, "reload: the new workers do not serve")
         return
     verb = "restart" if active else "start"
     reason = f" ({restart})" if active else ""
