@@ -158,14 +158,18 @@ SABOTAGES = (
         "systemctl disable raab",
     ),
     Sabotage(
-        "what forks cannot share is shared, and a template that hangs is waited for",
+        "what forks cannot share is shared, a template that hangs is waited for, and workers leave by SIGTERM, unasked whether they have",
         {
+            "handlers": "releases that answer new connections",
             **dict.fromkeys(("import-connection", "import-thread"), "how it is loaded: wanted each, by 0 templates, got shared"),
             "template-stopped": "fulfilled within 15 s: wanted True, got False|could not be carried through",
         },
         (
             Patch("src/handover/workers/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
             Patch("src/handover/workers/sharing.py", "return _threads_beside(seen)", 'return ""'),
+            Patch("src/handover/workers/board.py", "self._dismissed[slot] = 1", "pass"),
+            Patch("src/handover/master.py", "            sig = LEAVE\n", ""),
+            Patch("src/handover/decision/processes.py", "turn.reload.taken and not turn.fleet.leaving", "turn.reload.taken"),
             Patch("src/handover/crew.py", "elif hand.orders and now - hand.tmp.last_update() > _SILENCE:", "elif False:"),
         ),
     ),

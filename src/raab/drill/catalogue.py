@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raab.deploy import exitcodes
-from raab.drill import broken, clock, deployers, deploys, faults, lifecycle, memory, scaling, templates, unshared
+from raab.drill import broken, clock, deployers, deploys, faults, handlers, lifecycle, memory, scaling, templates, unshared
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError
@@ -72,6 +72,8 @@ DRILLS = (
           unshared.connection),
     Drill("import-thread", "an application that starts a native thread at import is loaded by each worker, and everybody is told why",
           unshared.thread),
+    Drill("handlers", "an application that replaces every signal handler serves nobody any more when a reload away from it is done",
+          handlers.replaced),
     Drill("out-of-memory", "of a worker that the kernel kills for its memory only what it was serving is lost; it is replaced",
           memory.worker_out_of_memory, in_lab=True),
     Drill("worker-stopped", "a hung worker is replaced within its time limit; new connections are served meanwhile", faults.worker_stopped,
