@@ -85,7 +85,7 @@ SABOTAGES = (
             Patch(
                 "src/handover/settings/configuration.py", "except (Exception, SystemExit) as error:", "except ZeroDivisionError as error:"
             ),
-            Patch("src/handover/decision/succession.py", "    turn.verdict = why", "    turn.do(Do.LEAVE)"),
+            Patch("src/handover/decision/succession.py", "    turn.refusal = why", "    turn.do(Do.LEAVE)"),
             Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
             Patch("src/handover/master.py", 'if lacking := ", ".join(fingerprint.lacking(prints)):', 'if lacking := "":'),
             Patch("src/handover/settings/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
