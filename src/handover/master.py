@@ -233,14 +233,11 @@ class HandoverArbiter(Arbiter):
         """gunicorn's check of heartbeats, once a second, and whatever else has a time limit."""
         super().murder_workers()
         now = time.monotonic()
-        self._end_overdue()
+        for pid in self.crew.overdue(now):
+            self.kill_worker(pid, signal.SIGKILL)
         # Workers beat every second, so a third of systemd's patience is plenty.
         if self.notifier.watchdog and self.crew.beats(now, self.notifier.watchdog / 3 + 1):
             self.notifier.send("WATCHDOG=1")
-
-    def _end_overdue(self) -> None:
-        for pid in self.crew.overdue(time.monotonic()):
-            self.kill_worker(pid, signal.SIGKILL)
 
     def manage_workers(self) -> None:
         """gunicorn calls it once a turn of its loop."""
@@ -248,7 +245,9 @@ class HandoverArbiter(Arbiter):
 
     def reap_workers(self) -> None:
         """Take note of ended processes. No exit status of a worker ends the master, unlike gunicorn's 3 and 4."""
-        self._end_overdue()
+        if self.state.stopping:
+            # gunicorn's stop looks at nobody's heart, and waits for the dead as long as for the living.
+            self.murder_workers()
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

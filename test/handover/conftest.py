@@ -23,6 +23,7 @@ import os, handover
 _root = os.path.dirname(os.path.abspath(__file__))
 wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
 worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
+timeout = {timeout}
 graceful_timeout, keepalive, control_socket_disable, worker_connections = {graceful}, {keepalive}, True, {connections}
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
 on_starting = handover.Options(
@@ -86,6 +87,7 @@ class Master:
             "one_by_one": False,
             "keepalive": 75,
             "graceful": 10,
+            "timeout": 30,
             "head_timeout": 15,
             "shared": True,
         }

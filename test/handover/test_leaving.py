@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What a view does is a function of this name; the answer names the process.
 WSGI = """
-import json, multiprocessing, os, signal, subprocess, sys
+import atexit, json, multiprocessing, os, signal, sys
 import gevent
 from gevent import monkey
 from raab.drill.target import with_drill_routes
@@ -54,7 +54,8 @@ def child(work):
 
 def busy(): return child(deaf)
 def looping(): return child(lambda: gevent.sleep(60))
-def program(): return subprocess.Popen(["sleep", "60"], close_fds=False).pid
+def program(): return os.posix_spawn("/bin/sleep", ["sleep", "60"], os.environ)
+def lingering(): atexit.register(block, 60); busy()
 def stuck():
     gevent.spawn_later(0.2, block, 60)
     return busy()
@@ -167,10 +168,10 @@ def test_what_an_application_forks_is_no_worker(start: Callable[..., Master], ac
             os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("action", ["busy", "pool", "stuck"])
+@pytest.mark.parametrize("action", ["busy", "pool", "stuck", "lingering"])
 def test_a_stop_waits_for_nothing_that_hangs(start: Callable[..., Master], action: str) -> None:
-    """A pool that never ends, a view that never returns, a process that hears no signal: all are gone soon after the workers are."""
-    master = start(wsgi=WSGI, graceful=2)
+    """A pool that never ends, a view that never returns, a process that hears no signal, an interpreter that does not end."""
+    master = start(wsgi=WSGI, graceful=30 if action == "lingering" else 2)
     with suppress(TimeoutError):
         # multiprocessing waits for its pool in a way that gevent does not know.
         ask(master, f"/do/{action}", seconds=1)
@@ -180,6 +181,17 @@ def test_a_stop_waits_for_nothing_that_hangs(start: Callable[..., Master], actio
     os.kill(pid, signal.SIGTERM)
     master.wait(lambda: not alive(pid), seconds=14)
     master.wait(lambda: not any(map(alive, forked)), seconds=1)
+
+
+def test_a_stop_waits_for_no_dead_heart(start: Callable[..., Master]) -> None:
+    """A worker that hangs is ended after `timeout`, as at any other time, and not after graceful_timeout."""
+    master = start(wsgi=WSGI, graceful=60, timeout=2)
+    done = ask(master, "/do/stuck")
+    time.sleep(0.3)
+    pid = master.status()["pid"]
+    os.kill(pid, signal.SIGTERM)
+    master.wait(lambda: not alive(pid), seconds=6)
+    assert not alive(done["pid"])
 
 
 def test_a_worker_that_leaves_of_its_own_accord_is_replaced_at_once(start: Callable[..., Master]) -> None:

@@ -174,8 +174,6 @@ class HandoverWorker(GeventWorker):
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        # gunicorn has its programs inherit them; ours get theirs from the master (successor.py).
-        os.set_inheritable(listener.fileno(), False)
         # Room of its own, so that a flood at one listener leaves the others open.
         pool = Pool(self.worker_connections)
         self.pools.append(pool)
