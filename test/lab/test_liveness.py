@@ -28,6 +28,16 @@ import os, time
 if os.path.exists("{FLAG}"):
     time.sleep(600)
 """
+# Of a pool whose processes are at work for an hour.
+POOL = """
+import multiprocessing
+from gevent import monkey
+_inner = application
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/pool":
+        multiprocessing.Pool(2).map(monkey.get_original("time", "sleep"), [3600] * 4)
+    return _inner(environ, start_response)
+"""
 # /spin keeps the interpreter busy, /block keeps it from running any Python, signal handlers included.
 STUCK = """
 import hashlib
@@ -127,3 +137,19 @@ def test_all_workers_hang(service: Service) -> None:
         # The third request waited for the new master and holds one of its workers in C: no later test shall inherit that.
         service.switch(service.base)
         service.run("systemctl kill --signal=KILL raab")
+
+
+def test_a_restart_behind_a_pool_that_never_ends(service: Service) -> None:
+    """multiprocessing waits for its pool in a way that gevent does not know: the worker hangs, and its pool's processes hear no signal."""
+    service.settings("production: {server: {timeout: 5}}\n")
+    service.switch(service.variant(Content(after=POOL)))
+    service.systemctl("reload")
+    with pytest.raises(TimeoutError):
+        urllib.request.urlopen("http://{}:{}/pool".format(*service.address), timeout=1)
+    before = service.run("ps -o pid= -u raab").out.split()
+    # A master, a template, two workers, two processes of the pool.
+    assert len(before) >= 6
+    done = service.systemctl("restart")
+    assert done.seconds < 15
+    left = service.run(f"ps -o pid= -p {','.join(before)}", check=False).out.split()
+    assert not left
