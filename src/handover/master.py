@@ -87,6 +87,7 @@ class HandoverArbiter(Arbiter):
         self.started = time.time()
         self._events: deque[Event] = deque()
         self._handling = False
+        self.ending: BaseException | None = None
         self._wake, self._wakeup = os.pipe()
         for fd in (self._wake, self._wakeup):
             os.set_blocking(fd, False)
@@ -197,9 +198,9 @@ class HandoverArbiter(Arbiter):
             case Do.HALT:
                 if self.predecessor:
                     self.predecessor.tell(f"failed {self.state.why}")
-                raise HaltServer(f"not started: {self.state.why}", self.WORKER_BOOT_ERROR)
+                self.ending = HaltServer(f"not started: {self.state.why}", self.WORKER_BOOT_ERROR)
             case Do.LEAVE:
-                raise StopIteration
+                self.ending = StopIteration()
 
     def init_signals(self) -> None:
         """gunicorn's handlers, and a pipe that wakes the loop. What was blocked until now (see raab.service) arrives."""
@@ -240,8 +241,11 @@ class HandoverArbiter(Arbiter):
             self.notifier.send("WATCHDOG=1")
 
     def manage_workers(self) -> None:
-        """gunicorn calls it once a turn of its loop."""
+        """gunicorn calls it once a turn of its loop, which these exceptions end (arbiter.py, run); anywhere else they would cut off what
+        is being done, as the note that a process has ended."""
         self.handle(events.Plain.TICK)
+        if self.ending:
+            raise self.ending
 
     def reap_workers(self) -> None:
         """Take note of ended processes. No exit status of a worker ends the master, unlike gunicorn's 3 and 4."""
