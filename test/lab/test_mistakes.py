@@ -113,10 +113,10 @@ def test_another_listening_address(service: Service, traffic: Traffic, command: 
     before = service.status()
     new: Address = (service.address[0], 8001)
     service.settings('production: {server: {bind: "0.0.0.0:8001"}}\n')
-    # While it answers at both, clients go over to the new one.
+    # While it answers at both, clients go over to the new one. The reload is over when nobody serves the old one any more.
     with contextlib.ExitStack() as later:
         with traffic():
-            service.run("kill -HUP $(systemctl show -P MainPID raab)" if "HUP" in command else "systemctl reload raab")
+            service.run("kill -HUP $(systemctl show -P MainPID raab)" if "HUP" in command else "systemctl reload --no-block raab")
             answering(new)
             later.enter_context(traffic(Mix(), new, settle=0))
         after = service.reloaded(before)
