@@ -41,8 +41,9 @@ def start(paths: Paths, request: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def wait_for_previous(seconds: float = 10) -> None:
-    """The previous activation may still be pruning after its verdict: that takes moments. One still at work is a reason to refuse."""
+def wait_for_previous(seconds: float = 30) -> None:
+    """The previous activation may still be pruning after its verdict: that takes moments, or many seconds on a disk that is busy. One still
+    at work is a reason to refuse."""
     end = time.monotonic() + seconds
     while activating():
         if time.monotonic() > end:
