@@ -64,7 +64,7 @@ SABOTAGES = (
         },
         (
             Patch(
-                "src/handover/decision/states.py",
+                "src/handover/decision/ordering.py",
                 "incoming, _surplus(fleet, new))\n\n\ndef _one_by_one",
                 "incoming, tuple(m.pid for m in fleet.of(Phase.SERVING) if m.generation != incoming))\n\n\ndef _one_by_one",
             ),
@@ -111,10 +111,12 @@ SABOTAGES = (
             Patch("systemd/raab.service", "FileDescriptorStoreMax=16", "FileDescriptorStoreMax=0"),
             Patch("systemd/raab.service", "Restart=always", "Restart=no"),
             Patch(
-                "src/handover/decision/states.py", "Orders(max(0, fleet.target - len(here)), fleet.generation", "Orders(0, fleet.generation"
+                "src/handover/decision/ordering.py",
+                "Orders(max(0, fleet.target - len(here)), fleet.generation",
+                "Orders(0, fleet.generation",
             ),
             Patch(
-                "src/handover/decision/states.py",
+                "src/handover/decision/ordering.py",
                 "if template is None else None, end",
                 "if template is None and fleet.incoming else None, end",
             ),

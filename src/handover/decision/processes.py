@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from handover.decision import actions, events, reloading, scaling, states, succession
+from handover.decision import actions, events, ordering, reloading, scaling, states, succession
 from handover.decision.actions import Log
 from handover.decision.actions import Plain as Do
-from handover.decision.states import Orders, Phase
+from handover.decision.ordering import Orders
+from handover.decision.states import Phase
 from handover.decision.turn import Turn
 
 # Seconds before another worker is forked when the last one could not boot: doubled with each attempt, up to the longest.
@@ -69,7 +70,7 @@ def settle(turn: Turn) -> None:
             return
         elif states.failed(turn.fleet):
             reloading.give_up(turn, turn.state.why)
-        orders = _possible(turn, states.settle(turn.fleet))
+        orders = _possible(turn, ordering.due(turn.fleet))
         if not (orders.spawn or orders.retire or orders.end or orders.load is not None):
             break
         _order(turn, orders)
@@ -93,7 +94,7 @@ def _possible(turn: Turn, orders: Orders) -> Orders:
 
 def _order(turn: Turn, orders: Orders) -> None:
     last = turn.fleet.orders
-    fleet = states.ordered(turn.fleet, orders)
+    fleet = ordering.ordered(turn.fleet, orders)
     turn.become(fleet=fleet)
     turn.do(*(actions.Retire(pid) for pid in (*orders.retire, *orders.end)))
     template = fleet.template(orders.generation)

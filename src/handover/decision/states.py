@@ -1,14 +1,13 @@
 """Who waits, who leaves: the hand-over as values, with no process in sight.
 
-A `Fleet` is what the master knows of its processes. Events (`reload`, `forked`, `ready`, `left`) return the next fleet;
-`settle` says what has to be done about it now. `reloads` puts both into the life of a service, and the master is the shell that
-turns real events into these calls and the returned orders into forks and signals. A generation is complete when as many of its
-workers serve as the target asks for; only then do the workers of older generations retire.
+A `Fleet` is what the master knows of its processes. Events (`reload`, `forked`, `ready`, `left`) return the next one; `ordering` says what
+it asks for now. A generation is complete when as many of its workers serve as the target asks for; only then do the workers of older
+generations retire.
 """
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from handover.settings.options import Options
 
@@ -91,22 +90,6 @@ class Fleet:
         return self.loads[self.incoming or self.generation]
 
 
-class Orders(NamedTuple):
-    """What the master does now: have `spawn` workers of `generation` and the template of `load` forked, let `retire` finish what they
-    hold and leave, end the templates `end`."""
-
-    spawn: int = 0
-    generation: int = 0
-    retire: tuple[int, ...] = ()
-    load: int | None = None
-    end: tuple[int, ...] = ()
-
-
-# Workers to be: asked for, or on their way.
-_COMING = (Phase.ORDERED, Phase.BOOTING)
-_HERE = (*_COMING, Phase.SERVING)
-
-
 def reload(fleet: Fleet, target: int, load: Load) -> Fleet:
     """A new generation is wanted, and none is on its way."""
     assert fleet.incoming is None
@@ -114,20 +97,6 @@ def reload(fleet: Fleet, target: int, load: Load) -> Fleet:
     gradual = load.options.one_by_one and bool(fleet.of(Phase.SERVING))
     loads = {**fleet.loads, newest: load}
     return replace(fleet, target=target, incoming=newest, newest=newest, crashes=0, one_by_one=gradual, loads=loads)
-
-
-def ordered(fleet: Fleet, orders: Orders) -> Fleet:
-    """The orders are being carried out. What was asked of a template that is ended now is not wanted any more."""
-    ended = {t.generation for t in fleet.templates if t.pid in orders.end}
-    wanted = (m for m in fleet.members if m.phase is not Phase.ORDERED or m.generation not in ended)
-    members = tuple(replace(m, phase=Phase.RETIRING) if m.pid and m.pid in orders.retire else m for m in wanted)
-    new = tuple(Member(fleet.orders + 1 + place, orders.generation) for place in range(orders.spawn))
-    count = fleet.orders + orders.spawn
-    templates = tuple(t for t in fleet.templates if not t.pid or t.pid not in orders.end)
-    if orders.load is not None:
-        count += 1
-        templates = (*templates, Member(count, orders.load))
-    return replace(fleet, members=members + new, templates=templates, orders=count)
 
 
 def forked(fleet: Fleet, order: int, pid: int) -> Fleet:
@@ -216,11 +185,6 @@ def failed(fleet: Fleet) -> bool:
     return fleet.incoming is not None and fleet.crashes > fleet.target
 
 
-def everybody(fleet: Fleet) -> Orders:
-    """All are to leave, for another master serves."""
-    return Orders(retire=tuple(m.pid for m in fleet.of(Phase.BOOTING, Phase.SERVING)), end=tuple(t.pid for t in fleet.templates if t.pid))
-
-
 def taken_over(fleet: Fleet) -> Fleet:
     """The incoming generation is complete and is the one that serves from now on."""
     assert fleet.incoming is not None
@@ -241,56 +205,3 @@ def given_up(fleet: Fleet, target: int) -> Fleet:
     members = tuple(m for m in fleet.members if m.phase is not Phase.ORDERED or m.generation != fleet.incoming)
     loads = {number: load for number, load in fleet.loads.items() if number != fleet.incoming}
     return replace(fleet, target=target, members=members, incoming=None, crashes=0, one_by_one=False, loads=loads)
-
-
-def settle(fleet: Fleet) -> Orders:
-    """What to do now. Idempotent: asked again after its orders were carried out, it orders nothing."""
-    orders = _wanted(fleet)
-    # That of the generation that serves stays while another one is on its way, which may be given up.
-    superfluous = tuple(t.pid for t in fleet.templates if t.pid and t.generation not in (fleet.generation, fleet.incoming))
-    if fleet.load.each:
-        return orders._replace(end=superfluous)
-    template = fleet.template(orders.generation)
-    able = template is not None and template.phase is Phase.SERVING
-    return orders._replace(spawn=orders.spawn if able else 0, load=orders.generation if template is None else None, end=superfluous)
-
-
-def _wanted(fleet: Fleet) -> Orders:
-    if fleet.incoming is None:
-        return _steady(fleet)
-    return _one_by_one(fleet, fleet.incoming) if fleet.one_by_one else _all_at_once(fleet, fleet.incoming)
-
-
-def _steady(fleet: Fleet) -> Orders:
-    """Workers of other generations leave, the serving ones not before this generation serves in full."""
-    here = fleet.of(*_HERE, generation=fleet.generation)
-    full = len(fleet.of(Phase.SERVING, generation=fleet.generation)) >= fleet.target
-    others = fleet.of(Phase.BOOTING, Phase.SERVING) if full else fleet.of(Phase.BOOTING)
-    leaving = tuple(m.pid for m in others if m.generation != fleet.generation)
-    return Orders(max(0, fleet.target - len(here)), fleet.generation, leaving + _surplus(fleet, here))
-
-
-def _all_at_once(fleet: Fleet, incoming: int) -> Orders:
-    new = fleet.of(*_HERE, generation=incoming)
-    return Orders(max(0, fleet.target - len(new)), incoming, _surplus(fleet, new))
-
-
-def _one_by_one(fleet: Fleet, incoming: int) -> Orders:
-    """One worker more than the target at any time: the next is forked when the one just replaced has gone."""
-    new = fleet.of(*_HERE, generation=incoming)
-    serving = fleet.of(Phase.SERVING)
-    old = tuple(m for m in serving if m.generation != incoming)
-    # Old workers that do not serve yet take room and give nothing; of those that do, so many as have been replaced.
-    idle = tuple(m.pid for m in fleet.of(Phase.BOOTING) if m.generation != incoming)
-    leaving = idle + tuple(m.pid for m in old)[: max(0, len(serving) - fleet.target)]
-    room = len(fleet.members) <= fleet.target
-    return Orders(int(room and len(new) < fleet.target), incoming, leaving + _surplus(fleet, new))
-
-
-def _surplus(fleet: Fleet, members: tuple[Member, ...]) -> tuple[int, ...]:
-    """Those beyond the target: first the ones that do not serve yet, then the oldest, as gunicorn's TTOU has it.
-
-    One that is not forked yet cannot be told to leave: its turn comes when it is.
-    """
-    order = sorted(members, key=lambda m: (m.phase is not Phase.ORDERED, m.phase is Phase.SERVING, m.order))
-    return tuple(m.pid for m in order[: max(0, len(members) - fleet.target)] if m.pid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from handover.decision import actions, events, reloading, scaling, states
+from handover.decision import actions, events, ordering, reloading, scaling
 from handover.decision.actions import Log, Tell
 from handover.decision.actions import Plain as Do
 from handover.decision.states import Phase
@@ -56,8 +56,8 @@ def leave(turn: Turn) -> None:
     """End when no worker of ours accepts connections any more. The pids of those that do are known to nobody but us."""
     if turn.state.leaving is None or turn.now.time < turn.state.leaving:
         return
-    orders = states.everybody(turn.fleet)
-    turn.become(fleet=states.ordered(turn.fleet, orders))
+    orders = ordering.everybody(turn.fleet)
+    turn.become(fleet=ordering.ordered(turn.fleet, orders))
     turn.do(*(actions.Retire(pid) for pid in (*orders.retire, *orders.end)))
     if not turn.fleet.leaving:
         if turn.reload:
