@@ -90,6 +90,11 @@ class Session:
         """Take the lock, and answer with what is there now that nobody else can change it."""
         # The descriptor stays open, and so the lock held, until this process ends.
         self.held = lock.acquire(self.paths.lock, {key: str(request[key])[:200] for key in ("who", "machine", "what")})
+        if facts.has_verdict(self.paths):
+            from raab.host import follow
+
+            # What an activation prunes after its verdict would be missing from what the facts say is there.
+            follow.wait_for_previous()
         found = facts.gather(self.paths)
         if found["activating"]:
             os.close(self.held)

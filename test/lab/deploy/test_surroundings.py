@@ -126,3 +126,16 @@ def test_the_doctor_finds_what_was_changed_behind_raab_s_back(project: Any, lab:
     project.mark("well again")
     project.fab("deploy", "--hosts", host.name)
     assert "BAD" not in project.fab("doctor", "--hosts", host.name).out
+
+
+def test_a_deploy_stages_nothing_while_the_one_before_still_prunes(project: Any, lab: Any) -> None:
+    """What is pruned after a verdict would be missing from what the next deploy believes to be there."""
+    (host,) = lab.hosts(1)
+    project.mark("pruned")
+    project.fab("deploy", "--hosts", host.name)
+    shell = lab.shell(host)
+    # It has given its verdict, and takes the parts away that no release needs.
+    shell.run("systemd-run --quiet --collect --unit=raab-activate sh -c 'sleep 2.5; rm -rf /opt/raab/cache/parts/*'")
+    project.mark("after it")
+    project.fab("deploy", "--hosts", host.name)
+    assert shell.run("ls /opt/raab/cache/parts").out.split()
