@@ -14,6 +14,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from typing import Any
@@ -75,7 +76,7 @@ class HandoverArbiter(Arbiter):
         newest = int(os.environ.pop(successor.GENERATION, "0"))
         self.predecessor = predecessor(os.environ)
         self.listeners = Listeners(self.notifier)
-        self.LISTENERS = self.listeners.open(self.cfg, self.log)  # type: ignore[misc]  # gunicorn sets it so, too
+        self._open_listeners()
         # gunicorn takes the files of its UNIX sockets away when it ends, unless they are systemd's. They are: it keeps the sockets.
         self.systemd = True
         self.prints = fingerprint.of_master()
@@ -83,7 +84,7 @@ class HandoverArbiter(Arbiter):
         self.root = self.options.root or ""
         wanted = self._target()
         fleet = states.reload(Fleet(wanted, newest=newest), wanted, self._load(self._resolved()))
-        self.state = State(fleet, follows=self.predecessor is not None)
+        self.state = State(fleet, follows=self.predecessor is not None, moving=self.listeners.leaving)
         self.started = time.time()
         self._events: deque[Event] = deque()
         self._handling = False
@@ -96,6 +97,17 @@ class HandoverArbiter(Arbiter):
         if self.predecessor:
             self.selector.register(self.predecessor.channel, selectors.EVENT_READ, self._heard_predecessor)
         self.notifier.extend(self.options.load_timeout)
+
+    def _open_listeners(self) -> None:
+        try:
+            self.LISTENERS = self.listeners.open(  # type: ignore[misc]  # gunicorn sets it so, too
+                self.cfg, self.log, follows=self.predecessor is not None
+            )
+        except (OSError, ValueError) as error:
+            self.log.error("cannot listen: %s", error)
+            if self.predecessor:
+                self.predecessor.tell(f"failed cannot listen: {error}")
+            sys.exit(1)
 
     @property
     def options(self) -> Options:
@@ -150,7 +162,7 @@ class HandoverArbiter(Arbiter):
             case actions.Restore(settings):
                 self._restore(settings)
             case actions.Tell(client, word, True):
-                client.tell({**word, "bind": self.cfg.bind[0], "load_timeout": self.options.load_timeout})
+                client.tell({**word, "bind": list(self.cfg.bind), "load_timeout": self.options.load_timeout})
             case actions.Tell(client, word):
                 client.answer(word)
             case actions.TellStatus(client):
@@ -181,10 +193,16 @@ class HandoverArbiter(Arbiter):
             case Do.SAVE:
                 self._save()
             case Do.SERVE:
+                self.listeners.listen(self.LISTENERS)
                 if self.options.control:
                     self.control = Control(self.options.control, self.selector, self.log.error)
                 if self.predecessor:
                     self.predecessor.tell("ready moved" if self.listeners.moved else "ready")
+            case Do.DRAIN:
+                if self.listeners.drained(self.LISTENERS):
+                    self.handle(events.Plain.DRAINED)
+            case Do.DROP:
+                self.LISTENERS = self.listeners.drop(self.LISTENERS)  # type: ignore[misc]
             case Do.ANNOUNCE:
                 self.listeners.keep(self.LISTENERS)
                 self.notifier.send("READY=1")
@@ -449,6 +467,7 @@ class HandoverArbiter(Arbiter):
         self.selector.unregister(self.successor.channel)
         self.successor.channel.close()
         self.successor = None
+        self.listeners.alone(self.LISTENERS)
 
     def _heard_predecessor(self) -> Any:
         """Its only word: from then on we speak for the service."""

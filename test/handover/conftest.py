@@ -21,7 +21,7 @@ from raab.drill.values import Mix
 CONFIG = """
 import os, handover
 _root = os.path.dirname(os.path.abspath(__file__))
-wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, ["127.0.0.1:{port}", *{more}], {workers}
+wsgi_app, pythonpath, bind, workers = "wsgi:application", _root, [*{bind}, *{more}], {workers}
 worker_class, logger_class = handover.HandoverWorker, handover.JournalLogger
 timeout = {timeout}
 graceful_timeout, keepalive, control_socket_disable, worker_connections = {graceful}, {keepalive}, True, {connections}
@@ -91,7 +91,7 @@ class Master:
             "head_timeout": 15,
             "shared": True,
         }
-        filled = {"port": self.port, "home": self.home, "prepare": None, **usual, **options}
+        filled = {"bind": [f"127.0.0.1:{self.port}"], "home": self.home, "prepare": None, **usual, **options}
         (folder / "gunicorn.py").write_text(config or CONFIG.format(**filled))
 
     def switch(self, name: str) -> None:

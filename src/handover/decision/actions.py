@@ -18,6 +18,8 @@ class Plain(Enum):
     HAND_OVER = "name the successor to systemd"
     SAVE = "keep the target"
     SERVE = "the first generation is complete: open the control socket, tell a predecessor"
+    DRAIN = "see whether somebody still waits at addresses that the settings do not name"
+    DROP = "give these addresses up, but for the workers that serve them"
     ANNOUNCE = "tell systemd that nothing is under way, and what serves"
     ANNOUNCE_TARGET = "tell systemd what serves"
     TIDY = "collect garbage, now that nobody waits"

@@ -17,6 +17,7 @@ class Plain(Enum):
     HUP = "a new generation is wanted"
     USR2 = "a new master is wanted"
     STOPPING = "the service ends"
+    DRAINED = "nobody waits any more at addresses that the settings do not name"
 
 
 class Scaled(NamedTuple):

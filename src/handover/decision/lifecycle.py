@@ -33,6 +33,8 @@ def _take(turn: Turn, event: Event) -> None:
             reloading.ask(turn, ())
         case events.Plain.USR2:
             succession.usr2(turn)
+        case events.Plain.DRAINED:
+            succession.moved(turn)
         case events.Plain.STOPPING:
             turn.become(stopping=True)
             turn.do(Do.ABANDON)
@@ -80,7 +82,9 @@ def _tick(turn: Turn) -> None:
     state, reload, time = turn.state, turn.reload, turn.now.time
     if state.leaving is not None:
         return
-    if reload and reload.held and time > reload.held.deadline:
+    if state.moving and not state.busy:
+        turn.do(Do.DRAIN)
+    elif reload and reload.held and time > reload.held.deadline:
         reloading.decide(turn)
     elif reload and reload.deadline is not None and time > reload.deadline:
         succession.abandon(turn, "the new master could not serve in time")

@@ -111,5 +111,7 @@ def _taken_over(turn: Turn) -> None:
     if not first:
         turn.become(reload=replace(turn.reload, taken=True) if turn.reload else None)
         return
-    turn.do(Do.SERVE, *([] if turn.state.follows else [Do.ANNOUNCE]))
+    # What is served beyond the settings is given up before the start is told to be over.
+    announced = [] if turn.state.follows else [Do.DRAIN] if turn.state.moving else [Do.ANNOUNCE]
+    turn.do(Do.SERVE, *announced)
     reloading.begin_next(turn)

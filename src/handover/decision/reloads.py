@@ -67,8 +67,9 @@ class State:
     """All that a master decides on.
 
     `wish`: the clients that wait for the next reload, or None when none was asked for. `scalers` wait for the target, each with the one
-    before. `follows`: a predecessor still speaks for the service. `leaving`: when to end, since a successor serves. `rest`: no process
-    is forked before that time. `why`: what the last process that could not boot had to say.
+    before. `follows`: a predecessor still speaks for the service. `moving`: this start has found sockets of addresses that the settings
+    do not name, which its first generation serves until nobody waits there. `leaving`: when to end, since a successor serves. `rest`: no
+    process is forked before that time. `why`: what the last process that could not boot had to say.
     """
 
     fleet: Fleet
@@ -77,6 +78,7 @@ class State:
     scalers: tuple[tuple[Client, int], ...] = ()
     outcome: Outcome | None = None
     follows: bool = False
+    moving: bool = False
     leaving: float | None = None
     stopping: bool = False
     rest: float = 0.0

@@ -65,6 +65,16 @@ def leave(turn: Turn) -> None:
         turn.do(Do.LEAVE)
 
 
+def moved(turn: Turn) -> None:
+    """Nobody waits any more at an address that is not wanted; so a generation follows that does not know it.
+
+    The workers of today close it when they leave, and a template that still held it would have clients wait there for nobody.
+    """
+    turn.become(moving=False)
+    turn.do(Log(logging.INFO, "reload: for addresses that the settings do not name any more"), Do.DROP)
+    reloading.ask(turn, ())
+
+
 def heard(turn: Turn, word: events.Word) -> None:
     """The predecessor has named us to systemd, or it is gone: in both cases we speak from now on."""
     if turn.fleet.generation == 0:

@@ -3,105 +3,156 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
 import socket
-import stat
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from gunicorn.sock import TCP6Socket, TCPSocket, UnixSocket
-
+from handover.outside.sockets import (
+    Address,
+    address_of,
+    adopted,
+    bound,
+    covers,
+    listens,
+    nobody_waits,
+    reachable,
+    share,
+    spread,
+    stored_name,
+)
 from handover.outside.systemd import STORED, Notifier
 
 _FIRST_FD = 3
-# Seconds to wait for an address that another master is about to give up.
-_CLOSING = 5.0
-
-
-def stored_name(address: Any) -> str:
-    """The name under which systemd keeps the socket of a configured address (FDNAME= allows no colon, sd_notify(3))."""
-    text = ":".join(map(str, address)) if isinstance(address, tuple) else str(address)
-    return f"{STORED}-{re.sub(r'[^A-Za-z0-9.]+', '-', text)}"
+# Seconds in which connections that wait at an address of before have to be accepted. It is a matter of milliseconds.
+_DRAINING = 5.0
 
 
 class Listeners:
-    """`given` says that a socket unit owns the sockets: then its addresses count, and not those of the settings."""
+    """`given` says that a socket unit owns the sockets: then its addresses count, and not those of the settings.
+
+    Addresses change while clients come, so three kinds of passed sockets stay for a while or for good. One whose address the settings
+    name. One whose address is a part of theirs (127.0.0.1:8000 of 0.0.0.0:8000): it would go on getting connections until the moment that
+    it is closed, and reset what has not been accepted by then; it does no harm, and stays until the service stops. And one that is not
+    wanted: beside a predecessor, that one's workers go on serving it until clients have found the new address; after a restart there is
+    nobody, so the first generation serves what waits there (`leaving`), and is followed by one that does not know it.
+    """
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
-        self._superfluous: list[str] = []
-        self._renewed: list[str] = []
+        self._forgotten: list[str] = []
         self._abandoned: list[str] = []
+        self._leaving: set[str] = set()
+        self._asked = 0.0
         self.names: list[str] = []
         self.given = False
+        # Whether we dropped an address that was served before.
+        self.moved = False
 
-    def open(self, settings: Any, log: Any) -> list[Any]:
+    def open(self, settings: Any, log: Any, *, follows: bool) -> list[Any]:
         """What the master listens on, as gunicorn's own objects: those of the sockets that sd_listen_fds(3) passes which the settings
-        ask for, and new ones for all else that they ask for. Exits when one cannot be had, as gunicorn does.
+        ask for, and new ones for all else that they ask for. Raises OSError or ValueError when one cannot be had.
 
-        gunicorn itself would take the passed sockets as they are and not look at its `bind` at all.
+        Beside a predecessor (`follows`) new ones do not listen until they are told to: until then who connects gets an answer from the
+        old workers, and should there be no new ones, nobody has noticed. gunicorn itself would take the passed sockets as they are and
+        not look at its `bind` at all.
         """
         passed = _passed()
         self.given = any(not name.startswith(STORED) for name, _ in passed)
         if self.given:
             self.names = [name for name, _ in passed]
-            return [_adopted(fd, settings, log) for _, fd in passed]
-        wanted = {stored_name(address): address for address in settings.address}
-        self.names = list(wanted)
-        kept: dict[str, Any] = {}
-        for name, fd in passed:
-            if name in wanted and name not in kept and _reachable(wanted[name]):
-                kept[name] = _adopted(fd, settings, log)
-                continue
-            if name in wanted:
-                self._renewed.append(name)
+            return [adopted(fd, settings, log) for _, fd in passed]
+        wanted = {stored_name(address): address for address in spread(settings.address)}
+        found: dict[str, Any] = {}
+        for passed_name, fd in passed:
+            name = self._sorted(passed_name, fd, wanted, follows)
+            if name and name not in found:
+                found[name] = adopted(fd, settings, log)
             else:
-                self._superfluous.append(name)
-                self._abandoned += [address for address in [_name_of(fd)] if isinstance(address, str)]
-            os.close(fd)
-        try:
-            return [kept.get(name) or _bound(address, settings, log) for name, address in wanted.items()]
-        except (OSError, ValueError) as error:
-            log.error("cannot listen: %s", error)
-            sys.exit(1)
+                os.close(fd)
+        for name, address in wanted.items():
+            found[name] = found.get(name) or bound(address, settings, log)
+        self.names, listeners = list(found), list(found.values())
+        if not follows:
+            self.listen(listeners)
+        return listeners
+
+    def _sorted(self, passed_name: str, fd: int, wanted: dict[str, Address], follows: bool) -> str:
+        """The name under which a passed socket stays; empty when it goes."""
+        with socket.socket(fileno=os.dup(fd)) as listener:
+            share(listener, True)
+        address = address_of(fd)
+        name = stored_name(address)
+        if name in wanted and not reachable(address):
+            self._forgotten.append(passed_name)
+            return ""
+        if name not in wanted and not any(covers(other, address) for other in wanted.values()):
+            if follows:
+                self._give_up(passed_name, address)
+                return ""
+            self._leaving.add(name)
+        if name != passed_name:
+            self._forgotten.append(passed_name)
+        return name
+
+    def _give_up(self, name: str, address: Address) -> None:
+        self.moved = True
+        self._forgotten.append(name)
+        self._abandoned += [address] if isinstance(address, str) else []
+
+    def listen(self, listeners: Sequence[Any]) -> None:
+        """Have them all listen, now that somebody serves who connects, or will soon. Raises OSError when one cannot be had after all."""
+        for listener in listeners:
+            if not listens(listener):
+                listener.listen(listener.conf.backlog)
+        self.alone(listeners)
+
+    def alone(self, listeners: Sequence[Any]) -> None:
+        """Nobody is to take their addresses beside them, now that a move is over or given up."""
+        for listener in listeners:
+            share(listener, False)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether there are sockets that only the first generation shall know."""
+        return bool(self._leaving)
+
+    def drained(self, listeners: Sequence[Any]) -> bool:
+        """Whether nobody waits at these any more; who still came there after seconds wants what the settings do not want."""
+        self._asked = self._asked or time.monotonic()
+        theirs = [listener for name, listener in zip(self.names, listeners, strict=True) if name in self._leaving]
+        return all(map(nobody_waits, theirs)) or time.monotonic() - self._asked > _DRAINING
+
+    def drop(self, listeners: Sequence[Any]) -> list[Any]:
+        """Close these, which the workers that have them still serve; return the others."""
+        rest = {}
+        for name, listener in zip(self.names, listeners, strict=True):
+            if name in self._leaving:
+                self._give_up(name, address_of(listener.fileno()))
+                listener.close()
+            else:
+                rest[name] = listener
+        self.names, self._leaving = list(rest), set()
+        return list(rest.values())
 
     def keep(self, listeners: Sequence[Any]) -> None:
-        """Have systemd keep our sockets over a restart, and drop those that the settings do not name any more."""
+        """Have systemd keep our sockets over a restart, and drop those that are not ours any more: as long as it holds one, it listens."""
         if self.given:
             return
-        for name in (*self._superfluous, *self._renewed):
+        for name in self._forgotten:
             self._notifier.forget(name)
         for name, listener in zip(self.names, listeners, strict=True):
-            self._notifier.store(name, listener.fileno())
+            if name not in self._leaving:
+                self._notifier.store(name, listener.fileno())
         for path in self._abandoned:
             with contextlib.suppress(OSError):
                 os.unlink(path)
-        self._superfluous, self._renewed, self._abandoned = [], [], []
+        self._forgotten, self._abandoned = [], []
 
     def passed_on(self, listeners: Sequence[Any]) -> list[tuple[int, str]]:
         """What a successor gets: all of our sockets, by name. It drops what its own settings do not want."""
         return [(listener.fileno(), name) for name, listener in zip(self.names, listeners, strict=True)]
-
-    @property
-    def moved(self) -> bool:
-        """Whether we dropped an address that was served before."""
-        return bool(self._superfluous)
-
-
-class _UnixSocket(UnixSocket):  # type: ignore[misc,unused-ignore]
-    """gunicorn's, which replaces what an ended master has left at the path; without its chown(2), to the owner that the file has
-    anyway: raab.service's sandbox forbids that call. Who may connect is a matter of the directory."""
-
-    def bind(self, sock: socket.socket) -> None:
-        before = os.umask(self.conf.umask)
-        try:
-            sock.bind(self.cfg_addr)
-        finally:
-            os.umask(before)
 
 
 def _passed() -> list[tuple[str, int]]:
@@ -110,43 +161,3 @@ def _passed() -> list[tuple[str, int]]:
     count, pid = int(os.environ.pop("LISTEN_FDS", "0")), os.environ.pop("LISTEN_PID", "")
     count = count if pid == str(os.getpid()) else 0
     return list(zip((names + [""] * count)[:count], range(_FIRST_FD, _FIRST_FD + count), strict=True))
-
-
-def _name_of(fd: int) -> Any:
-    with socket.socket(fileno=os.dup(fd)) as listener:
-        return listener.getsockname()
-
-
-def _reachable(address: Any) -> bool:
-    """Whether a kept socket can still be found: the path of one may have been removed, and nothing can bring it back."""
-    try:
-        return isinstance(address, tuple) or stat.S_ISSOCK(os.stat(address).st_mode)
-    except OSError:
-        return False
-
-
-def _type_for(address: Any) -> Any:
-    if isinstance(address, tuple):
-        return TCP6Socket if ":" in address[0] else TCPSocket
-    return _UnixSocket
-
-
-def _adopted(fd: int, settings: Any, log: Any) -> Any:
-    address = _name_of(fd)
-    return _type_for(address)(address, settings, log, fd=fd)
-
-
-def _bound(address: Any, settings: Any, log: Any) -> Any:
-    """A new listening socket. Raises OSError when it cannot be had, ValueError when something else than a socket is at its path.
-
-    A master that served the address until a moment ago, when it was changed to and fro, closes it within seconds.
-    """
-    end = time.monotonic() + _CLOSING
-    while True:
-        try:
-            return _type_for(address)(address, settings, log)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
-                where = ":".join(map(str, address)) if isinstance(address, tuple) else f"unix:{address}"
-                raise OSError(f"{where}: {error.strerror or error}") from error
-        time.sleep(0.1)

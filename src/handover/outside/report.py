@@ -45,7 +45,7 @@ def status_of(state: State, board: Board, hands: Mapping[int, Hand], started: fl
     return {
         "pid": os.getpid(),
         "release": os.path.basename(serving.release) or name,
-        "bind": serving.settings.bind[0],
+        "bind": list(serving.settings.bind),
         "generation": fleet.generation,
         "incoming": fleet.incoming,
         "target": fleet.target,

@@ -29,6 +29,7 @@ from gevent.server import StreamServer
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
+from handover.outside.sockets import listens
 from handover.process import LEAVE, close_to_equals, end_with_parent, name_process
 from handover.settings.pin import pin
 from handover.workers import sharing, template
@@ -43,6 +44,8 @@ STOP_LINGER = 1.0
 # and all other clients wait meanwhile.
 ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
+# Seconds between looks at a socket that does not listen yet, as all do in a moment.
+_LOOK = 0.005
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
 
 
@@ -180,8 +183,19 @@ class HandoverWorker(GeventWorker):
         server = StreamServer(listener, handle=partial(self.handle, Name(listener.getsockname())), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
-        server.start()
+        if listens(listener):
+            server.start()
+        else:
+            gevent.spawn(self._await, listener, server)
         return server
+
+    def _await(self, listener: Any, server: StreamServer) -> None:
+        """A new master's socket for a new address listens when all is there that shall serve (outside/listeners.py); until then its clients
+        are the old workers'."""
+        while self.alive and not listens(listener):
+            gevent.sleep(_LOOK)
+        if self.alive:
+            server.start()
 
     def notify(self) -> None:
         """The heartbeat. A worker whose master is gone finishes what it holds; nobody would replace it otherwise."""

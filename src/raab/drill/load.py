@@ -24,7 +24,7 @@ FIRST_ANSWER = 15.0
 class Load:
     """A context in which traffic flows: entering returns when every sender has had an answer, leaving when every request has its end.
 
-    `targets` are hosts (numeric IPv4 addresses) and ports, or paths of UNIX sockets. Raises RaabError if no answer comes
+    `targets` are hosts (numeric addresses) and ports, or paths of UNIX sockets. Raises RaabError if no answer comes
     within 15 s, or a sender dies.
     """
 

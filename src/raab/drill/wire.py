@@ -19,7 +19,16 @@ RELEASE = re.compile(rb'"release":\s*"([^"]*)"')
 
 def name(place: Place) -> str:
     """The place as text that may stand in a Host header."""
-    return "localhost" if isinstance(place, str) else f"{place[0]}:{place[1]}"
+    if isinstance(place, str):
+        return "localhost"
+    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
+
+
+def family(place: Place) -> socket.AddressFamily:
+    """The kind of socket that reaches it."""
+    if isinstance(place, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in place[0] else socket.AF_INET
 
 
 class Broken(Exception):
@@ -62,9 +71,9 @@ class Connection:
 
     @classmethod
     async def open(cls, place: Place) -> Connection:
-        sock = socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.socket(family(place), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            if sock.family == socket.AF_INET:
+            if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().sock_connect(sock, place)
         except OSError as error:
