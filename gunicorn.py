@@ -53,7 +53,7 @@ pythonpath = _root
 _admin = [f"unix:{_run}/admin"] if _run else []
 if _run and _server["admin_port"]:
     _admin.append(f"127.0.0.1:{_server['admin_port']}")
-bind = [_server["bind"], *_admin]
+bind = [*_server["bind"], *_admin]
 raw_env = [f"ADMIN_LISTENERS={' '.join(_admin)}"]
 workers = _server["workers"]
 worker_class = handover.HandoverWorker

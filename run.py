@@ -17,7 +17,7 @@ from raab.web.wsgi import WSGIApplication
 
 def main() -> int:
     try:
-        host, port = address(load_settings().server.bind)
+        host, port = address(load_settings().server.bind[0])
     except RaabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def address(bind: str) -> tuple[str, int]:
-    """Host and port of the settings' `server.bind`. Raises RaabError for a UNIX socket, which no browser opens."""
+    """Host and port of the first address of `server.bind`. Raises RaabError for a UNIX socket, which no browser opens."""
     host, _, port = bind.rpartition(":")
     if host == "unix":
         raise RaabError(f"server.bind: the development server needs address:port, got {bind}", "RAAB_SERVER__BIND=127.0.0.1:5000", 2)

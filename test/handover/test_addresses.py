@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from handover.outside.sockets import covers, spread
 from raab.drill.load import Load
 from raab.drill.values import Mix
 

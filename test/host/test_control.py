@@ -30,7 +30,7 @@ WORKER: dict[str, Any] = {
     "pid": os.getpid(), "generation": 3, "phase": "serving", "age": 1.5, "requests": 7, "connections": 1, "active": 0
 }  # fmt: skip
 STATUS: dict[str, Any] = {
-    "pid": os.getpid(), "release": "20261122T061500Z-1a2b3c4", "bind": "0.0.0.0:8000", "generation": 3, "incoming": None, "target": 1,
+    "pid": os.getpid(), "release": "20261122T061500Z-1a2b3c4", "bind": ["0.0.0.0:8000"], "generation": 3, "incoming": None, "target": 1,
     "configured": 1, "bounds": [1, 8], "one_by_one": False, "started": 1.5, "reload": None, "workers": [WORKER],
 }  # fmt: skip
 
@@ -97,7 +97,8 @@ HOSTILE = {
     "a worker that is none": status(workers=[7]),
     "workers without end": status(workers=[WORKER] * 1001),
     "a reload that is none": status(reload="done"),
-    "an address that is none": status(bind="127.0.0.1"),
+    "an address that is none": status(bind=["0.0.0.0:8000", "127.0.0.1"]),
+    "an older master's address that is none": status(bind="127.0.0.1"),
     "a number of ten thousand digits": b'{"pid": ' + b"9" * 10_000 + b"}",
     "a list": b"[]",
     "null": b"null",
@@ -254,14 +255,18 @@ def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, boote
 def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not where the service says that it will serve: what listens there may be anybody's."""
     activation = Activation.__new__(Activation)
-    held = SimpleNamespace(bind="127.0.0.1:8001")
+    admin = ["unix:/run/raab/admin", "127.0.0.1:9100"]
+    held = SimpleNamespace(bind=["127.0.0.1:8001", *admin])
     activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
-    activation.paths, activation.release, activation.bind, activation.task = Paths(), Path("/nowhere"), "", Task("x")
+    activation.paths, activation.release, activation.binds, activation.task = Paths(), Path("/nowhere"), (), Task("x")
     monkeypatch.setattr(units, "restart_needed", lambda *_: False)
-    monkeypatch.setattr(Activation, "read_settings", lambda self: setattr(self, "bind", "127.0.0.1:8000"))
+    monkeypatch.setattr(Activation, "read_settings", lambda self: self.__dict__.update(binds=("127.0.0.1:8000", "[::1]:8000"), admin=admin))
     with pytest.raises(RaabError, match=r"would serve .*:8001, and its settings say .*:8000"):
         activation.loaded()
-    held.bind = "127.0.0.1:8000"
+    held.bind = ["127.0.0.1:8000", *admin]
+    with pytest.raises(RaabError, match="would serve"):
+        activation.loaded()
+    held.bind = ["127.0.0.1:8000", "[::1]:8000", *admin]
     assert activation.loaded() is held
     # By a restart, nobody of before has a say.
     activation.task = Task("x", restart=True)

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
-from raab.factory.node import Node, Problem
+from raab.factory.node import ConfigError, Node, Problem
 from raab.factory.secret import Secret
-from raab.factory.validation import Check, convert
+from raab.factory.validation import Check, build, convert
+from raab.factory.yamlfile import parse_yaml
 
 Environment = Literal["development", "production"]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -53,6 +54,35 @@ SecretKey = Annotated[Secret, Check(lambda secret: len(secret.reveal()) >= 32, "
 HeaderValue = Annotated[str, _matches(r"[ -~]*", "printable ASCII")]
 
 
+# systemd keeps the sockets over a restart, 16 of them (raab.service, FileDescriptorStoreMax=).
+_MOST_ADDRESSES = 6
+
+
+class Binds(tuple[str, ...]):
+    """`server.bind`: a list of addresses; one may stand there by itself."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_node(cls, node: Node, problems: list[Problem]) -> Binds | None:
+        """Each address looked at by itself. Of a variable's text, what is no address is read as a list."""
+        if node.text and not _is_bind(str(node.value)):
+            try:
+                node = Node(parse_yaml(str(node.value), node.where, lines=False).value, node.where, node.path)
+            except ConfigError as error:
+                problems.extend(error.problems)
+                return None
+        before = len(problems)
+        nodes = node.value if isinstance(node.value, tuple) else (Node(node.value, node.where, node.path),)
+        found = [build(child, Bind, problems) for child in nodes]
+        if len(problems) == before and not 1 <= len(found) <= _MOST_ADDRESSES:
+            problems.append(Problem(node.where, f"{node.path}: needs 1 to {_MOST_ADDRESSES} addresses", str(len(found))))
+        twice = next((address for address in found if found.count(address) > 1), None)
+        if len(problems) == before and twice:
+            problems.append(Problem(node.where, f"{node.path}: names an address twice", repr(twice)))
+        return cls(found) if len(problems) == before else None
+
+
 class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """config.yaml: what is served."""
 
@@ -64,7 +94,7 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """setting.yaml, `server`: how gunicorn runs."""
 
-    bind: Bind
+    bind: Binds
     admin_port: Annotated[int, Meta(ge=0, le=65_535)]
     public_health: bool
     workers: Workers
@@ -86,8 +116,9 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield "workers_min", f"is above workers_max ({self.workers_max})"
         elif not self.workers_min <= self.workers <= self.workers_max:
             yield "workers", f"is not between workers_min and workers_max ({self.workers_min} and {self.workers_max})"
-        if self.admin_port and self.bind.endswith(f":{self.admin_port}"):
-            yield "admin_port", f"is the port of bind ({self.bind}), which is for the public"
+        for bind in self.bind:
+            if self.admin_port and bind.endswith(f":{self.admin_port}"):
+                yield "admin_port", f"is the port of bind ({bind}), which is for the public"
         if self.linger > self.graceful_timeout:
             yield "linger", f"is above graceful_timeout ({self.graceful_timeout}), at which a worker is killed"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -32,7 +33,8 @@ class Activation:
         self.prober: probe.Prober | None = None
         self.began = time.time()
         self.waits = 60.0
-        self.bind = ""
+        self.binds: tuple[str, ...] = ()
+        self.admin: tuple[str, ...] = ()
         self.held: Held | None = None
         self.suspects: strays.Suspects = {}
 
@@ -54,15 +56,17 @@ class Activation:
         # From where the service is now; where it cannot tell, from where it will be.
         told = takeup.told()
         self.suspects = strays.look(told) if told else {}
-        self.probe(told.get("bind", ""))
+        self.probe(told.get("bind", []))
         try:
             self.rehearse()
         except RaabError as error:
             if self.asked:
                 self.asked.conversation.close()
             return self.failed(error, reverted=True, switched=False)
-        if not self.prober and systemd.is_active():
-            self.probe(self.bind)
+        if self.prober:
+            self.prober.only(probe.targets(self.binds))
+        elif systemd.is_active():
+            self.probe(self.binds)
         try:
             shown = self.go(self.task.release, self.held)
             if each := takeup.loaded_by_each():
@@ -84,10 +88,10 @@ class Activation:
             }
         return verdict
 
-    def probe(self, bind: str) -> None:
+    def probe(self, binds: Sequence[str]) -> None:
         """Send requests there from now on."""
-        if bind:
-            self.prober = probe.Prober(bind, self.token.text)
+        if binds:
+            self.prober = probe.Prober(probe.targets(binds), self.token.text)
             self.prober.start()
 
     def measured(self) -> dict[str, Any]:
@@ -115,7 +119,7 @@ class Activation:
             return
         trial = rehearsal.Rehearsal(self.paths, self.release)
         try:
-            if not self.bind:
+            if not self.binds:
                 self.read_settings()
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
@@ -135,10 +139,12 @@ class Activation:
         with suppress(Exception):
             self.read_settings()
         held = self.asked.held()
-        if held and held.bind != self.bind:
+        there = tuple(bind for bind in held.bind if bind not in self.admin) if held else ()
+        if held and there != self.binds:
             self.asked.conversation.close()
             # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
-            text = f"trial: the service would serve {held.bind}, and its settings say {self.bind or 'nothing that can be read'}"
+            wanted = ", ".join(self.binds) or "nothing that can be read"
+            text = f"trial: the service would serve {', '.join(there)}, and its settings say {wanted}"
             raise RaabError(text, "raab check, then systemctl restart raab")
         return held
 
@@ -147,7 +153,8 @@ class Activation:
         from raab.factory.configFactory import load_settings
 
         settings = load_settings(rehearsal.settings_environment(self.paths, self.release), self.paths.configuration)
-        self.bind = settings.server.bind
+        self.binds = settings.server.bind
+        self.admin = ("unix:/run/raab/admin", f"127.0.0.1:{settings.server.admin_port}")
         self.waits = float(settings.server.load_timeout)
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
@@ -166,7 +173,7 @@ class Activation:
         else:
             takeup.take_up(why, self.waits, self.teller)
         self.teller.step("proving it by answers")
-        return proof.prove(self.bind, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
+        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""

@@ -98,6 +98,11 @@ def bind(value: Any, where: str) -> str:
     return value
 
 
+def binds(value: Any, where: str) -> list[str]:
+    """Addresses; an older master tells its first one alone."""
+    return [bind(value, where)] if type(value) is str else list(each(bind)(value, where))
+
+
 def maybe(check: Check) -> Check:
     return lambda value, where: None if value is None else check(value, where)
 
@@ -127,14 +132,14 @@ def record(required: dict[str, Check], optional: dict[str, Check] | None = None)
 
 _PID, _COUNT = whole(1, _PIDS), whole(0, _MOST)
 _VERDICT = record({"good": truth, "reason": text, "generation": _COUNT, "seconds": number, "at": number, "replaced": truth})
-_HELD = record({"held": truth, "bind": bind, "load_timeout": number})
+_HELD = record({"held": truth, "bind": binds, "load_timeout": number})
 _NOT_HELD = record({"held": truth, "reason": text})
 _WORKER = record(
     {"pid": _PID, "generation": _COUNT, "phase": word, "age": number, "requests": _COUNT, "connections": _COUNT, "active": _COUNT}
 )
 _TEMPLATE = record({"pid": _PID, "generation": _COUNT, "ready": truth})
 _REQUIRED: dict[str, Check] = {
-    "pid": _PID, "release": word, "bind": bind, "generation": _COUNT, "incoming": maybe(_COUNT), "target": _COUNT, "configured": _COUNT,
+    "pid": _PID, "release": word, "bind": binds, "generation": _COUNT, "incoming": maybe(_COUNT), "target": _COUNT, "configured": _COUNT,
     "bounds": each(_COUNT, exactly=2), "one_by_one": truth, "started": number, "reload": maybe(_VERDICT), "workers": each(_WORKER),
 }  # fmt: skip
 _OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth}

@@ -42,7 +42,7 @@ class Held:
 
     def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
         self.conversation, self.old = asked.conversation, asked.old
-        self.bind: str = word["bind"]
+        self.bind: list[str] = word["bind"]
 
     def take_over(self) -> None:
         """Now that `current` names it. Raises RaabError when the new workers do not serve; the old ones serve on then."""

@@ -5,9 +5,11 @@ http.client would do, at 40 ms of import; an answer's status line and headers ar
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 INTERVAL_SECONDS = 0.02
@@ -30,24 +32,42 @@ def request(token: str) -> bytes:
     return f"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: {token}\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n".encode()
 
 
-def target(bind: str) -> tuple[int, tuple[str, int] | str]:
-    """Where to reach a listener that is bound to `bind`, as gunicorn writes it: family and address."""
-    if bind.startswith("unix:"):
-        return socket.AF_UNIX, bind.removeprefix("unix:")
+class Target(NamedTuple):
+    """Where to reach a listener: the family of its socket, and its address."""
+
+    family: int
+    address: tuple[str, int] | str
+
+    def __str__(self) -> str:
+        return f"unix:{self.address}" if isinstance(self.address, str) else ":".join(map(str, self.address))
+
+
+def targets(binds: Iterable[str]) -> tuple[Target, ...]:
+    """Where to reach what listens at all of these, as gunicorn writes them: each place once."""
+    return tuple(dict.fromkeys(target for bind in binds for target in _targets(bind)))
+
+
+def _targets(bind: str) -> Iterator[Target]:
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
+    if bind.startswith("unix:"):
+        yield Target(socket.AF_UNIX, bind.removeprefix("unix:"))
+        return
     if ":" in host:
-        return socket.AF_INET6, ("::1" if host == "::" else host, int(port))
-    return socket.AF_INET, ("127.0.0.1" if host in ("", "0.0.0.0") else host, int(port))
+        yield Target(socket.AF_INET6, ("::1" if host == "::" else host, int(port)))
+    if ":" not in host or host == "::":
+        yield Target(socket.AF_INET, ("127.0.0.1" if host in ("", "0.0.0.0", "::") else host, int(port)))
 
 
-def connect(bind: str, timeout: float = TIMEOUT_SECONDS) -> socket.socket:
-    family, address = target(bind)
+def connect(target: Target, timeout: float = TIMEOUT_SECONDS) -> socket.socket:
+    family, address = target
     connection = socket.socket(family, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     if family == socket.AF_INET:
         # Release and worker are told to loopback peers only, and the listener may be bound to another address.
         connection.bind(("127.0.0.1", 0))
+    if family == socket.AF_INET6:
+        connection.bind(("::1", 0))
     try:
         connection.connect(address)
     except OSError:
@@ -70,8 +90,8 @@ def read_answer(connection: socket.socket) -> Answer:
     return Answer(int(lines[0].split()[1]), headers.get("raab-release", ""), int(worker) if worker.isdigit() else 0)
 
 
-def ask(bind: str, token: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
-    with connect(bind, timeout) as connection:
+def ask(target: Target, token: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
+    with connect(target, timeout) as connection:
         connection.sendall(request(token))
         return read_answer(connection)
 
@@ -86,13 +106,14 @@ class Tally(NamedTuple):
 
 
 class Prober:
-    """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones.
+    """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones. Where
+    there are several places to send it to, to one after the other.
 
     A hand-over between workers is over in about that time, and asks for another `pace`.
     """
 
-    def __init__(self, bind: str, token: str) -> None:
-        self.bind = bind
+    def __init__(self, targets: tuple[Target, ...], token: str) -> None:
+        self.targets = targets
         self.token = token
         self.interval = INTERVAL_SECONDS
         self.tally = Tally()
@@ -111,6 +132,10 @@ class Prober:
         self.interval = interval
         self.news.set()
 
+    def only(self, targets: tuple[Target, ...]) -> None:
+        """From now on to those alone that are among these: what will not be served any more says nothing of the switch."""
+        self.targets = tuple(target for target in self.targets if target in targets)
+
     def stop(self) -> Tally:
         """Send no more, wait for the answers that are still out, and return the tally."""
         self.stopping = True
@@ -122,10 +147,12 @@ class Prober:
 
     def tick(self) -> None:
         due = time.monotonic()
-        while not self.stopping:
+        for turn in itertools.count():
+            if self.stopping:
+                return
             self.threads = [other for other in self.threads if other.is_alive()]
-            if len(self.threads) < MOST_WAITING:
-                thread = threading.Thread(target=self.one, args=(due,), daemon=True)
+            if len(self.threads) < MOST_WAITING and (targets := self.targets):
+                thread = threading.Thread(target=self.one, args=(targets[turn % len(targets)], due), daemon=True)
                 thread.start()
                 self.threads.append(thread)
             due += self.interval
@@ -133,11 +160,11 @@ class Prober:
                 self.news.clear()
                 due = time.monotonic()
 
-    def one(self, due: float) -> None:
+    def one(self, target: Target, due: float) -> None:
         """One request, timed from the moment it was due, so that a delay of ours is not left out."""
         reason = ""
         try:
-            answer = ask(self.bind, self.token)
+            answer = ask(target, self.token)
             if answer.status != 200:
                 reason = f"status {answer.status}"
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -19,18 +19,26 @@ class Proof(NamedTuple):
     answers: int
 
 
-def prove(bind: str, token: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
-    """Ask until every worker has answered with `release`, and nobody with another one in the round that completes it.
+def prove(binds: Sequence[str], token: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
+    """Ask at each address until every worker has answered with `release`, and nobody with another one in the round that completes it.
 
     `token` is what the service knows the activation by. `workers` names the process ids of those that must answer, as of now; `limit` is
     in seconds. Raises RaabError when it is over.
     """
+    end = time.monotonic() + limit
+    shown = [prove_at(target, token, release, workers, limit, end) for target in probe.targets(binds)]
+    if not shown:
+        raise RaabError("proof: there is no address to ask at", "raab check")
+    return Proof(release, shown[-1].workers, sum(one.answers for one in shown))
+
+
+def prove_at(target: probe.Target, token: str, release: str, workers: Callable[[], frozenset[int]], limit: float, end: float) -> Proof:
+    """At one address, until `end` in seconds of the monotonic clock, which is `limit` seconds after the beginning."""
     seen: set[int] = set()
     answers = 0
-    end = time.monotonic() + limit
     while True:
         wanted = workers()
-        got, trouble = burst(bind, token, max(4, 4 * len(wanted)))
+        got, trouble = burst(target, token, max(4, 4 * len(wanted)))
         answers += len(got)
         strangers = {answer.release or "none" for answer in got if answer.release != release}
         # Release and worker stand in any answer, an error's too.
@@ -39,11 +47,11 @@ def prove(bind: str, token: str, release: str, workers: Callable[[], frozenset[i
         if wanted and wanted <= seen and not strangers and not errors and not trouble:
             return Proof(release, tuple(sorted(wanted)), answers)
         if time.monotonic() > end:
-            raise RaabError(failure(release, wanted - seen, strangers, errors, trouble, limit))
+            raise RaabError(failure(f"{release} at {target}", wanted - seen, strangers, errors, trouble, limit))
         time.sleep(0.005)
 
 
-def burst(bind: str, token: str, count: int) -> tuple[list[probe.Answer], str]:
+def burst(target: probe.Target, token: str, count: int) -> tuple[list[probe.Answer], str]:
     """Open `count` connections at once and ask on each: one after another, they might all go to the same idle worker."""
     answers = []
     trouble = ""
@@ -51,7 +59,7 @@ def burst(bind: str, token: str, count: int) -> tuple[list[probe.Answer], str]:
         connections = []
         for _ in range(count):
             try:
-                connections.append(stack.enter_context(probe.connect(bind, timeout=5)))
+                connections.append(stack.enter_context(probe.connect(target, timeout=5)))
             except OSError as error:
                 trouble = str(error)
         for connection in connections:
@@ -67,7 +75,7 @@ def burst(bind: str, token: str, count: int) -> tuple[list[probe.Answer], str]:
     return answers, trouble
 
 
-def failure(release: str, silent: frozenset[int] | set[int], strangers: set[str], errors: set[int], trouble: str, limit: float) -> str:
+def failure(what: str, silent: frozenset[int] | set[int], strangers: set[str], errors: set[int], trouble: str, limit: float) -> str:
     reasons = []
     if strangers:
         reasons.append(f"answers from release {', '.join(sorted(strangers))}")
@@ -77,4 +85,4 @@ def failure(release: str, silent: frozenset[int] | set[int], strangers: set[str]
         reasons.append(f"a connection that failed ({trouble})")
     if errors:
         reasons.append(f"answers with status {', '.join(map(str, sorted(errors)))}")
-    return f"proof: not every worker served {release} within {limit:.0f} s, got {'; '.join(reasons) or 'no workers'}"
+    return f"proof: not every worker served {what} within {limit:.0f} s, got {'; '.join(reasons) or 'no workers'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def test_sections_and_layers_are_laid_over_each_other(tmp_path: Path) -> None:
     """base < the environment's section < /etc/raab, its base before its section < RAAB_ variables."""
     etc = write(tmp_path, setting="base: {server: {workers: 3, timeout: 31}}\nproduction: {server: {workers: 4, backlog: 99}}")
     server = load_settings({"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BACKLOG": "77"}, etc).server
-    assert (server.workers, server.timeout, server.backlog, server.bind) == (4, 31, 77, "0.0.0.0:8000")
+    assert (server.workers, server.timeout, server.backlog, server.bind) == (4, 31, 77, ("0.0.0.0:8000",))
     assert load_settings({}, etc).server.workers == 3
 
 
@@ -98,12 +99,34 @@ def test_a_section_of_the_other_environment_is_looked_at_too(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("yaml", "variable", "found"),
+    [
+        ("'[::]:80'", None, ("[::]:80",)),
+        ("['0.0.0.0:80', '[::]:80']", None, ("0.0.0.0:80", "[::]:80")),
+        ("a:1", "[::]:81", ("[::]:81",)),
+        ("a:1", "unix:/run/http", ("unix:/run/http",)),
+        ("a:1", "[b:2, 'unix:/run/http']", ("b:2", "unix:/run/http")),
+    ],
+)
+def test_addresses_are_a_list_or_one(tmp_path: Path, yaml: str, variable: str | None, found: tuple[str, ...]) -> None:
+    """In a file as in a variable; and gunicorn.py gets a list in any case."""
+    etc = write(tmp_path, setting=f"base: {{server: {{bind: {yaml}}}}}")
+    server = load_settings({"RAAB_ENVIRONMENT": "production", **({"RAAB_SERVER__BIND": variable} if variable else {})}, etc).server
+    assert server.bind == found
+    assert json.loads(msgspec.json.encode(server))["bind"] == list(found)
+
+
+@pytest.mark.parametrize(
     ("yaml", "said"),
     [
         ("base: {server: {workers: 40}}", "workers: is not between workers_min and workers_max (1 and 32), got 40"),
         ("base: {server: {workers_min: 9, workers_max: 8}}", "workers_min: is above workers_max (8), got 9"),
         ("base: {server: {linger: 61}}", "linger: is above graceful_timeout (60), at which a worker is killed, got 61"),
         ("base: {server: {admin_port: 5000}}", "admin_port: is the port of bind (127.0.0.1:5000), which is for the public, got 5000"),
+        ("base: {server: {bind: ['a:1', 'a:0']}}", "bind[1]: expected address:port or unix:/path, got 'a:0'"),
+        ("base: {server: {bind: []}}", "bind: needs 1 to 6 addresses, got 0"),
+        ("base: {server: {bind: ['a:1', 'b:1', 'a:1']}}", "bind: names an address twice, got 'a:1'"),
+        ("base: {server: {bind: ['a:1', 'b:9100'], admin_port: 9100}}", "is the port of bind (b:9100), which is for the public, got 9100"),
         ("base: {server: {bind: 'a:0'}}", "bind: expected address:port or unix:/path, got 'a:0'"),
         ("base: {server: {workers: true}}", "workers: expected int, got True"),
         ("base: {server: {workers: 1.5}}", "workers: expected int, got 1.5"),
