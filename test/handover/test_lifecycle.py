@@ -33,14 +33,15 @@ def beginning(load: Load, target: int, *, follows: bool = False) -> State:
 class World(RuleBasedStateMachine):
     """What surrounds a master: processes, clients, the link, another master. Each action is done as master.py does it."""
 
-    @initialize(wanted=st.integers(1, 4), each=st.sampled_from(["", "says so"]))
-    def start(self, wanted: int, each: str) -> None:
+    @initialize(wanted=st.integers(1, 4), each=st.sampled_from(["", "says so"]), moving=st.booleans())
+    def start(self, wanted: int, each: str, moving: bool) -> None:
+        self.moving, self.crowded = moving, False
         self.time, self.pids, self.link = 0.0, 0, f"{RELEASES}/1"
         self.begin(wanted, load_of("1", each=each))
 
     def begin(self, target: int, load: Load) -> None:
         """A master starts; what the one before had asked for is over."""
-        self.state = beginning(load, target)
+        self.state = replace(beginning(load, target), moving=self.moving)
         self.force = load
         self.kinds: dict[int, tuple[int, int, bool]] = {}
         self.ready: set[int] = set()
@@ -93,6 +94,11 @@ class World(RuleBasedStateMachine):
                 assert self.clients[client] == 0, "nobody is answered twice"
                 assert not word.get("good") or not self.state.fleet.leaving, "who hears that all is well finds no old worker"
                 self.clients[client] += not held
+            case Do.DRAIN:
+                assert self.state.moving
+                return [] if self.crowded else [events.Plain.DRAINED]
+            case Do.DROP:
+                assert self.state.wish is not None or self.state.reload, "nobody new would know what was given up"
             case Do.HALT | Do.LEAVE:
                 self.over = True
         return []
@@ -234,6 +240,11 @@ class World(RuleBasedStateMachine):
             assert self.state.fleet.incoming != before.incoming, "one that cannot boot condemns its generation"
         self.restart()
 
+    @rule(crowded=st.booleans())
+    def crowd(self, crowded: bool) -> None:
+        """Somebody may wait for a while at an address that is to be given up."""
+        self.crowded = crowded
+
     @rule(exhausted=st.booleans())
     def room(self, exhausted: bool) -> None:
         """A host may be unable to fork for a while."""
@@ -269,7 +280,7 @@ class World(RuleBasedStateMachine):
         # This is a look ahead: the world is as it was afterwards.
         kept = {name: value.copy() if isinstance(value, dict | set) else value for name, value in vars(self).items() if name[0] != "_"}
         kept["orders"] = {pid: list(asked) for pid, asked in self.orders.items()}
-        self.exhausted = False
+        self.exhausted = self.crowded = False
         if self.next_read.beyond:
             self.next_read = events.Read(load_of("1"), 2)
         for _ in range(60):
@@ -292,7 +303,7 @@ class World(RuleBasedStateMachine):
                 break
         if not self.over:
             fleet = self.state.fleet
-            assert self.state.reload is None and self.state.wish is None and fleet.incoming is None
+            assert self.state.reload is None and self.state.wish is None and not self.state.moving and fleet.incoming is None
             assert {m.generation for m in fleet.members} == {fleet.generation} and not fleet.of(Phase.ORDERED)
             assert len(fleet.of(Phase.SERVING)) == fleet.target == len(fleet.members)
             assert [t.generation for t in fleet.templates] == ([] if fleet.load.each else [fleet.generation])
@@ -389,6 +400,21 @@ def test_no_worker_is_asked_for_while_a_successor_is_launched() -> None:
     state, done = after(state, events.Forked(4, 8))
     assert done == [Do.LAUNCH]
     assert after(state, events.Plain.TICK)[1] == [actions.Order(1, 5)]
+
+
+def test_a_start_gives_up_what_the_settings_do_not_name() -> None:
+    """Its first generation serves who waits there; the next one, which comes at once then, does not know it, and the start is over."""
+    begun = replace(beginning(load_of("1"), 1), moving=True)
+    state, done = after(
+        begun, events.Plain.TICK, events.Forked(1, 1), events.Said(1, "ready"), events.Forked(2, 2), events.Said(2, "ready")
+    )
+    assert [action for action in done if isinstance(action, Do)] == [Do.SAVE, Do.SERVE, Do.DRAIN]
+    state, done = after(state, events.Plain.TICK, events.Plain.TICK)
+    assert done == [Do.DRAIN, Do.DRAIN]
+    state, done = after(state, events.Plain.DRAINED)
+    assert [action for action in done if not isinstance(action, actions.Log)] == [Do.DROP, Do.BEGIN, actions.Read()] and not state.moving
+    _, done = after(state, events.Read(refusal="no"))
+    assert Do.ANNOUNCE in done, "whatever becomes of it"
 
 
 def test_a_successor_has_the_wish_and_the_target() -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handover.decision.request import Request, parse
-from handover.outside.listeners import stored_name
+from handover.outside.sockets import covers, spread, stored_name
 from handover.process import exit_status, parent_of
 from handover.settings import fingerprint, target
 from handover.settings.apart import apart
@@ -159,6 +159,16 @@ def test_a_request_is_read() -> None:
 def test_a_stored_socket_has_a_name_that_systemd_takes(address: object, name: str) -> None:
     """No colon: systemd separates names by it."""
     assert stored_name(address) == name
+
+
+def test_addresses_are_looked_at_one_by_one() -> None:
+    """Both families are two sockets, a name is the address that it stands for, and what is a part of another address is known as that."""
+    assert list(spread([("::", 80), ("localhost", 81), "/run/x", ("::1", 82)])) == [
+        ("::", 80), ("0.0.0.0", 80), ("127.0.0.1", 81), "/run/x", ("::1", 82),
+    ]  # fmt: skip
+    assert covers(("0.0.0.0", 80), ("127.0.0.1", 80)) and covers(("::", 80), ("::1", 80))
+    wide, others = ("0.0.0.0", 80), (("127.0.0.1", 81), ("::1", 80), "/run/x")
+    assert not any(covers(wide, other) or covers(other, wide) for other in others) and not covers(("127.0.0.1", 80), wide)
 
 
 def test_an_exit_is_told_in_words() -> None:
