@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import journal, probe, proof, rehearsal, strays, switch, systemd, takeup, units, verify
+from raab.host import addresses, journal, probe, proof, rehearsal, strays, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.held import Asked, Held
 from raab.host.paths import UNIT, Paths
@@ -34,7 +34,7 @@ class Activation:
         self.began = time.time()
         self.waits = 60.0
         self.binds: tuple[str, ...] = ()
-        self.admin: tuple[str, ...] = ()
+        self.admin_port = 0
         self.held: Held | None = None
         self.suspects: strays.Suspects = {}
 
@@ -124,6 +124,8 @@ class Activation:
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.finish(self.waits + 10)
+        # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
+        addresses.check(self.binds, self.admin_port)
 
     def loaded(self) -> Held | None:
         if self.task.restart or units.restart_needed(self.paths, self.release):
@@ -139,7 +141,8 @@ class Activation:
         with suppress(Exception):
             self.read_settings()
         held = self.asked.held()
-        there = tuple(bind for bind in held.bind if bind not in self.admin) if held else ()
+        # What operators ask at is no part of the proof.
+        there = tuple(bind for bind in held.bind if bind not in ("unix:/run/raab/admin", f"127.0.0.1:{self.admin_port}")) if held else ()
         if held and there != self.binds:
             self.asked.conversation.close()
             # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
@@ -154,7 +157,7 @@ class Activation:
 
         settings = load_settings(rehearsal.settings_environment(self.paths, self.release), self.paths.configuration)
         self.binds = settings.server.bind
-        self.admin = ("unix:/run/raab/admin", f"127.0.0.1:{settings.server.admin_port}")
+        self.admin_port = settings.server.admin_port
         self.waits = float(settings.server.load_timeout)
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:

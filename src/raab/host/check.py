@@ -8,15 +8,18 @@ from gevent import monkey
 
 from raab import create_app
 from raab.factory.configFactory import load_settings
+from raab.host import addresses
 from raab.host.loading import load_and_tell
 
 
 def run(args: argparse.Namespace) -> int:
     """Say so when it could, and how its workers would get the application.
 
-    Raises ConfigError with everything that is wrong, RaabError for a module or mount that cannot be used.
+    Raises ConfigError with everything that is wrong, RaabError for an address that cannot be had, and for a module or mount that cannot
+    be used.
     """
     settings = load_settings()
+    addresses.check(settings.server.bind, settings.server.admin_port)
     monkey.patch_all()
     _, how = load_and_tell(settings.server, lambda: create_app(settings))
     print(f"the configuration is valid and every module loads (environment {settings.environment})")

@@ -1,0 +1,111 @@
+"""What is told of an address that the service would not get: on this machine, with sockets that somebody else holds."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from raab.errors import RaabError
+from raab.host import addresses, systemd
+
+NOBODY = pwd.getpwnam("nobody").pw_uid
+ME = f"(pid {os.getpid()}, "
+
+
+@pytest.fixture
+def taken() -> Iterator[dict[str, int]]:
+    """Ports at which this process listens, by the address."""
+    with ExitStack() as stack:
+        made = {}
+        for name, family, host, dual in (
+            ("loopback", socket.AF_INET, "127.0.0.1", False),
+            ("any", socket.AF_INET, "0.0.0.0", False),
+            ("both", socket.AF_INET6, "::", True),
+            ("six", socket.AF_INET6, "::", False),
+            ("loopback6", socket.AF_INET6, "::1", False),
+        ):
+            listener = stack.enter_context(socket.create_server((host, 0), family=family, dualstack_ipv6=dual))
+            made[name] = listener.getsockname()[1]
+        yield made
+
+
+def told(bind: str, uid: int = NOBODY) -> list[str]:
+    return [text for text, hint in addresses.problems(bind, uid) if hint]
+
+
+@pytest.mark.parametrize(
+    ("who", "bind", "address"),
+    [
+        ("loopback", "127.0.0.1", "127.0.0.1"),
+        ("loopback", "localhost", "127.0.0.1"),
+        ("loopback", "0.0.0.0", "0.0.0.0"),
+        ("loopback", "[::]", "0.0.0.0"),
+        ("any", "127.0.0.1", "127.0.0.1"),
+        ("both", "127.0.0.1", "127.0.0.1"),
+        ("both", "[::1]", "[::1]"),
+        ("six", "[::1]", "[::1]"),
+        ("loopback6", "[::]", "[::]"),
+    ],
+)
+def test_who_holds_an_address_is_named(taken: dict[str, int], who: str, bind: str, address: str) -> None:
+    """Also where only a part of it is held."""
+    (text,) = told(f"{bind}:{taken[who]}")
+    assert (
+        text.startswith(f"{address}:{taken[who]} is held by ") and ME in text and f"of the user {pwd.getpwuid(os.getuid()).pw_name}" in text
+    )
+
+
+@pytest.mark.parametrize(("who", "bind"), [("loopback", "127.0.0.2"), ("loopback", "[::1]"), ("six", "0.0.0.0"), ("loopback6", "0.0.0.0")])
+def test_what_does_not_meet_is_free(taken: dict[str, int], who: str, bind: str) -> None:
+    assert told(f"{bind}:{taken[who]}") == []
+
+
+def test_the_service_s_own_is_no_hindrance(taken: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its control group; who is not root cannot see that, and believes the user. Another process of that user is somebody else."""
+    bind = f"0.0.0.0:{taken['loopback']}"
+    assert len(told(bind, os.getuid())) == 1
+    monkeypatch.setattr(addresses, "control_group", lambda pid: "/system.slice/raab.service")
+    assert told(bind, os.getuid()) == [] and len(told(bind)) == 1
+    monkeypatch.setattr(addresses, "holders", lambda inode: [])
+    assert told(bind, os.getuid()) == []
+
+
+def test_addresses_that_nobody_gets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """None of this host, names that nobody knows, ports for root alone, paths where something else lies or somebody else's socket."""
+    assert told("192.0.2.1:8000") == ["192.0.2.1:8000: this host has no such address (Cannot assign requested address)"]
+    assert "nobody knows the name" in told("no-such-host.invalid:8000")[0]
+    monkeypatch.setattr(addresses, "_lowest_port", lambda: 1024)
+    assert told("127.0.0.1:80") == ["127.0.0.1:80 is for root alone, as all ports below 1024 are"]
+    path = tmp_path / "http"
+    assert told(f"unix:{path}") == []
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+        assert told(f"unix:{path}") == [f"unix:{path} is held by the user {pwd.getpwuid(os.getuid()).pw_name}"]
+        assert told(f"unix:{path}", os.getuid()) == []
+    path.unlink()
+    path.write_text("mine")
+    assert told(f"unix:{path}") == [f"unix:{path} is taken by something that is no socket"]
+
+
+def test_each_setting_is_named(taken: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a service, and no socket unit that listens for it."""
+    monkeypatch.setattr(addresses, "USER", "nobody")
+    shown = {"TriggeredBy": ""}
+    monkeypatch.setattr(systemd, "show", lambda *_: shown)
+    with pytest.raises(RaabError) as caught:
+        addresses.check(["127.0.0.1:1", f"0.0.0.0:{taken['any']}"], taken["loopback"])
+    assert [line.partition(" is ")[0] for line in caught.value.message.splitlines()][-2:] == [
+        f"server.bind: 0.0.0.0:{taken['any']}",
+        f"server.admin_port: 127.0.0.1:{taken['loopback']}",
+    ]
+    shown["TriggeredBy"] = "raab.socket"
+    addresses.check([f"0.0.0.0:{taken['any']}"], taken["loopback"])
+    shown["TriggeredBy"] = ""
+    monkeypatch.setattr(addresses, "USER", "no-such-user")
+    addresses.check([f"0.0.0.0:{taken['any']}"], taken["loopback"])
