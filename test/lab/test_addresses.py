@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import itertools
 import os
+import re
 import socket
 import threading
 import time
@@ -163,3 +164,27 @@ def test_a_reboot_serves_what_the_settings_say(lab: LabForTests, service: Servic
     finally:
         service.settings("")
         service.systemctl("restart")
+
+
+def test_an_address_that_somebody_else_holds_is_told(steady: Steady, service: Service) -> None:
+    """By check, by reload and by a deploy, each of which leaves the service where it is; who asks as root is told who."""
+    server = "import socket, time; kept = socket.create_server(('0.0.0.0', 8005)); time.sleep(600)"
+    service.run(f'systemd-run --quiet --unit=taker --uid=nobody python3 -c "{server}"')
+    before = service.status()
+    try:
+        say(service, ("127.0.0.1:8000", "127.0.0.1:8005"))
+        check = service.run("raab check", check=False)
+        assert check.status == 1 and "Traceback" not in check.err
+        first, hint = check.err.splitlines()
+        assert re.fullmatch(r"server\.bind: 127\.0\.0\.1:8005 is held by python3 \(pid \d+, taker\.service\) of the user nobody", first)
+        assert hint.startswith("hint: ")
+        reload = service.systemctl("reload", check=False)
+        assert reload.status and "cannot listen: 127.0.0.1:8005: Address already in use" in service.journal(time.time() - 20)
+        with pytest.raises(AssertionError, match=r"8005 is held by python3") as told:
+            steady.fab("deploy", "--hosts", service.shell.host.name)
+        assert "switched" not in str(told.value) and service.status().pid == before.pid and service.current == before.release
+        serves(service, ("0.0.0.0:8000",))
+    finally:
+        service.settings("")
+        service.run("systemctl stop taker")
+        service.systemctl("reload")
