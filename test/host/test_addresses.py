@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -104,8 +105,13 @@ def test_each_setting_is_named(taken: dict[str, int], monkeypatch: pytest.Monkey
         f"server.bind: 0.0.0.0:{taken['any']}",
         f"server.admin_port: 127.0.0.1:{taken['loopback']}",
     ]
-    shown["TriggeredBy"] = "raab.socket"
-    addresses.check([f"0.0.0.0:{taken['any']}"], taken["loopback"])
+    shown["TriggeredBy"] = "raab.socket other.socket"
+    listen = f"0.0.0.0:{taken['any']} (Stream)\n/run/x (Stream)\n"
+    monkeypatch.setattr(systemd, "order", lambda *words: subprocess.CompletedProcess(words, 0, listen, ""))
+    addresses.check([f"localhost:{taken['any']}", "unix:/run/x"], taken["loopback"])
+    for bind in ("0.0.0.0:1", "unix:/run/y"):
+        with pytest.raises(RaabError, match=rf"bind: {bind} is none of the addresses of raab.socket, other.socket, got 0.*, /run/x\nhint"):
+            addresses.check([bind], 0)
     shown["TriggeredBy"] = ""
     monkeypatch.setattr(addresses, "USER", "no-such-user")
     addresses.check([f"0.0.0.0:{taken['any']}"], taken["loopback"])

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from raab.drill.service import Service
 from raab.drill.values import Mix
 from raab.drill.variants import Content
 from raab.lab import presence
+
+if TYPE_CHECKING:
+    from conftest import Steady
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = "/etc/systemd/system"
@@ -87,6 +90,9 @@ def test_the_units_are_written_without_a_mistake(service: Service) -> None:
     """systemd-analyze verify exits 0 on a misspelt key, so it has to be silent."""
     done = service.run(f"systemd-analyze verify {UNITS}/raab.service /opt/raab/current/systemd/sealed/raab.socket", check=False)
     assert (done.status, done.out, done.err) == (0, "", "")
+    sockets = "/opt/raab/current/systemd/sockets"
+    done = service.run(f"systemd-analyze verify {sockets}/raab.socket {sockets}/raab-proxy.socket", check=False)
+    assert (done.status, done.out, done.err) == (0, "", "")
 
 
 def test_every_probe_is_denied_as_shipped(probing: Service) -> None:
@@ -110,6 +116,36 @@ def test_every_probe_is_denied_when_sealed(sealed: Service) -> None:
     assert not {name: outcome for name, outcome in found.items() if not outcome.startswith("E")}
     assert ask(sealed, f"/connect?{sealed.address[0]}:22") == "EAFNOSUPPORT"
     assert exposure(sealed) <= 0.3
+
+
+@pytest.fixture
+def opened(service: Service) -> Iterator[Service]:
+    """The service at sockets that systemd has opened for it: a port below 1024 and one for a proxy's group, as the readme installs them."""
+    source, files = "/opt/raab/current/systemd/sockets", "raab.socket raab-proxy.socket raab.service.d"
+    service.settings('production: {server: {bind: ["0.0.0.0:80", "unix:/run/raab-proxy/http"]}}\n')
+    service.run(f"cd {source} && cp -r {files} {UNITS}/ && systemctl daemon-reload && systemctl restart raab")
+    try:
+        yield service
+    finally:
+        service.settings("")
+        service.run(f"systemctl stop raab; cd {UNITS} && rm -r {files}; systemctl daemon-reload; systemctl start raab")
+
+
+def test_root_s_side_opens_what_the_service_may_not(opened: Service, steady: Steady, traffic: Any) -> None:
+    """A port below 1024, and a path for a group: nothing is lost there by operations and a deploy, whose proof goes there; the service
+    itself may no more than before."""
+    path = f"/proc/{presence.leader(opened.shell.host)}/root/run/raab-proxy/http"
+    with traffic(Mix(fresh=20, reused=20), (opened.address[0], 80)), traffic(Mix(fresh=20, reused=20), path):
+        operate(opened)
+        steady.fab("deploy", "--hosts", opened.shell.host.name)
+    assert exposure(opened) <= 1.2
+    code = "import socket; socket.socket(socket.AF_UNIX).connect('/run/raab-proxy/http')"
+    for group, allowed in (("www-data", True), ("nogroup", False)):
+        said = opened.run(f'setpriv --reuid=nobody --regid={group} --clear-groups python3 -c "{code}"', check=False)
+        assert (said.status == 0) is allowed and ("PermissionError" in said.err) is not allowed
+    opened.run("raab check")
+    opened.settings('production: {server: {bind: ["0.0.0.0:81"]}}\n')
+    assert "0.0.0.0:81 is none of the addresses of" in opened.run("raab check", check=False).err
 
 
 def test_it_operates_under_load_when_sealed(sealed: Service, traffic: Any) -> None:

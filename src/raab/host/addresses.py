@@ -35,18 +35,28 @@ class Address(NamedTuple):
 def check(binds: Sequence[str], admin_port: int) -> None:
     """Raises RaabError with each address that the service would not get, were it started now; what it has itself it would get.
 
-    Says nothing where there is no such service, or where a socket unit has its addresses.
+    Says nothing where there is no such service. Where socket units listen for it, theirs are its addresses.
     """
     try:
         uid = pwd.getpwnam(USER).pw_uid
     except KeyError:
         return
-    if systemd.show(UNIT, "TriggeredBy").get("TriggeredBy"):
+    if units := systemd.show(UNIT, "TriggeredBy").get("TriggeredBy", "").split():
+        _check_units(binds, units)
         return
     wanted = [*(("server.bind", bind) for bind in binds), *([("server.admin_port", f"127.0.0.1:{admin_port}")] if admin_port else [])]
     found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(bind, uid)]
     if found:
         raise RaabError("\n".join(text for text, _ in found), found[0][1])
+
+
+def _check_units(binds: Sequence[str], units: Sequence[str]) -> None:
+    """By port and path alone: one address may be written in several ways."""
+    listen = systemd.order("systemctl", "show", "--no-pager", "--property=Listen", "--value", *units).stdout.split()
+    for bind in binds:
+        if not any(word == bind.removeprefix("unix:") or word.rpartition(":")[2] == bind.rpartition(":")[2] for word in listen):
+            addresses = ", ".join(word for word in listen if word[0] != "(")
+            raise RaabError(f"server.bind: {bind} is none of the addresses of {', '.join(units)}, got {addresses}", "make them the same")
 
 
 def problems(bind: str, uid: int) -> Iterator[tuple[str, str]]:
@@ -61,7 +71,7 @@ def problems(bind: str, uid: int) -> Iterator[tuple[str, str]]:
         elif address.port < _lowest_port():
             yield (
                 f"{address} is for root alone, as all ports below {_lowest_port()} are",
-                "name a higher port, or have a socket unit listen",
+                "name a higher port, or have systemd listen (systemd/sockets/raab.socket)",
             )
         else:
             yield from _problems_of_port(address, uid)
