@@ -64,6 +64,11 @@ class Listeners:
             self.names = [name for name, _ in passed]
             return [adopted(fd, settings, log) for _, fd in passed]
         wanted = {stored_name(address): address for address in spread(settings.address)}
+        # A new one may have to stand beside any of those.
+        if wanted.keys() - {stored_name(address_of(fd)) for _, fd in passed}:
+            for _, fd in passed:
+                with socket.socket(fileno=os.dup(fd)) as listener:
+                    share(listener, True)
         found: dict[str, Any] = {}
         for passed_name, fd in passed:
             name = self._sorted(passed_name, fd, wanted, follows)
@@ -80,8 +85,6 @@ class Listeners:
 
     def _sorted(self, passed_name: str, fd: int, wanted: dict[str, Address], follows: bool) -> str:
         """The name under which a passed socket stays; empty when it goes."""
-        with socket.socket(fileno=os.dup(fd)) as listener:
-            share(listener, True)
         address = address_of(fd)
         name = stored_name(address)
         if name in wanted and not reachable(address):
