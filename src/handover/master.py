@@ -36,7 +36,7 @@ from handover.outside.predecessor import predecessor
 from handover.outside.report import status_of
 from handover.outside.successor import Successor
 from handover.outside.systemd import Notifier
-from handover.process import LEAVE, close_to_equals, descendants, name_process, parent_of, take_orphans
+from handover.process import LEAVE, close_to_equals, descendants, environment_of_start, name_process, parent_of, take_orphans
 from handover.settings import configuration, fingerprint, target
 from handover.settings.options import Options
 from handover.workers.board import Board
@@ -63,6 +63,7 @@ class HandoverArbiter(Arbiter):
         server._begin()
 
     def _begin(self) -> None:
+        self.environment = environment_of_start()
         name_process("gunicorn")
         take_orphans(True)
         # A worker that was taken over shall not take over its master.
@@ -157,8 +158,8 @@ class HandoverArbiter(Arbiter):
                     self.kill_worker(template, signal.SIGKILL)
             case actions.Retire(pid):
                 self.kill_worker(pid, signal.SIGTERM)
-            case actions.Read(held):
-                self.handle(self._read(held))
+            case actions.Read(held, renewed):
+                self.handle(self._read(held, renewed))
             case actions.Restore(settings):
                 self._restore(settings)
             case actions.Tell(client, word, True):
@@ -406,15 +407,18 @@ class HandoverArbiter(Arbiter):
         except OSError as error:
             self.log.error("scale: the target cannot be kept, got %s", error)
 
-    def _read(self, held: str) -> events.Read:
-        """Read the settings anew, of the current release or of one that shall be held. On any failure those in force stay."""
+    def _read(self, held: str, renewed: bool) -> events.Read:
+        """Read the settings anew, of the current release or of one that shall be held. On any failure those in force stay.
+
+        Those of a `renewed` environment are for a new master to read, since they may well be wrong in this one.
+        """
         # Before anything of the new release is read: its settings may speak to another version of this very package.
         current = self.state.fleet.load.release
         beyond = configuration.another_program(self.app.cfg.config, current, held) if held else ""
         prints = fingerprint.of_master(self.root, held)
         if lacking := ", ".join(fingerprint.lacking(prints)):
             return events.Read(refusal=f"reload: the release lacks a part of its server, got no {lacking}\nhint: deploy it again")
-        beyond = beyond or ", ".join(fingerprint.differences(self.prints, prints))
+        beyond = beyond or ", ".join((*fingerprint.differences(self.prints, prints), *(["environment"] if renewed else [])))
         if beyond:
             return events.Read(beyond=beyond)
         before = self.cfg
@@ -447,8 +451,9 @@ class HandoverArbiter(Arbiter):
         while time.monotonic() < end and any(parent_of(pid) not in (self.pid, 0) for pid in self.WORKERS):
             time.sleep(0.001)
         command = [str(self.START_CTX[0]), *map(str, self.START_CTX["args"][1:])]
-        environ = {**os.environ, **self.notifier.environment(), successor.GENERATION: str(self.state.fleet.newest)}
-        environ.pop("SERVER_SOFTWARE", None)
+        reload = self.state.reload
+        environment = reload.environment if reload and reload.environment is not None else self.environment
+        environ = {**environment, **self.notifier.environment(), successor.GENERATION: str(self.state.fleet.newest)}
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU))
         take_orphans(False)
         try:

@@ -61,3 +61,14 @@ def parent_of(pid: int) -> int:
             return int(stat.read().rpartition(")")[2].split()[1])
     except OSError:
         return 0
+
+
+def environment_of_start() -> dict[str, str]:
+    """The variables that this process was started with (proc(5), environ), whatever it has made of them since: gunicorn sets some, by its
+    settings, which a successor shall not inherit, as these may differ. Not to be asked after `close_to_equals`."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return dict(os.environ)
+    return {os.fsdecode(name): os.fsdecode(value) for name, found, value in (word.partition(b"=") for word in words) if found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from handover.decision import actions, events, lifecycle, states
 from handover.decision.actions import Plain as Do
 from handover.decision.reloads import Now, State
-from handover.decision.request import Request
+from handover.decision.request import Client, Request
 from handover.decision.states import Fleet, Load, Phase
 from handover.settings.options import Options
 
@@ -74,6 +74,9 @@ class World(RuleBasedStateMachine):
                 self.orders[template].append(order)
             case actions.Retire(pid):
                 self.retiring.add(pid)
+            case actions.Read(_, True):
+                # A new master reads them, if this one can be followed by one.
+                return [events.Read(refusal="no") if self.next_read.refusal else events.Read(beyond="environment")]
             case actions.Read(held):
                 read = self.next_read
                 if read.load:
@@ -170,6 +173,12 @@ class World(RuleBasedStateMachine):
     def asked(self, verb: str, number: int) -> None:
         request = Request(verb, to=number if verb == "scale" else None, release=str(number) if verb == "hold" else "")
         self.happen(events.Asked(request, self.client()))
+        self.restart()
+
+    @rule()
+    def told(self) -> None:
+        """What a start would get is another environment by now."""
+        self.happen(events.Asked(Request("reload", environment={"A": "1"}), self.client()))
         self.restart()
 
     @precondition(lambda self: self.state.reload and self.state.reload.held)
@@ -465,3 +474,26 @@ def test_a_stop_ends_what_comes_late() -> None:
 def test_a_process_that_nobody_asked_for_is_sent_away(event: events.Event) -> None:
     """What was asked for may come when it is not wanted any more."""
     assert after(serving(), event)[1] == [actions.Retire(99)]
+
+
+def test_another_environment_takes_a_new_master() -> None:
+    """Whoever has told of it last is believed; it is asked whether a new master could start, and the old one's settings are not read."""
+    client, other = cast(Client, object()), cast(Client, object())
+    asked = events.Asked(Request("reload", environment={"A": "1"}), client)
+    state, done = after(serving(), asked)
+    assert actions.Read(renewed=True) in done
+    assert state.reload and state.reload.environment == {"A": "1"}
+    state, done = after(state, events.Read(beyond="environment"))
+    assert done[-1] is actions.Plain.LAUNCH
+    # Of those that wait meanwhile, one who knows of no change takes nothing back.
+    again = events.Asked(Request("reload", environment={"A": "2"}), other)
+    state, _ = after(state, again, events.Asked(Request("reload"), client), events.Plain.HUP)
+    state, done = after(state, events.Heir(why="it could not"))
+    assert state.reload and state.reload.environment == {"A": "2"} and actions.Read(renewed=True) in done
+
+
+def test_a_signal_says_what_it_does_not_take_up() -> None:
+    """A reload that a client asked for needs no such line."""
+    assert actions.Log(logging.INFO, lifecycle.BY_SIGNAL) in after(serving(), events.Plain.HUP)[1]
+    asked = events.Asked(Request("reload"), cast(Client, object()))
+    assert actions.Log(logging.INFO, lifecycle.BY_SIGNAL) not in after(serving(), asked)[1]

@@ -263,3 +263,18 @@ def test_a_flood_at_one_listener_leaves_the_others_open(tmp_path: Path, start: C
                 clients[-1].recv(1)
     finally:
         running.stop()
+
+
+def test_a_reload_with_another_environment(master: Master) -> None:
+    """Starts a master with it, and with nothing that gunicorn's settings have made of the old one's; and so does that one in its turn."""
+    environment = {"PATH": os.environ["PATH"], "TESTED": "yes"}
+    pids = [master.status()["pid"]]
+    for _ in range(2):
+        if len(pids) == 1:
+            assert master.ask(verb="reload", environment=environment)["replaced"]
+        else:
+            os.kill(pids[-1], signal.SIGUSR2)
+        master.wait(lambda: master.status()["pid"] not in pids)
+        pids.append(master.status()["pid"])
+        words = dict(word.split("=", 1) for word in Path(f"/proc/{pids[-1]}/environ").read_text().split("\0") if word)
+        assert {name: value for name, value in words.items() if not name.startswith(("LISTEN_", "HANDOVER_"))} == environment

@@ -152,6 +152,16 @@ def test_a_request_is_read() -> None:
     assert parse(b'{"verb": "scale", "by": -1}') == Request("scale", by=-1)
 
 
+def test_an_environment_is_one_that_a_process_can_have() -> None:
+    """And belongs to a reload alone."""
+    assert parse(b'{"verb": "reload", "environment": {"A": "1"}}') == Request("reload", environment={"A": "1"})
+    for environment in ('{"A": 1}', '{"": "1"}', '{"A=B": "1"}', '{"A": "\\u0000"}', '["A"]', '"A"'):
+        with pytest.raises(ValueError, match="unknown request"):
+            parse(f'{{"verb": "reload", "environment": {environment}}}'.encode())
+    with pytest.raises(ValueError, match="unknown request"):
+        parse(b'{"verb": "hold", "release": "x", "environment": {"A": "1"}}')
+
+
 @pytest.mark.parametrize(
     ("address", "name"),
     [(("0.0.0.0", 8000), "handover-0.0.0.0-8000"), (("::1", 80), "handover--1-80"), ("/run/raab/http", "handover--run-raab-http")],

@@ -49,9 +49,11 @@ class Retire(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Read the settings of the release that is current, or of one that shall be `held`."""
+    """Read the settings of the release that is current, or of one that shall be `held`; or find out whether a new master could, since this
+    one would read them by the environment of before (`renewed`)."""
 
     held: str = ""
+    renewed: bool = False
 
 
 class Restore(NamedTuple):

@@ -6,13 +6,18 @@ one. No process, socket or clock is in sight.
 
 from __future__ import annotations
 
+import logging
+
 from handover.decision import actions, events, processes, reloading, scaling, succession
-from handover.decision.actions import Action, Tell
+from handover.decision.actions import Action, Log, Tell
 from handover.decision.actions import Plain as Do
 from handover.decision.events import Event
 from handover.decision.reloads import Now, State
 from handover.decision.request import Client, Request
 from handover.decision.turn import Turn
+
+# Nobody who is root stands behind a signal, to say what the service would be started with by now.
+BY_SIGNAL = "reload by HUP: code and settings files are taken up, and no change of the unit's environment or credentials"
 
 
 def step(state: State, event: Event, now: Now) -> tuple[State, tuple[Action, ...]]:
@@ -31,6 +36,7 @@ def _take(turn: Turn, event: Event) -> None:
             _tick(turn)
         case events.Plain.HUP:
             reloading.ask(turn, ())
+            turn.do(Log(logging.INFO, BY_SIGNAL))
         case events.Plain.USR2:
             succession.usr2(turn)
         case events.Plain.DRAINED:
@@ -68,7 +74,7 @@ def _asked(turn: Turn, request: Request, client: Client) -> None:
         case "scale":
             scaling.scale(turn, request.to if request.to is not None else turn.fleet.target + (request.by or 0), client)
         case "reload":
-            reloading.ask(turn, (client,))
+            reloading.ask(turn, (client,), request.environment)
         case "hold":
             reloading.ask_held(turn, request.release, client)
         case _ if reloading.held_by(turn, client):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from handover.decision import actions, events, states
@@ -18,12 +19,15 @@ from handover.decision.turn import Turn
 UNDER_WAY = "a reload is under way"
 
 
-def ask(turn: Turn, clients: tuple[Client, ...]) -> None:
-    """Begin a reload, or remember that another one is wanted once the one under way has ended."""
+def ask(turn: Turn, clients: tuple[Client, ...], environment: Mapping[str, str] | None = None) -> None:
+    """Begin a reload, or remember that another one is wanted once the one under way has ended. `environment`: what a start would get by
+    now; whoever asks without it does not know, or knows that it is this master's."""
     if turn.state.leaving is not None:
         turn.do(*(Tell(client, {"ask": "again"}) for client in clients))
         return
-    turn.become(wish=(*(turn.state.wish or ()), *clients))
+    # Of several that root has told, the last is the one that holds.
+    known = turn.state.environment if environment is None else environment
+    turn.become(wish=(*(turn.state.wish or ()), *clients), environment=known)
     begin_next(turn)
 
 
@@ -40,15 +44,16 @@ def ask_held(turn: Turn, release: str, client: Client) -> None:
 def begin_next(turn: Turn) -> None:
     """Begin the reload that was asked for, unless another one or the start is under way."""
     if turn.state.wish is not None and not turn.state.busy:
-        clients = turn.state.wish
-        turn.become(wish=None)
-        begin(turn, clients)
-        turn.do(actions.Read())
+        clients, environment = turn.state.wish, turn.state.environment
+        turn.become(wish=None, environment=None)
+        begin(turn, clients, environment=environment)
+        turn.do(actions.Read(renewed=environment is not None))
 
 
-def begin(turn: Turn, clients: tuple[Client, ...], held: Held | None = None) -> None:
+def begin(turn: Turn, clients: tuple[Client, ...], held: Held | None = None, environment: Mapping[str, str] | None = None) -> None:
     """What is to be loaded is for the caller to find out."""
-    turn.become(reload=Reload(turn.now.time, clients, turn.fleet.load, turn.fleet.target, held=held), why="")
+    reload = Reload(turn.now.time, clients, turn.fleet.load, turn.fleet.target, held=held, environment=environment)
+    turn.become(reload=reload, why="")
     turn.do(Do.BEGIN)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ class Held:
 class Reload:
     """A reload under way: when it `began`, which `clients` wait for its verdict, what `load` and `target` were `before` it.
 
-    `scaled`: somebody has changed the target since. `heir`: why a new master is needed, which has until `deadline` once it is launched.
+    `scaled`: somebody has changed the target since. `heir`: why a new master is needed, which has until `deadline` once it is launched, and
+    the `environment` to start with if that is another one than this master's.
     `taken`: the new generation serves, and the reload is over when no worker of before accepts connections any more.
     """
 
@@ -60,21 +62,24 @@ class Reload:
     heir: str = ""
     taken: bool = False
     deadline: float | None = None
+    environment: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class State:
     """All that a master decides on.
 
-    `wish`: the clients that wait for the next reload, or None when none was asked for. `scalers` wait for the target, each with the one
-    before. `follows`: a predecessor still speaks for the service. `moving`: this start has found sockets of addresses that the settings
-    do not name, which its first generation serves until nobody waits there. `leaving`: when to end, since a successor serves. `rest`: no
-    process is forked before that time. `why`: what the last process that could not boot had to say.
+    `wish`: the clients that wait for the next reload, or None when none was asked for; `environment`: what that one is to start a new
+    master with, if the last of them has said so. `scalers` wait for the target, each with the one before. `follows`: a predecessor still
+    speaks for the service. `moving`: this start has found sockets of addresses that the settings do not name, which its first generation
+    serves until nobody waits there. `leaving`: when to end, since a successor serves. `rest`: no process is forked before that time.
+    `why`: what the last process that could not boot had to say.
     """
 
     fleet: Fleet
     reload: Reload | None = None
     wish: tuple[Client, ...] | None = None
+    environment: Mapping[str, str] | None = None
     scalers: tuple[tuple[Client, int], ...] = ()
     outcome: Outcome | None = None
     follows: bool = False

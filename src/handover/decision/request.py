@@ -14,13 +14,15 @@ from typing import Any
 @dataclass(frozen=True)
 class Request:
     """What a client asked for: `verb` is status, reload, scale (`to` or `by` so many), or hold: load `release`, the name of a folder beside
-    the current one, and wait for `switched`. A reload's `trial` is what older clients say; its template is its trial."""
+    the current one, and wait for `switched`. A reload's `trial` is what older clients say; its template is its trial. `environment`: what
+    a start of the service would get by now, and the master has not; root alone may say so."""
 
     verb: str
     to: int | None = None
     by: int | None = None
     trial: bool = False
     release: str = ""
+    environment: dict[str, str] | None = None
 
 
 def parse(packet: bytes) -> Request:
@@ -37,9 +39,17 @@ def parse(packet: bytes) -> Request:
         or type(request.trial) is not bool
         or type(request.release) is not str
         or not re.fullmatch(r"\w[\w.-]*" if request.verb == "hold" else "", request.release)
+        or not (request.environment is None or (request.verb == "reload" and _is_environment(request.environment)))
     ):
         raise ValueError(f"control socket: unknown request, got {packet[:80]!r}")
     return request
+
+
+def _is_environment(value: Any) -> bool:
+    """Whether execve(2) would take it."""
+    return type(value) is dict and all(
+        type(text) is str and name and "=" not in name and "\0" not in name + text for name, text in value.items()
+    )
 
 
 class Client:

@@ -6,13 +6,15 @@ import contextlib
 import os
 import selectors
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 
 from handover.decision.events import Asked, Event, Gone
 from handover.decision.request import Client, parse
 
-_LIMIT = 65536
+# Of a packet: an environment may be part of it, and what the kernel sends at once is less (net.core.wmem_max).
+_LIMIT = 1 << 18
 
 
 class Control:
@@ -61,7 +63,10 @@ class Control:
             self._drop(client)
             return (Gone(client),)
         try:
-            return (Asked(parse(packet), client),)
+            request = parse(packet)
+            if request.environment is not None and _user(client.channel) != 0:
+                raise ValueError("control socket: what a start would get is for root alone to say")
+            return (Asked(request, client),)
         except ValueError as error:
             client.answer({"error": str(error)})
             return ()
@@ -78,3 +83,8 @@ class Control:
             self._drop(client)
         self._selector.unregister(self._listener)
         self._listener.close()
+
+
+def _user(channel: socket.socket) -> int:
+    """Who connected (unix(7), SO_PEERCRED): the kernel says so, not the client."""
+    return int(struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
