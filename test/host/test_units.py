@@ -16,6 +16,7 @@ UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a\nExecReload=/b\nTi
         (("Description=x", "Description=y"), False),
         (("# why", "# because"), False),
         (("ExecReload=/b", "ExecReload=/c"), False),
+        (("ExecReload=/b", "ExecReload=/b\nExecStartPost=/d"), False),
         (("TimeoutStopSec=5", "TimeoutStopSec=9"), False),
         (("ExecStart=/a", "ExecStart=/c"), True),
         (("ExecStart=/a", "ExecStart=/a\nProtectHome=yes"), True),

@@ -51,6 +51,11 @@ class Paths(NamedTuple):
         return self.root / "journal.jsonl"
 
     @property
+    def roots_own(self) -> Path:
+        """Root's program of the unit (raab.host.now), as the last release that was activated has it: by no path through a release."""
+        return self.bin.with_name("lib") / "raab"
+
+    @property
     def configuration(self) -> Path:
         return self.etc / "raab"
 

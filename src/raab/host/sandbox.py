@@ -16,6 +16,7 @@ SURROUNDINGS = (
     "AmbientCapabilities", "CapabilityBoundingSet", "Environment", "EnvironmentFile", "Group", "Limit", "LoadCredential",
     "LockPersonality", "Memory", "NoNewPrivileges", "Private", "ProcSubset", "Protect", "ReadOnlyPaths", "ReadWritePaths", "RemoveIPC",
     "Restrict", "RuntimeDirectory", "SetCredential", "StateDirectory", "SupplementaryGroups", "SystemCall", "UMask", "User",
+    "WorkingDirectory",
 )  # fmt: skip
 
 
@@ -39,9 +40,14 @@ def assignments(lines: Iterable[str]) -> list[str]:
 
 
 def properties(lines: Iterable[str]) -> tuple[str, ...]:
-    """The options for systemd-run(1). The runtime directory is shared with the running service and must outlive the other process."""
+    """The options for systemd-run(1)."""
+    return tuple(f"--property={line}" for line in surroundings(lines))
+
+
+def surroundings(lines: Iterable[str]) -> list[str]:
+    """The lines for another unit. The runtime directory is shared with the running service and must outlive the other process."""
     wanted = [line for line in lines if line.startswith(SURROUNDINGS) and not line.startswith("RuntimeDirectoryPreserve")]
-    return tuple(f"--property={line}" for line in (*wanted, "RuntimeDirectoryPreserve=yes"))
+    return [*wanted, "RuntimeDirectoryPreserve=yes"]
 
 
 def environment(lines: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,16 @@ from raab.host.facts import UNIT_PLACES, user_exists
 from raab.host.paths import UNIT, Paths
 from raab.host.sandbox import assignments
 
+# What root's program of the unit consists of: raab.host.now, and all that it imports.
+ROOTS_OWN = tuple(
+    f"raab/{name}.py"
+    for name in (
+        "__init__", "errors", "untrusted", "host/__init__", "host/answers", "host/control", "host/conversation", "host/paths",
+        "host/processes", "host/sandbox", "host/systemd", "host/now/__init__", "host/now/credentials", "host/now/directives",
+        "host/now/reload", "host/now/tell", "host/now/twin", "host/now/variables",
+    )
+)  # fmt: skip
+
 
 class UnitFile(NamedTuple):
     """One file of a release's systemd/ folder and the place where it belongs."""
@@ -32,6 +42,10 @@ def of_release(paths: Paths, release: Path) -> tuple[UnitFile, ...]:
     for folder, place in UNIT_PLACES.items():
         sources = sorted((release / "systemd" / folder).glob("raab*"))
         found += [UnitFile(source, paths.etc / place / source.name) for source in sources if source.is_file()]
+    # Root's program.
+    for packages in release.glob("venv/lib/python3*/site-packages"):
+        found += [UnitFile(packages / name, paths.roots_own / name) for name in ROOTS_OWN if (packages / name).is_file()]
+        found += [UnitFile(source, paths.roots_own / "__main__.py") for source in packages.glob("raab/host/now/__main__.py")]
     return tuple(found)
 
 
@@ -72,7 +86,9 @@ def restart_needed(paths: Paths, release: Path) -> bool:
 
 
 def needs_restart(file: UnitFile) -> bool:
-    """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload."""
+    """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload, and a running
+    service is past its ExecStartPost=.
+    """
     if file.target.name != UNIT or not file.target.exists():
         return False
     return service_lines(file.source.read_text()) != service_lines(file.target.read_text())
@@ -80,7 +96,7 @@ def needs_restart(file: UnitFile) -> bool:
 
 def service_lines(text: str) -> list[str]:
     """The lines of [Service] that matter to a running process."""
-    return [line for line in assignments(text.splitlines()) if not line.startswith(("ExecReload=", "Timeout"))]
+    return [line for line in assignments(text.splitlines()) if not line.startswith(("ExecReload=", "ExecStartPost=", "Timeout"))]
 
 
 def copy(files: tuple[UnitFile, ...]) -> None:

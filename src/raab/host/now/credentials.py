@@ -1,0 +1,72 @@
+"""The credentials of the running unit: systemd's own folder, which it fills at a start and which is written here when they have changed.
+
+It is memory of systemd's, read-only for everybody and unreadable but for the service's user; and it stays where applications look for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from raab.host import systemd
+from raab.host.paths import UNIT
+
+FOLDER = Path("/run/credentials", UNIT)
+
+
+def contents(folder: Path = FOLDER) -> dict[str, bytes] | None:
+    """What lies there; None for a service that was started without."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder.is_dir() else None
+
+
+def changed(held: Mapping[str, bytes] | None, wanted: Mapping[str, bytes]) -> list[str]:
+    """The names of those that are not as a start would give them."""
+    held = held or {}
+    return sorted(name for name in held.keys() | wanted.keys() if held.get(name) != wanted.get(name))
+
+
+def write(wanted: Mapping[str, bytes], folder: Path = FOLDER) -> None:
+    """Have the folder hold these, each file renewed in one step, with the owner and the rights that systemd gives."""
+    owner = folder.stat()
+    with writable(folder):
+        for name in changed(contents(folder), wanted):
+            if name not in wanted:
+                (folder / name).unlink()
+                continue
+            part = folder / f".{name}.part"
+            part.unlink(missing_ok=True)
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400), "wb") as file:  # noqa: PTH123
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                file.write(wanted[name])
+            part.replace(folder / name)
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """For a moment, and for root alone: in the service's own file system it is mounted read-only as well."""
+    mounted = os.path.ismount(folder)
+    if mounted:
+        systemd.must("mount", "-o", "remount,rw", str(folder))
+    try:
+        yield
+    finally:
+        if mounted:
+            systemd.must("mount", "-o", "remount,ro", str(folder))
+
+
+@contextmanager
+def given(wanted: Mapping[str, bytes]) -> Iterator[list[str]]:
+    """Have the running service find these, and those of before again if what goes on within comes to nothing. The names of those that
+    change; none where there is no folder, which only a start can make."""
+    before = contents()
+    names = changed(before, wanted) if before is not None else []
+    try:
+        if names:
+            write(wanted)
+        yield names
+    except BaseException:
+        if names and before is not None:
+            write(before)
+        raise

@@ -1,0 +1,36 @@
+"""The variables that a process was started with, beside those that a start of the service would give it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+# What systemd makes for each process, and what one master leaves to the next.
+_OF_THE_PROCESS = re.compile(
+    r"INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|NOTIFY_SOCKET|WATCHDOG_\w+|LISTEN_\w+|MAINPID|MANAGERPID(FDID)?|PIDFILE|FDSTORE"
+    r"|(CREDENTIALS|RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY|MEMORY_PRESSURE_\w+|REMOTE_(ADDR|PORT)|TRIGGER_\w+|HANDOVER_\w+"
+)
+
+
+def of_process(pid: int) -> dict[str, str]:
+    """What it was started with, whatever it has made of them since (proc(5), environ)."""
+    words = (word.partition(b"=") for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+    return {os.fsdecode(name): os.fsdecode(value) for name, found, value in words if found}
+
+
+def lasting(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those that are the same for every process of the service."""
+    return {name: value for name, value in variables.items() if not _OF_THE_PROCESS.fullmatch(name)}
+
+
+def changed(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """The names of those that `held` has not as a start would give them."""
+    ours, theirs = lasting(held), lasting(wanted)
+    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+
+
+def renewed(held: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """For a successor of the process that has `held`: its own where they are of the process, for all else those of a start."""
+    return {**{name: value for name, value in held.items() if name not in lasting(held)}, **lasting(wanted)}
