@@ -260,6 +260,7 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
     activation.paths, activation.release, activation.binds, activation.task = Paths(), Path("/nowhere"), (), Task("x")
     monkeypatch.setattr(units, "restart_needed", lambda *_: False)
+    monkeypatch.setattr(Activation, "behind", lambda self: False)
     monkeypatch.setattr(
         Activation, "read_settings", lambda self: self.__dict__.update(binds=("127.0.0.1:8000", "[::1]:8000"), admin_port=9100)
     )

@@ -9,9 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, journal, probe, proof, rehearsal, strays, switch, systemd, takeup, units, verify
+from raab.host import addresses, asofnow, journal, probe, proof, rehearsal, strays, switch, systemd, takeup, units, verify
 from raab.host.facts import current_release
 from raab.host.held import Asked, Held
+from raab.host.now import twin
+from raab.host.now.reload import later
+from raab.host.now.twin import Now
 from raab.host.paths import UNIT, Paths
 from raab.host.processes import children
 from raab.host.task import Hook, Task, Teller
@@ -37,6 +40,8 @@ class Activation:
         self.admin_port = 0
         self.held: Held | None = None
         self.suspects: strays.Suspects = {}
+        self.wanted: Now | None = None
+        self.environment: dict[str, str] = {}
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
@@ -137,6 +142,9 @@ class Activation:
                 self.asked = Asked(self.task.release)
         if not self.asked:
             return None
+        if self.behind():
+            self.asked.conversation.close()
+            return None
         # While the master loads it, who also tells better what is wrong with them.
         with suppress(Exception):
             self.read_settings()
@@ -151,11 +159,28 @@ class Activation:
             raise RaabError(text, "raab check, then systemctl restart raab")
         return held
 
+    def behind(self) -> bool:
+        """Whether a start would get other variables or credentials than the service has. A master that loads a release beside itself
+        would try it with those of before."""
+        if not (self.paths.etc / "systemd/system" / UNIT).exists():
+            # This activation brings it.
+            return False
+        wanted = twin.now()
+        self.environment = wanted.environment
+        changed = asofnow.pending(wanted)
+        for line in (*changed, *later(wanted)):
+            self.teller.step(line.replace("systemctl reload raab", "this activation"))
+        if changed or later(wanted):
+            asofnow.check(wanted, self.release)
+        self.wanted = wanted if changed else None
+        return bool(changed)
+
     def read_settings(self) -> None:
         """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
         from raab.factory.configFactory import load_settings
 
-        settings = load_settings(rehearsal.settings_environment(self.paths, self.release), self.paths.configuration)
+        environment = rehearsal.settings_environment(self.paths, self.release)
+        settings = load_settings({**environment, **self.environment}, self.paths.configuration)
         self.binds = settings.server.bind
         self.admin_port = settings.server.admin_port
         self.waits = float(settings.server.load_timeout)
@@ -174,7 +199,7 @@ class Activation:
             self.teller.step("handing over to new workers")
             held.take_over()
         else:
-            takeup.take_up(why, self.waits, self.teller)
+            takeup.take_up(why, self.waits, self.teller, self.wanted)
         self.teller.step("proving it by answers")
         return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
 

@@ -8,16 +8,21 @@ from gevent import monkey
 
 from raab import create_app
 from raab.factory.configFactory import load_settings
-from raab.host import addresses
+from raab.host import addresses, asofnow
 from raab.host.loading import load_and_tell
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say so when it could, and how its workers would get the application.
+    """Say so when it could, and how its workers would get the application. For root on a server by what a start would get by now, for
+    everybody else by the variables of his shell.
 
     Raises ConfigError with everything that is wrong, RaabError for an address that cannot be had, and for a module or mount that cannot
     be used.
     """
+    if asofnow.installed():
+        print(asofnow.run("check"), end="")
+        asofnow.reboot()
+        return 0
     settings = load_settings()
     addresses.check(settings.server.bind, settings.server.admin_port)
     monkey.patch_all()

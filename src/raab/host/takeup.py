@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import loading, systemd
+from raab.host import asofnow, loading, systemd
 from raab.host.control import ask
 from raab.host.conversation import PATIENCE, Unanswered
 from raab.host.held import judge
+from raab.host.now.twin import Now
 from raab.host.paths import UNIT
 from raab.host.processes import children
 from raab.host.restart import restart as restart_service
@@ -39,17 +40,18 @@ def serving() -> frozenset[int]:
     return frozenset(worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring") & children(status["pid"])
 
 
-def take_up(restart: str, waits: float, teller: Teller) -> None:
+def take_up(restart: str, waits: float, teller: Teller, wanted: Now | None = None) -> None:
     """By new workers, or by a start where the service does not run or `restart` says why only a new process will do.
 
-    `waits` is how many seconds a generation may take to load. Raises RaabError when it does not serve; after a hand-over the old
-    workers serve on.
+    `waits` is how many seconds a generation may take to load, `wanted` what a start would get, where the service has something else.
+    Raises RaabError when it does not serve; after a hand-over the old workers serve on.
     """
     active = systemd.is_active()
     if active and not restart:
         teller.step("handing over to new workers")
         began = time.time()
-        judge(ask(PATIENCE, verb="reload", trial=False), began, "reload: the new workers do not serve")
+        with asofnow.given(wanted) as more:
+            judge(ask(PATIENCE, verb="reload", trial=False, **more), began, "reload: the new workers do not serve")
         return
     verb = "restart" if active else "start"
     reason = f" ({restart})" if active else ""
