@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import systemd
+from raab.host import rehearsal, systemd
 from raab.host.now import credentials, twin, variables
 from raab.host.now.reload import later
 from raab.host.now.twin import Now
@@ -31,6 +31,20 @@ def run(verb: str) -> str:
     wanted = twin.now()
     said = tried(wanted, sys.executable, verb)
     return "".join([said, *(f"{line}\n" for line in (*pending(wanted), *later(wanted)))])
+
+
+def settings() -> Any:
+    """Those that a start would have; None when root cannot read them by itself, as with a credential that is encrypted."""
+    # Here and not above: who activates has other things to do first, and this takes a tenth of a second.
+    from raab.factory.configFactory import load_settings
+    from raab.factory.node import ConfigError
+
+    paths = Paths()
+    environment = {**rehearsal.settings_environment(paths, paths.current.resolve()), **twin.now().environment}
+    try:
+        return load_settings(environment, paths.configuration)
+    except ConfigError:
+        return None
 
 
 def check(wanted: Now, release: Path) -> None:

@@ -20,8 +20,12 @@ def run(args: argparse.Namespace) -> int:
     be used.
     """
     if asofnow.installed():
-        print(asofnow.run("check"), end="")
+        said = asofnow.run("check")
+        # From within the service's sandbox nobody sees who holds an address.
+        if settings := asofnow.settings():
+            addresses.check(settings.server.bind, settings.server.admin_port)
         asofnow.reboot()
+        print(said, end="")
         return 0
     settings = load_settings()
     addresses.check(settings.server.bind, settings.server.admin_port)
