@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handover.process import descendants
 from raab.drill.values import Mix
 
 CONFIG = """
@@ -121,13 +122,19 @@ class Master:
         raise AssertionError(f"not reached\n{(self.home / 'log').read_text()[-3000:]}")
 
     def stop(self) -> None:
-        try:
-            pid = self.status()["pid"]
-            os.kill(pid, signal.SIGTERM)
-            self.wait(lambda: not Path(f"/proc/{pid}/exe").exists())
-        except OSError:
-            pass
-        self.process.kill()
+        """Nothing of it stays, also of one that hangs: that is for a test to say, and not for the next one to find."""
+        masters = {self.process.pid}
+        with suppress(OSError):
+            masters.add(self.status()["pid"])
+        family = {one for pid in masters for one in (pid, *descendants(pid))}
+        for pid in masters:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        with suppress(AssertionError):
+            self.wait(lambda: self.process.poll() is not None and not any(Path(f"/proc/{pid}/exe").exists() for pid in masters))
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.log.close()
 
