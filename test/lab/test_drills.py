@@ -160,15 +160,19 @@ SABOTAGES = (
         "systemctl disable raab",
     ),
     Sabotage(
-        "what forks cannot share is shared, a template that hangs is waited for, and workers leave by SIGTERM, unasked whether they have",
+        "what forks cannot share is shared, hanging templates are waited for, workers leave unasked, addresses and secrets stay",
         {
             "handlers": "releases that answer new connections",
+            "addresses": "exit status of systemctl reload to .*: wanted 0",
+            "secrets": "secrets that the workers find",
             **dict.fromkeys(("import-connection", "import-thread"), "how it is loaded: wanted each, by 0 templates, got shared"),
             "template-stopped": "fulfilled within 15 s: wanted True, got False|could not be carried through",
         },
         (
             Patch("src/handover/workers/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
             Patch("src/handover/workers/sharing.py", "return _threads_beside(seen)", 'return ""'),
+            Patch("src/handover/outside/sockets.py", "socket.SO_REUSEPORT, yes)", "socket.SO_REUSEPORT, False)"),
+            Patch("src/raab/host/now/credentials.py", "            part.replace(folder / name)\n", "            part.unlink()\n"),
             Patch("src/handover/workers/board.py", "self._dismissed[slot] = 1", "pass"),
             Patch("src/handover/master.py", "            sig = LEAVE\n", ""),
             Patch("src/handover/decision/processes.py", "turn.reload.taken and not turn.fleet.leaving", "turn.reload.taken"),

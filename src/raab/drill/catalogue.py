@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raab.deploy import exitcodes
-from raab.drill import broken, clock, deployers, deploys, faults, handlers, lifecycle, memory, scaling, templates, unshared
+from raab.drill import broken, changes, clock, deployers, deploys, faults, handlers, lifecycle, memory, scaling, templates, unshared
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError
@@ -43,6 +43,9 @@ DRILLS = (
     Drill("hup", "kill -HUP hands over as seamlessly as a reload", lifecycle.hup, quick=True),
     Drill("hup-storm", "twenty HUPs within a second end in one hand-over after the other, and nobody notices", lifecycle.hup_storm),
     Drill("settings", "a reload takes up good settings and refuses bad ones with file, line and key", lifecycle.settings),
+    Drill("addresses", "server.bind moves by reload, also to what overlaps, and who comes by an address that stays does not notice",
+          changes.moved),
+    Drill("secrets", "a secret is rotated by reload: every worker has the new one, and nobody notices", changes.rotated),
     Drill("master", "kill -USR2 replaces the master, systemd follows, and nobody notices", lifecycle.replace_master, quick=True),
     Drill("scale", "raab scale 1, 8, 2 is done when it returns, and loses nothing", scaling.scale, CROWDED, quick=True),
     Drill("scale-loop", "raab scale 16 and 1 in a loop loses nothing, and no worker imports the application", scaling.scale_loop, CROWDED),

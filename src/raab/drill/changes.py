@@ -1,0 +1,58 @@
+"""What operators change on a host besides the release: the addresses that are served, and the secrets."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from raab.drill.scene import Scene, name
+from raab.drill.service import PATHS, Service
+
+SECRET = "security.secret_key"
+# Where systemd puts it for the service (systemd.exec(5), LoadCredential= of a folder).
+GIVEN = f"/run/credentials/raab.service/raab_{SECRET}"
+
+
+def moved(scene: Scene) -> None:
+    """From one address to another and back by reload, each including the one at which the traffic comes."""
+    for _ in scene.rounds(5):
+        scene.each(lambda service: moved_once(scene, service))
+
+
+def moved_once(scene: Scene, service: Service) -> None:
+    host, port = service.address
+    for binds in (["[::]:{}"], ["0.0.0.0:{}", f"127.0.0.1:{port + 1}"], [host + ":{}"], ["0.0.0.0:{}"]):
+        wanted = [bind.format(port) for bind in binds]
+        service.settings(f"production: {{server: {{bind: {json.dumps(wanted)}}}}}\n")
+        reloaded(scene, service, f"to {' and '.join(wanted)}")
+
+
+def rotated(scene: Scene) -> None:
+    """A new secret by reload, again and again."""
+    for _ in scene.rounds(20):
+        scene.each(lambda service: rotated_once(scene, service))
+    scene.each(lambda service: given_up(scene, service))
+
+
+def rotated_once(scene: Scene, service: Service) -> None:
+    # A number is enough of a secret where nobody is to be kept out.
+    secret = f"{random.getrandbits(256):064x}"
+    service.shell.put(f"{PATHS.configuration}/credentials/{SECRET}", secret)
+    before = service.status()
+    reloaded(scene, service, "with another secret")
+    after = service.status()
+    scene.fact(f"{name(service)}: workers that were there before", 0, len({*before.serving} & {*after.serving}))
+    held = {service.run(f"cat /proc/{pid}/root{GIVEN}", check=False).out for pid in after.serving}
+    scene.fact(f"{name(service)}: secrets that the workers find", {secret}, held)
+
+
+def given_up(scene: Scene, service: Service) -> None:
+    service.run(f"rm {PATHS.configuration}/credentials/{SECRET}")
+    reloaded(scene, service, "without a secret of its own")
+
+
+def reloaded(scene: Scene, service: Service, what: str) -> None:
+    with scene.phase(f"reload {name(service)} {what}"):
+        done = service.systemctl("reload", check=False)
+    scene.fact(f"{name(service)}: exit status of systemctl reload {what}", 0, done.status)
+    scene.settled(service, f"after the reload {what}", scene.release, workers=2)
