@@ -283,3 +283,20 @@ def test_what_a_releases_own_status_tells_a_session() -> None:
     for wrong in ("", "[]", "{}", "[" * 100_000, json.dumps({**document, "serving": "1"})):
         with pytest.raises(ValueError, match=r"\S"):
             answers.told(wrong)
+
+
+def test_a_master_of_before_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows no variables that a start would get, and is followed by one that does."""
+    asked: list[dict[str, Any]] = []
+
+    def ask(seconds: float, **request: Any) -> dict[str, Any]:
+        asked.append(request)
+        if "environment" in request:
+            raise RaabError("control socket: not a request, got b'{...'")
+        return {"good": True}
+
+    steps: list[str] = []
+    monkeypatch.setattr(takeup, "ask", ask)
+    teller: Any = SimpleNamespace(step=steps.append)
+    assert takeup._reload({"environment": {"A": "1"}}, teller) == {"good": True}
+    assert asked[1:] == [{"verb": "reload", "trial": False}] and "systemctl reload raab does" in steps[0]

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-# What systemd makes for each process, and what one master leaves to the next.
+# What systemd makes for each process, and what one master leaves to the next, or left before it was taken out again (ADMIN_LISTENERS).
 _OF_THE_PROCESS = re.compile(
     r"INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|NOTIFY_SOCKET|WATCHDOG_\w+|LISTEN_\w+|MAINPID|MANAGERPID(FDID)?|PIDFILE|FDSTORE"
     r"|(CREDENTIALS|RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY|MEMORY_PRESSURE_\w+|REMOTE_(ADDR|PORT)|TRIGGER_\w+|HANDOVER_\w+"
+    r"|ADMIN_LISTENERS"
 )
 
 
