@@ -46,7 +46,7 @@ def last_words(since: float) -> str:
     """What the service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
     # The journal may still be reading what a service said in its last moment.
     order("journalctl", "--sync")
-    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=40", f"--since=@{since:.0f}").stdout
+    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=40", f"--since=@{since:.3f}").stdout
     said = dict.fromkeys(filter(None, map(readable, text.splitlines())))
     return "\n".join(list(said)[-5:])
 

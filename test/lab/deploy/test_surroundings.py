@@ -135,7 +135,8 @@ def test_a_deploy_stages_nothing_while_the_one_before_still_prunes(project: Any,
     project.fab("deploy", "--hosts", host.name)
     shell = lab.shell(host)
     # It has given its verdict, and takes the parts away that no release needs.
-    shell.run("systemd-run --quiet --collect --unit=raab-activate sh -c 'sleep 2.5; rm -rf /opt/raab/cache/parts/*'")
+    prunes = "systemd-run --quiet --collect --unit=raab-activate sh -c 'sleep 2.5; rm -rf /opt/raab/cache/parts/*'"
+    shell.run(f"until {prunes}; do sleep 0.1; done")
     project.mark("after it")
     project.fab("deploy", "--hosts", host.name)
     assert shell.run("ls /opt/raab/cache/parts").out.split()
