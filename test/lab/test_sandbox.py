@@ -155,7 +155,8 @@ def test_it_operates_under_load_when_sealed(sealed: Service, traffic: Any) -> No
         operate(sealed)
     assert sealed.run(f"stat -c '%U %G %a' {admin} /run/raab").out == "raab raab 660\nraab raab 750\n"
     sealed.systemctl("stop")
-    with pytest.raises(ConnectionRefusedError):
+    # systemd closes its socket in a job of its own: who connects in that moment is reset.
+    with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
         ask(sealed, "/probes")
     assert sealed.run(f"test -e {admin}", check=False).status == 1
     assert sealed.show("ActiveState") == "inactive"
