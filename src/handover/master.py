@@ -349,17 +349,15 @@ class HandoverArbiter(Arbiter):
         worker.begin()
 
     def kill_worker(self, pid: int, sig: int) -> None:
-        """Send a signal; have a process leave for SIGTERM, and end it with all that it has forked for SIGKILL. One that has just ended is
-        found by `reap_workers`, and by nobody else, unlike in gunicorn."""
-        ended = [pid]
+        """Send a signal; have a process leave for SIGTERM, and end with it all that it has forked if it hangs (gunicorn aborts it first).
+        One that has just ended is found by `reap_workers`, and by nobody else, unlike in gunicorn."""
+        forked = descendants(pid) if sig in (signal.SIGABRT, signal.SIGKILL) else []
         if sig == signal.SIGTERM and pid in self.WORKERS:
             self.crew.dismiss(pid, self.cfg.graceful_timeout)
             sig = LEAVE
-        elif sig == signal.SIGKILL:
-            ended += descendants(pid)
-        for one in ended:
+        for one, number in ((pid, sig), *((child, signal.SIGKILL) for child in forked)):
             with contextlib.suppress(OSError):
-                os.kill(one, sig)
+                os.kill(one, number)
 
     # Signals of operators
 

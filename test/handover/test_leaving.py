@@ -59,6 +59,11 @@ def lingering(): atexit.register(block, 60); busy()
 def stuck():
     gevent.spawn_later(0.2, block, 60)
     return busy()
+def spinning():
+    def spin():
+        while True: pass
+    gevent.spawn_later(0.2, spin)
+    return busy()
 def pool():
     workers = multiprocessing.Pool(2)
     workers.map_async(block, [60] * 4)
@@ -194,6 +199,14 @@ def test_a_stop_waits_for_no_dead_heart(start: Callable[..., Master]) -> None:
     os.kill(pid, signal.SIGTERM)
     master.wait(lambda: not alive(pid), seconds=6)
     assert not alive(done["pid"])
+
+
+def test_one_that_is_aborted_takes_along_what_it_forked(start: Callable[..., Master]) -> None:
+    """A view that spins hears gunicorn's SIGABRT and exits by itself, and its children would stay behind."""
+    master = start(wsgi=WSGI, timeout=2)
+    done = ask(master, "/do/spinning")
+    master.wait(lambda: not alive(done["pid"]), seconds=8)
+    master.wait(lambda: not alive(done["result"]), seconds=1)
 
 
 def test_a_worker_that_leaves_of_its_own_accord_is_replaced_at_once(start: Callable[..., Master]) -> None:
