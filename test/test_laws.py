@@ -77,7 +77,27 @@ def test_no_module_of_the_handover_needs_one_that_needs_it() -> None:
     assert not left, f"a circle: {left}"
 
 
-APP = ("raab/__init__.py", "raab/errors.py", "raab/release.py", "raab/factory", "raab/modules", "raab/web", "raab/metrics")
+APP = ("raab/__init__.py", "raab/errors.py", "raab/release.py", "raab/settings", "raab/factory", "raab/modules", "raab/web", "raab/metrics")
+
+
+def test_no_room_of_the_application_needs_one_that_needs_it() -> None:
+    """Neither a folder nor a file; type hints count."""
+    rooms = ("settings", "factory", "web", "metrics", "admin", "modules")
+    files = {
+        ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__"): path
+        for room in rooms
+        for path in (SRC / "raab" / room).rglob("*.py")
+    }
+    by_file = {module: set(imports(path)) & files.keys() - {module} for module, path in files.items()}
+    by_room: dict[str, set[str]] = {}
+    for module, needed in by_file.items():
+        room = module.split(".")[1]
+        by_room.setdefault(room, set()).update({other.split(".")[1] for other in needed} - {room})
+    assert len(by_file) > 30 and len(by_room) == len(rooms)
+    for left in (by_file, by_room):
+        while done := {name for name, needed in left.items() if not needed & left.keys()}:
+            left = {name: needed for name, needed in left.items() if name not in done}
+        assert not left, f"a circle: {left}"
 
 
 @pytest.mark.parametrize("room", APP)

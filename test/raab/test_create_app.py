@@ -89,7 +89,29 @@ def test_run_py_shows_what_cannot_be_loaded(tmp_path: Path) -> None:
             wait_for(f"http://127.0.0.1:{port}/livez")
         assert "shop.cart cannot be imported, got SyntaxError" in caught.value.read().decode()
         module.write_text("from flask import Blueprint\nblueprint = Blueprint('cart', __name__)\n")
-        assert eventually_ok(f"http://127.0.0.1:{port}/livez")
+        assert eventually(f"http://127.0.0.1:{port}/livez", b"ok\n")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
+def test_run_py_notices_a_new_modules_folder(tmp_path: Path) -> None:
+    """Which no file that is loaded tells of."""
+    port = free_port()
+    environment = {**os.environ, "RAAB_SERVER__BIND": f"127.0.0.1:{port}"}
+    environment |= {"RAAB_PROJECT__MODULES": "[shop]", "PYTHONPATH": str(tmp_path)}
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/__init__.py").touch()
+    command = [sys.executable, str(ROOT / "run.py")]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        assert wait_for(f"http://127.0.0.1:{port}/livez") == b"ok\n"
+        with pytest.raises(urllib.error.HTTPError):
+            wait_for(f"http://127.0.0.1:{port}/cart")
+        (tmp_path / "shop/cart").mkdir()
+        view = "@blueprint.get('/cart')\ndef cart(): return 'full\\n'\n"
+        (tmp_path / "shop/cart/__init__.py").write_text(f"from flask import Blueprint\nblueprint = Blueprint('cart', __name__)\n{view}")
+        assert eventually(f"http://127.0.0.1:{port}/cart", b"full\n")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
@@ -109,11 +131,11 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def eventually_ok(url: str) -> bool:
+def eventually(url: str, said: bytes) -> bool:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
-            return wait_for(url) == b"ok\n"
+            return wait_for(url) == said
         except urllib.error.HTTPError:
             time.sleep(0.2)
     return False

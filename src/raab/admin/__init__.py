@@ -11,11 +11,10 @@ from flask import Flask
 
 from raab.admin.door import Door, listeners
 from raab.admin.pages import Pages
+from raab.web.wsgi import WSGIApplication
 
 
-def with_admin(app: Flask) -> Flask:
-    """The same application, in front of which what comes by an admin listener is turned aside; as it is where there is none."""
+def with_admin(app: Flask) -> WSGIApplication:
+    """The application behind a door at which what comes by an admin listener is turned aside; as it is where there is none."""
     admin = listeners(os.environ.get("ADMIN_LISTENERS", ""))
-    if admin:
-        app.wsgi_app = Door(app.wsgi_app, Pages(app), admin)  # type: ignore[method-assign]
-    return app
+    return Door(app, Pages(app), admin) if admin else app

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from raab.factory.node import ConfigError, Node, plain
-from raab.factory.yamlfile import parse_yaml
+from raab.settings.node import ConfigError, Node, plain
+from raab.settings.yamlfile import parse_yaml
 
 LOCK = "requirements.lock"
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from raab.deploy import exitcodes
 from raab.deploy.schema import File
 from raab.errors import RaabError
-from raab.factory.node import Node
-from raab.factory.validation import convert
-from raab.factory.yamlfile import read_yaml
+from raab.settings.node import Node
+from raab.settings.validation import convert
+from raab.settings.yamlfile import read_yaml
 
 
 class Host(Struct, frozen=True):

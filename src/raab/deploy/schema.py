@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from raab.factory.node import Node, Problem
-from raab.factory.validation import build
+from raab.settings.node import Node, Problem
+from raab.settings.validation import build
 
 HOST_NAME = re.compile(r"\A[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]

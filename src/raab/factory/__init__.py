@@ -1,1 +1,1 @@
-"""Builders of settings and logging."""
+"""Builders of what the settings describe: the settings themselves, logging, modules, mounts, the application."""

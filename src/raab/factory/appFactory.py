@@ -5,13 +5,15 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
+from raab.factory.logFactory import access_log
 from raab.factory.moduleFactory import find_modules, register
-from raab.factory.settings import Settings
+from raab.factory.mounts import mounted
 from raab.release import current_release
+from raab.settings.schema import Settings
 from raab.web import health, problem
-from raab.web.access import access_log
+from raab.web.access import AccessLog
 from raab.web.edge import Edge
-from raab.web.mounts import mounted
+from raab.web.wsgi import WSGIApplication
 
 
 def build_app(settings: Settings) -> Flask:
@@ -31,7 +33,12 @@ def build_app(settings: Settings) -> Flask:
     # /livez and /readyz come first, so that a module that takes their place is told so.
     app.register_blueprint(health.blueprint)
     register(app, find_modules(settings.project.modules), settings)
-    # A mount lies outside Flask; the edge lies outside both, so that each request gets its id, its line and its limits.
-    app.wsgi_app = mounted(app.wsgi_app, settings.project.mounts, settings.server.public_health)  # type: ignore[method-assign, assignment]
-    app.wsgi_app = Edge(app.wsgi_app, settings, current_release(), access)  # type: ignore[method-assign]
+    app.wsgi_app = wrapped(app.wsgi_app, settings, access)  # type: ignore[method-assign, assignment]
     return app
+
+
+def wrapped(flask: WSGIApplication, settings: Settings, access: AccessLog | None) -> WSGIApplication:
+    """What each request passes on its way to `flask`, from the inside out. Before all of it lies raab.admin's door, which wsgi.py adds."""
+    app = mounted(flask, settings.project.mounts, settings.server.public_health)
+    # Each request, whoever answers it, gets its id, its line and its limits.
+    return Edge(app, settings, current_release(), access)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from raab.factory.kept import packed, unpacked
-from raab.factory.node import ConfigError, Node, Problem, plain
-from raab.factory.secret import MASK, Secret
-from raab.factory.settings import Settings
-from raab.factory.sources import ENVIRONMENTS, ETC, PACKAGED, credentials, files, layered, variables
-from raab.factory.validation import build
 from raab.release import current_release
+from raab.settings.kept import packed, unpacked
+from raab.settings.node import ConfigError, Node, Problem, plain
+from raab.settings.schema import Settings
+from raab.settings.secret import MASK, Secret
+from raab.settings.sources import ENVIRONMENTS, ETC, PACKAGED, credentials, files, layered, variables
+from raab.settings.validation import build
 
 # What this process keeps to, where somebody has said so.
 _kept: Node | None = None

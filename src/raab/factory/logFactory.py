@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import logging
 import logging.config
 import time
@@ -15,11 +14,10 @@ import msgspec
 from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
 
 from raab.errors import RaabError
-from raab.factory.settings import Logging
 from raab.release import current_release
-
-# The id of the request that is being answered; gevent gives each greenlet its own.
-request_id: contextvars.ContextVar[str] = contextvars.ContextVar("raab.request_id", default="")
+from raab.settings.schema import Logging
+from raab.web.access import AccessLog, column_line, json_line
+from raab.web.context import request_id
 
 # journald reads a priority from the start of each line (SyslogLevelPrefix=, on by default) and takes it off.
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -51,6 +49,18 @@ def kept_logging() -> Iterator[None]:
     for logger in known:
         # disable_existing_loggers, which is logging.config's default.
         logger.disabled = False
+
+
+def access_log() -> AccessLog | None:
+    """The access log in the place and form of the root logger's first stream handler; None where `raab.access` is switched off or
+    nothing is set up."""
+    if not logging.getLogger("raab.access").isEnabledFor(logging.INFO):
+        return None
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler) and handler.formatter:
+            as_json = isinstance(handler.formatter, JsonFormatter)
+            return AccessLog(handler.stream, json_line if as_json else column_line, batch=as_json)
+    return None
 
 
 class JsonFormatter(_JsonFormatter):

@@ -16,8 +16,8 @@ from flask import Blueprint, Flask
 
 from raab.errors import RaabError
 from raab.factory.importing import import_or_explain
-from raab.factory.node import ConfigError, Problem
-from raab.factory.settings import Settings
+from raab.settings.node import ConfigError, Problem
+from raab.settings.schema import Settings
 
 
 class Module(msgspec.Struct, frozen=True):

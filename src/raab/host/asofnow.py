@@ -37,7 +37,7 @@ def settings() -> Any:
     """Those that a start would have; None when root cannot read them by itself, as with a credential that is encrypted."""
     # Here and not above: who activates has other things to do first, and this takes a tenth of a second.
     from raab.factory.configFactory import load_settings
-    from raab.factory.node import ConfigError
+    from raab.settings.node import ConfigError
 
     paths = Paths()
     environment = {**rehearsal.settings_environment(paths, paths.current.resolve()), **twin.now().environment}

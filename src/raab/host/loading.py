@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from raab.factory.settings import Server
+    from raab.settings.schema import Server
 
 _T = TypeVar("_T")
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import threading
 import time
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple, TextIO
-
-from raab.factory.logFactory import JsonFormatter
 
 # A batch is written when it is so old (seconds) or so long (lines): what a killed worker may lose.
 _AGE = 0.1
@@ -67,18 +64,6 @@ class AccessLog:
             self._some.clear()
             time.sleep(_AGE)
             self.flush()
-
-
-def access_log() -> AccessLog | None:
-    """The access log in the place and form of the root logger's first stream handler; None where `raab.access` is switched off or
-    nothing is set up."""
-    if not logging.getLogger("raab.access").isEnabledFor(logging.INFO):
-        return None
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler) and handler.formatter:
-            as_json = isinstance(handler.formatter, JsonFormatter)
-            return AccessLog(handler.stream, json_line if as_json else column_line, batch=as_json)
-    return None
 
 
 def json_line(line: Line) -> str:

@@ -6,15 +6,20 @@ import errno
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from raab.web.refusal import Refusal, body_too_slow, too_slow
 from raab.web.wsgi import WSGIEnvironment
 
-if TYPE_CHECKING:
-    from raab.web.exchange import Exchange
-
 _log = logging.getLogger(__name__)
+
+
+class Timed(Protocol):
+    """A request under way: `touched` is when something happened last, `sending` tells that the application is done."""
+
+    environ: WSGIEnvironment
+    touched: float
+    sending: bool
 
 
 class Deadlines:
@@ -27,17 +32,17 @@ class Deadlines:
 
         self.seconds = seconds
         self._gevent = gevent
-        self._flying: dict[Exchange, Any] = {}
+        self._flying: dict[Timed, Any] = {}
         self._watching = False
 
-    def enter(self, exchange: Exchange) -> None:
+    def enter(self, exchange: Timed) -> None:
         """Called in the greenlet that serves the request."""
         if not self._watching:
             self._watching = True
             self._gevent.spawn(self._watch)
         self._flying[exchange] = self._gevent.getcurrent()
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self, exchange: Timed) -> None:
         self._flying.pop(exchange, None)
 
     def _watch(self) -> None:
@@ -48,7 +53,7 @@ class Deadlines:
                 # In the hub, where nothing can come between the look and the throw.
                 self._gevent.get_hub().loop.run_callback(self._end, exchange)
 
-    def _end(self, exchange: Exchange) -> None:
+    def _end(self, exchange: Timed) -> None:
         greenlet = self._flying.pop(exchange, None)
         if greenlet is None or exchange.touched >= time.perf_counter() - self.seconds:
             return

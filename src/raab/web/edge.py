@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from raab.factory.settings import Settings
 from raab.metrics.slot import LazySlot
 from raab.release import Release
+from raab.settings.schema import Settings
 from raab.web.access import AccessLog
 from raab.web.deadline import deadlines
-from raab.web.exchange import Exchange
+from raab.web.exchange import Exchange, Rules
 from raab.web.limited import LimitedInput
 from raab.web.proxies import TrustedProxies
 from raab.web.refusal import Refusal, bad_host, too_large
@@ -27,19 +27,22 @@ class Edge:
 
     def __init__(self, app: WSGIApplication, settings: Settings, release: Release, access: AccessLog | None) -> None:
         self.app = app
-        self.access = access
-        self.release = release
-        self.headers = tuple((name, value) for name, value in settings.security.headers.items() if value)
-        self.header_names = frozenset(name.lower() for name, _ in self.headers)
+        headers = tuple((name, value) for name, value in settings.security.headers.items() if value)
         networks = settings.server.forwarded_allow_ips
-        self.proxies = TrustedProxies(networks) if networks else None
-        self.deadlines = deadlines(settings.limits.request)
+        self.rules = Rules(
+            headers=headers,
+            header_names=frozenset(name.lower() for name, _ in headers),
+            release=release,
+            proxies=TrustedProxies(networks) if networks else None,
+            deadlines=deadlines(settings.limits.request),
+            access=access,
+            slot=LazySlot.of_service(),
+        )
         self.hosts: set[str | None] = set()
         self.max_body = settings.limits.body
-        self.slot = LazySlot.of_service()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        exchange = Exchange(self, environ, start_response)
+        exchange = Exchange(self.rules, environ, start_response)
         try:
             if environ.get("HTTP_HOST") not in self.hosts:
                 self.check_host(environ)

@@ -7,22 +7,37 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from raab.factory.logFactory import request_id
-from raab.web.access import Line
-from raab.web.health import CHECK, PROOF
+from raab.metrics.slot import LazySlot
+from raab.release import Release
+from raab.web.access import AccessLog, Line
+from raab.web.context import CHECK, PROOF, request_id
+from raab.web.deadline import Deadlines
 from raab.web.ids import new_id
 from raab.web.proof import asked_by_activation
+from raab.web.proxies import TrustedProxies
 from raab.web.refusal import Refusal
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
-
-if TYPE_CHECKING:
-    from raab.web.edge import Edge
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PIECE = 65536
 _LOOPBACK = ("127.0.0.1", "::1", "")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for every exchange. `headers` are those of security, `header_names` the same ones' names in lower case; None is what
+    there is not."""
+
+    headers: tuple[tuple[str, str], ...]
+    header_names: frozenset[str]
+    release: Release
+    proxies: TrustedProxies | None
+    deadlines: Deadlines | None
+    access: AccessLog | None
+    slot: LazySlot | None
 
 
 class Exchange:
@@ -33,11 +48,11 @@ class Exchange:
 
     __slots__ = (
         "body",
-        "edge",
         "environ",
         "id",
         "peer",
         "proof",
+        "rules",
         "sending",
         "sent",
         "slot",
@@ -47,9 +62,9 @@ class Exchange:
         "touched",
     )
 
-    def __init__(self, edge: Edge, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+    def __init__(self, rules: Rules, environ: WSGIEnvironment, start_response: StartResponse) -> None:
         self.started = self.touched = time.perf_counter()
-        self.edge, self.environ, self.start_response = edge, environ, start_response
+        self.rules, self.environ, self.start_response = rules, environ, start_response
         self.body: Iterable[bytes] = ()
         # No status yet: nobody has started an answer.
         self.status, self.sent, self.sending = 0, 0, False
@@ -63,23 +78,23 @@ class Exchange:
         )
         if self.proof:
             environ[PROOF] = True
-        if edge.proxies is not None and edge.proxies.trusts(peer):
-            self.peer = edge.proxies.believe(environ)
+        if rules.proxies is not None and rules.proxies.trusts(peer):
+            self.peer = rules.proxies.believe(environ)
             self.id = given_id(environ) or new_id()
         else:
             self.peer, self.id = peer, new_id()
         # Where the application, mounted ones with their own habits included, looks for the id that a proxy gave.
         environ["HTTP_X_REQUEST_ID"] = self.id
         request_id.set(self.id)
-        if edge.deadlines is not None:
-            edge.deadlines.enter(self)
-        self.slot = edge.slot.get() if edge.slot is not None and CHECK not in environ else None
+        if rules.deadlines is not None:
+            rules.deadlines.enter(self)
+        self.slot = rules.slot.get() if rules.slot is not None and CHECK not in environ else None
         if self.slot is not None:
             self.slot.enter()
 
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """WSGI's start_response, on its way to the server."""
-        edge = self.edge
+        rules = self.rules
         self.status = int(status[:3])
         # Werkzeug leaves its request here until the answer is made, in mounted Flask applications too; to look at it costs a tenth
         # of what a Flask hook does.
@@ -88,14 +103,14 @@ class Exchange:
             self.environ["raab.route"] = self.environ.get("SCRIPT_NAME", "") + rule.rule
         names = {name.lower() for name, _ in headers}
         # A list of our own: an application may use its one for every answer.
-        if edge.header_names.isdisjoint(names):
-            headers = [*headers, *edge.headers]
+        if rules.header_names.isdisjoint(names):
+            headers = [*headers, *rules.headers]
         else:
-            headers = [*headers, *(header for header in edge.headers if header[0].lower() not in names)]
+            headers = [*headers, *(header for header in rules.headers if header[0].lower() not in names)]
         if "x-request-id" not in names:
             headers.append(("X-Request-ID", self.id))
         if self.proof:
-            headers.append(("Raab-Release", edge.release.id))
+            headers.append(("Raab-Release", rules.release.id))
             headers.append(("Raab-Worker", str(os.getpid())))
         return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)
 
@@ -116,9 +131,9 @@ class Exchange:
 
     def close(self) -> None:
         """Called by the server when the response is sent, or its client is gone."""
-        edge, environ = self.edge, self.environ
-        if edge.deadlines is not None:
-            edge.deadlines.leave(self)
+        rules, environ = self.rules, self.environ
+        if rules.deadlines is not None:
+            rules.deadlines.leave(self)
         close = getattr(self.body, "close", None)
         try:
             if close is not None:
@@ -129,9 +144,9 @@ class Exchange:
             if self.slot is not None:
                 self.slot.leave()
                 self.slot.observe(method, route, status, seconds, self.sent)
-            if edge.access is not None and CHECK not in environ:
+            if rules.access is not None and CHECK not in environ:
                 path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-                edge.access.write(Line(time.time(), self.id, method, path, route, status, seconds, self.sent, self.peer))
+                rules.access.write(Line(time.time(), self.id, method, path, route, status, seconds, self.sent, self.peer))
 
 
 def pieces(chunk: bytes) -> Iterator[bytes]:

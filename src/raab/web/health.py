@@ -7,31 +7,26 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from flask import Blueprint, Response, abort, current_app, request
 
-from raab.web.wsgi import WSGIEnvironment
-
-if TYPE_CHECKING:
-    from raab.factory.moduleFactory import Module
+from raab.web.context import CHECK, asked_by_raab
 
 Limit = Callable[[], AbstractContextManager[Any]]
 
 blueprint = Blueprint("health", __name__)
-PATHS = ("/livez", "/readyz")
-# The trial before a reload, and a worker before it serves, set this in the WSGI environment, where no client can. They are told the
-# reasons, and are not turned away by a drain: a drained host may be reloaded.
-CHECK = "handover.check"
-# Set by the edge for a request by which raab itself proves on the host which release serves.
-PROOF = "raab.proof"
 
 _log = logging.getLogger(__name__)
 
 
-def asked_by_raab(environ: WSGIEnvironment) -> bool:
-    """Whether the request is the host's own and no client's."""
-    return CHECK in environ or PROOF in environ
+class Module(Protocol):
+    """A module, as far as its readiness is concerned."""
+
+    @property
+    def package(self) -> str: ...
+    @property
+    def ready(self) -> Callable[[], str | None] | None: ...
 
 
 @blueprint.before_request

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from raab.factory import configFactory
 from raab.factory.configFactory import explain, load_settings
-from raab.factory.node import ConfigError
-from raab.factory.secret import MASK, Secret
-from raab.factory.settings import Settings
 from raab.release import Release
+from raab.settings.node import ConfigError
+from raab.settings.schema import Settings
+from raab.settings.secret import MASK, Secret
 
 HUSH = "hush" * 8
 

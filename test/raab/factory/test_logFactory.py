@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from raab.errors import RaabError
 from raab.factory.configFactory import load_settings
-from raab.factory.logFactory import ColumnFormatter, JsonFormatter, configure_logging, request_id
+from raab.factory.logFactory import ColumnFormatter, JsonFormatter, configure_logging
+from raab.web.context import request_id
 
 
 def record(message: str, *args: object, level: int = logging.INFO, exc_info: object = None) -> logging.LogRecord:

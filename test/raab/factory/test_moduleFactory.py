@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from raab.errors import RaabError
-from raab.factory.node import ConfigError
+from raab.settings.node import ConfigError
 
 MakeApp = Callable[..., Flask]
 OWN = "[raab.modules, shop]"
@@ -125,7 +125,7 @@ def test_init_app_is_called_in_order(make_app: MakeApp) -> None:
 SECTION = """
 import msgspec
 from raab.modules import section
-from raab.factory.secret import Secret
+from raab.settings.secret import Secret
 class Cart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
     key: Secret = Secret()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def lines_of(app: Flask) -> list[Line]:
         return json_line(line)
 
     assert isinstance(app.wsgi_app, Edge)
-    app.wsgi_app.access = AccessLog(io.StringIO(), keep, batch=False)
+    app.wsgi_app.rules = replace(app.wsgi_app.rules, access=AccessLog(io.StringIO(), keep, batch=False))
     return kept
 
 
@@ -171,11 +172,11 @@ def test_the_servers_own_check_is_no_request(make_app: MakeApp) -> None:
 
 def test_the_request_id_is_in_the_applications_lines(shop: MakeApp) -> None:
     """So that one search finds all that happened."""
-    from raab.factory import logFactory
+    from raab.web.context import request_id
 
     app = shop()
     seen: list[str] = []
-    app.before_request(lambda: seen.append(logFactory.request_id.get()))
+    app.before_request(lambda: seen.append(request_id.get()))
     assert app.test_client().get("/log").headers["X-Request-ID"] == seen[0]
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 SCRIPT = """
 from gevent import monkey; monkey.patch_all()
-import io, json, logging, random, sys
+import dataclasses, io, json, logging, random, sys
 from pathlib import Path
 import gevent
 from gevent.pool import Pool
 from flask import Response
 from raab import create_app
 from raab.factory.configFactory import load_settings
-from raab.factory.logFactory import JsonFormatter, request_id
+from raab.factory.logFactory import JsonFormatter
+from raab.web.context import request_id
 from raab.web.access import AccessLog, json_line
 
 app = create_app(load_settings({"RAAB_ENVIRONMENT": "production"}, Path("/nonexistent")))
@@ -24,7 +25,8 @@ lines, access = io.StringIO(), io.StringIO()
 handler = logging.StreamHandler(lines)
 handler.setFormatter(JsonFormatter())
 logging.getLogger("shop").addHandler(handler)
-app.wsgi_app.access = AccessLog(access, json_line, batch=True)
+written = AccessLog(access, json_line, batch=True)
+app.wsgi_app.rules = dataclasses.replace(app.wsgi_app.rules, access=written)
 
 @app.get("/turns/<int:number>")
 def turns(number):
@@ -49,7 +51,7 @@ pool = Pool(300)
 for number in range(10_000):
     pool.spawn(ask, number)
 pool.join()
-app.wsgi_app.access.flush()
+written.flush()
 said = [json.loads(line[3:]) for line in lines.getvalue().splitlines()]
 wrong += [line for line in said if ids[int(line["message"])] != line["request"]]
 told = [json.loads(line[3:]) for line in access.getvalue().splitlines()]

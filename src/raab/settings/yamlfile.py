@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from raab.factory.node import ConfigError, Node, Problem
+from raab.settings.node import ConfigError, Node, Problem
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

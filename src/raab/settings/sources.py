@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from raab.factory.node import ConfigError, Node, Problem, merge
-from raab.factory.secret import Secret
-from raab.factory.yamlfile import read_yaml
+from raab.settings.node import ConfigError, Node, Problem, merge
+from raab.settings.secret import Secret
+from raab.settings.yamlfile import read_yaml
 
 ETC = Path("/etc/raab")
 PACKAGED = Path(__file__).parent.parent / "config"

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
-from raab.factory.node import ConfigError, Node, Problem
-from raab.factory.secret import Secret
-from raab.factory.validation import Check, build, convert
-from raab.factory.yamlfile import parse_yaml
+from raab.settings.node import ConfigError, Node, Problem
+from raab.settings.secret import Secret
+from raab.settings.validation import Check, build, convert
+from raab.settings.yamlfile import parse_yaml
 
 Environment = Literal["development", "production"]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

@@ -9,7 +9,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from raab.errors import RaabError
 from raab.factory.importing import import_or_explain
-from raab.web.health import PATHS, asked_by_raab
+from raab.web.context import PATHS, asked_by_raab
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 

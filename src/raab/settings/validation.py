@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import msgspec
 
-from raab.factory.node import ConfigError, Node, Problem, plain
-from raab.factory.secret import MASK, Secret
-from raab.factory.yamlfile import parse_yaml
+from raab.settings.node import ConfigError, Node, Problem, plain
+from raab.settings.secret import MASK, Secret
+from raab.settings.yamlfile import parse_yaml
 
 _T = TypeVar("_T")
 _SECRET_HINT = "put it into a file of its own in /etc/raab/credentials, or name one with RAAB_..._FILE=<path> (see setting.yaml)"

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from raab.factory.node import Node
-from raab.factory.secret import Secret
+from raab.settings.node import Node
+from raab.settings.secret import Secret
 
 _SECTION, _LIST, _SECRET, _PLAIN = "section", "list", "secret", "plain"
 

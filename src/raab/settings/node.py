@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from raab.errors import RaabError
-from raab.factory.secret import Secret
+from raab.settings.secret import Secret
 
 Scalar = str | int | float | bool | None | Secret
 

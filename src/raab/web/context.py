@@ -1,0 +1,23 @@
+"""What is known of the request that is being answered, by whoever answers or logs."""
+
+from __future__ import annotations
+
+import contextvars
+
+from raab.web.wsgi import WSGIEnvironment
+
+# The id of the request that is being answered; gevent gives each greenlet its own.
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("raab.request_id", default="")
+
+# The paths of health, which stay raab's own.
+PATHS = ("/livez", "/readyz")
+# The trial before a reload, and a worker before it serves, set this in the WSGI environment, where no client can. They are told the
+# reasons, and are not turned away by a drain: a drained host may be reloaded.
+CHECK = "handover.check"
+# Set by the edge for a request by which raab itself proves on the host which release serves.
+PROOF = "raab.proof"
+
+
+def asked_by_raab(environ: WSGIEnvironment) -> bool:
+    """Whether the request is the host's own and no client's."""
+    return CHECK in environ or PROOF in environ
