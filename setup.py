@@ -82,6 +82,6 @@ setup(
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "rich>=14", "uv>=0.8"],
         "test": ["hypothesis>=6.130", "mypy>=1.16", "prometheus-client>=0.22", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
     },
-    entry_points={"console_scripts": ["raab = raab.host.cli:main"]},
+    entry_points={"console_scripts": ["raab = raab.host.command.cli:main"]},
     cmdclass={"sdist": SameSdist, "bdist_wheel": SameWheel},
 )

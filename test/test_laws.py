@@ -111,6 +111,40 @@ def test_what_runs_on_a_host_needs_no_deployer_tools() -> None:
     assert not offenders("raab/host", ("raab.deploy", "raab.lab", "fabric", "paramiko", "invoke", "rich", "build", "uv"))
 
 
+ROOMS = ("command", "session", "activation", "renewal")
+
+
+@pytest.mark.parametrize(("room", "below"), [("", ()), ("renewal", ()), ("session", ()), ("activation", ("renewal",))])
+def test_the_rooms_of_a_host_stand_on_the_ground(room: str, below: tuple[str, ...]) -> None:
+    """What root runs is read room by room: none needs another one, but for those named, and all stand on the same ground. What an operator
+    types may use all of them."""
+    folder = SRC / "raab/host" / room
+    others = tuple(f"raab.host.{name}" for name in ROOMS if name not in (room, *below))
+    strangers = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in (folder.rglob("*.py") if room else (path for path in folder.glob("*.py") if path.name != "__main__.py"))
+        for name in imports(path)
+        if name.startswith(others)
+    ]
+    assert not strangers
+
+
+def test_what_runs_within_a_worker_needs_none_of_an_operators_commands() -> None:
+    assert not offenders("raab/admin", tuple(f"raab.host.{room}" for room in ROOMS))
+
+
+@pytest.mark.parametrize("room", ["session", "renewal"])
+def test_roots_code_needs_the_standard_library_only(room: str) -> None:
+    """It runs without a release's packages, and on hosts that have none of raab yet. The rest of raab that it uses is the ground's."""
+    strangers = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((SRC / "raab/host" / room).rglob("*.py"))
+        for name in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith(("raab.host", "raab.errors", "raab.untrusted"))
+    ]
+    assert not strangers
+
+
 def test_errors_need_the_standard_library_only() -> None:
     """Everything else may import them."""
     assert not [name for name in imports(SRC / "raab/errors.py") if name.split(".")[0] not in sys.stdlib_module_names]

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host import answers, control, conversation, takeup, units
-from raab.host.activation import Activation
-from raab.host.cli import main
+from raab.host import answers, control, conversation
+from raab.host.activation import takeup, units
+from raab.host.activation.activation import Activation
+from raab.host.activation.task import Task
+from raab.host.command.cli import main
 from raab.host.paths import Paths
-from raab.host.task import Task
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host import takeup
+from raab.host.activation import takeup
 
 SHARED = "the application is loaded once for all workers\n"
 CASES = {

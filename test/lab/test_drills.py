@@ -136,11 +136,11 @@ SABOTAGES = (
             "two-deployers": "exit code of the second deployer: wanted 6",
         },
         (
-            Patch("src/raab/host/rehearsal.py", "if self.process.returncode:", "if False:"),
-            Patch("src/raab/host/held.py", '        if "good" in word:\n', "        if False:\n"),
-            Patch("src/raab/host/activation.py", "                self.go(self.previous)\n", "                pass\n"),
+            Patch("src/raab/host/activation/rehearsal.py", "if self.process.returncode:", "if False:"),
+            Patch("src/raab/host/activation/held.py", '        if "good" in word:\n', "        if False:\n"),
+            Patch("src/raab/host/activation/activation.py", "                self.go(self.previous)\n", "                pass\n"),
             Patch("src/raab/deploy/flow.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
-            Patch("src/raab/host/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
+            Patch("src/raab/host/session/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
         ),
     ),
     Sabotage(
@@ -151,7 +151,7 @@ SABOTAGES = (
         },
         (
             Patch(
-                "src/raab/host/lock.py",
+                "src/raab/host/session/lock.py",
                 "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
                 "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.fork() == 0:\n            os.closerange(0, 3)\n"
                 "            time.sleep(90)\n            os._exit(0)\n",
@@ -172,7 +172,7 @@ SABOTAGES = (
             Patch("src/handover/workers/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
             Patch("src/handover/workers/sharing.py", "return _threads_beside(seen)", 'return ""'),
             Patch("src/handover/outside/sockets.py", "socket.SO_REUSEPORT, yes)", "socket.SO_REUSEPORT, False)"),
-            Patch("src/raab/host/now/credentials.py", "            part.replace(folder / name)\n", "            part.unlink()\n"),
+            Patch("src/raab/host/renewal/credentials.py", "            part.replace(folder / name)\n", "            part.unlink()\n"),
             Patch("src/handover/workers/board.py", "self._dismissed[slot] = 1", "pass"),
             Patch("src/handover/master.py", "            sig = LEAVE\n", ""),
             Patch("src/handover/decision/processes.py", "turn.reload.taken and not turn.fleet.leaving", "turn.reload.taken"),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host.cli import main
-from raab.host.metrics import requests
+from raab.host.command.cli import main
+from raab.host.command.metrics import requests
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots
 from raab.metrics.slot import LazySlot, Slot

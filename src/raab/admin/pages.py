@@ -13,7 +13,7 @@ from flask import Flask
 
 from raab.admin.release import described
 from raab.errors import RaabError
-from raab.host import metrics, status
+from raab.host import overview, samples
 from raab.host.paths import Paths
 from raab.metrics.exposition import render
 from raab.web.health import checks, drained
@@ -45,7 +45,7 @@ class Pages:
             "/readyz": self._ready,
             "/metrics": lambda query: _metrics(),
             "/-/release": lambda query: _json(described(Paths())),
-            "/-/workers": lambda query: _json(status.document(_PATIENCE, vouched=False)),
+            "/-/workers": lambda query: _json(overview.document(_PATIENCE, vouched=False)),
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -89,9 +89,9 @@ def _limit() -> AbstractContextManager[Any]:
 
 
 def _metrics() -> Answer:
-    reading = metrics.requests()
+    reading = samples.requests()
     try:
-        told = metrics.service(_PATIENCE, vouched=False)
+        told = samples.service(_PATIENCE, vouched=False)
     except RaabError:
         # What the workers have counted is true without the master's word.
         told = []

@@ -54,7 +54,7 @@ class Bundle(Struct, frozen=True):
         return sum(part.size for part in self.parts)
 
     def texts(self) -> dict[str, str]:
-        """Its lock and its packaged settings, by the names of their files: what raab.host.facts tells of a running release."""
+        """Its lock and its packaged settings, by the names of their files: what raab.host.session.facts tells of a running release."""
         paths = {part.name: part.path for part in self.parts}
         wheel = next(path for name, path in paths.items() if name.endswith(".whl"))
         with zipfile.ZipFile(wheel) as archive:

@@ -32,7 +32,8 @@ class LockHolder(Struct, frozen=True):
 
 
 class HostFacts(Struct, frozen=True):
-    """The answer of raab.host.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each release."""
+    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each
+    release."""
 
     python: str
     implementation: str

@@ -124,8 +124,8 @@ class Waves:
 
 
 class Look(NamedTuple):
-    """What a host tells of its workers (raab.host.service): their process ids, and how many requests they have answered, how many of
-    these with a 5xx status."""
+    """What a host tells of its workers (raab.host.session.service): their process ids, and how many requests they have answered, and
+    how many of these with a 5xx status."""
 
     workers: frozenset[int]
     requests: int

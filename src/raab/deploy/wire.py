@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import zlib
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
-# In the order of their imports. Each imports the standard library and those before it.
-MODULES = (
-    "raab.errors",
-    "raab.host.paths",
-    "raab.host.journal",
-    "raab.untrusted",
-    "raab.host.processes",
-    "raab.host.lock",
-    "raab.host.facts",
-    "raab.host.durable",
-    "raab.host.receive",
-    "raab.host.verify",
-    "raab.host.unpack",
-    "raab.host.install",
-    "raab.host.systemd",
-    "raab.host.follow",
-    "raab.host.answers",
-    "raab.host.restart",
-    "raab.host.service",
-    "raab.host.session",
-)
+import raab
+
+ENTRY = "raab.host.session.session"
+_SOURCE = Path(raab.__file__).parent.parent
+_IMPORTS = re.compile(r"^ *from (raab[.\w]*) import (.+)$", re.MULTILINE)
 
 NO_PYTHON = "raab:no-python"
 NO_SUDO = "raab:no-sudo"
@@ -48,7 +33,7 @@ class Sent:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name in SOURCES:
-            return ModuleSpec(name, Sent, is_package=name in ("raab", "raab.host"))
+            return ModuleSpec(name, Sent, is_package=name in PACKAGES)
     @staticmethod
     def create_module(spec):
         return None
@@ -56,7 +41,7 @@ class Sent:
     def exec_module(module):
         exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
 sys.meta_path.insert(0, Sent)
-from raab.host.session import main
+from raab.host.session.session import main
 sys.exit(main())
 """
 
@@ -75,9 +60,37 @@ def command(sudo: bool) -> str:
 @cache
 def program() -> bytes:
     """The session program, compressed, led by its length."""
-    sources = {"raab": "", "raab.host": ""}
-    for name in MODULES:
-        package, _, module = name.rpartition(".")
-        sources[name] = resources.files(package).joinpath(module + ".py").read_text()
-    packed = zlib.compress(f"SOURCES = {sources!r}\n{LOADER}".encode(), 9)
+    sources = {name: text(name) for name in modules()}
+    packages = sorted({".".join(name.split(".")[:depth]) for name in sources for depth in range(1, name.count(".") + 1)})
+    sources |= dict.fromkeys(packages, "")
+    packed = zlib.compress(f"SOURCES = {sources!r}\nPACKAGES = {packages!r}\n{LOADER}".encode(), 9)
     return b"%d\n%s" % (len(packed), packed)
+
+
+def modules() -> tuple[str, ...]:
+    """The session and the ground that it stands on: all that its modules import of raab, and those in turn."""
+    found: dict[str, None] = {}
+    waiting = [ENTRY]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = None
+            waiting += imported(text(name))
+    return tuple(found)
+
+
+def imported(source: str) -> list[str]:
+    """The modules of raab that a source imports, wherever in it."""
+    found: list[str] = []
+    for package, names in _IMPORTS.findall(source):
+        folder = place(package).with_suffix("")
+        found += [f"{package}.{name.strip()}" for name in names.split(",")] if folder.is_dir() else [package]
+    return found
+
+
+def text(module: str) -> str:
+    return place(module).read_text(encoding="utf-8")
+
+
+def place(module: str) -> Path:
+    return _SOURCE.joinpath(*module.split(".")).with_suffix(".py")

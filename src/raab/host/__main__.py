@@ -2,6 +2,6 @@
 
 import sys
 
-from raab.host.cli import main
+from raab.host.command.cli import main
 
 sys.exit(main())

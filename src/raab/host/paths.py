@@ -52,7 +52,7 @@ class Paths(NamedTuple):
 
     @property
     def roots_own(self) -> Path:
-        """Root's program of the unit (raab.host.now), as the last release that was activated has it: by no path through a release."""
+        """Root's program of the unit (raab.host.renewal), as the last release that was activated has it: by no path through a release."""
         return self.bin.with_name("lib") / "raab"
 
     @property

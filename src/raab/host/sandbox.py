@@ -71,3 +71,10 @@ def read_environment_file(value: str) -> list[str]:
             return []
         raise
     return [word for line in text.splitlines() if line.strip() and line.strip()[0] not in "#;" for word in shlex.split(line)]
+
+
+def settings_environment(paths: Paths, release: Path) -> dict[str, str]:
+    """The variables by which the service's settings are read, for a reader that is root and needs no help of systemd."""
+    found = environment(service_lines(paths, release))
+    credentials = paths.configuration / "credentials"
+    return {**found, "CREDENTIALS_DIRECTORY": str(credentials)} if credentials.is_dir() else found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raab.host.cli import main
+from raab.host.command.cli import main
 from raab.metrics.slot import Slot
 from raab.web.health import drained
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from raab.host import metrics
+from raab.host import samples
 from raab.metrics.exposition import render
 from raab.metrics.layout import BOUNDS, Name
 from raab.metrics.reading import Reading, Series
@@ -35,9 +35,9 @@ STATUS = {
 
 @pytest.fixture
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(metrics, "document", lambda seconds: STATUS)
+    monkeypatch.setattr(samples, "document", lambda seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
-    return render(Reading((series,), 0), metrics.service())
+    return render(Reading((series,), 0), samples.service())
 
 
 def test_workers_are_told_by_phase(exposed: str) -> None:
@@ -55,8 +55,8 @@ def test_memory_and_template_are_told(exposed: str, monkeypatch: pytest.MonkeyPa
     retired = {**STATUS, "templates": [{"generation": 0, "ready": True}, {"generation": 1, "ready": False}]}
     older = {key: value for key, value in STATUS.items() if key not in ("load", "templates")}
     for status, expected in ((retired, {"raab_load_shared": 1, "raab_template_ready": 0}), (older, {})):
-        monkeypatch.setattr(metrics, "document", lambda seconds, status=status: status)
-        told = {sample.name: sample.values[0][1] for sample in metrics.service()}
+        monkeypatch.setattr(samples, "document", lambda seconds, status=status: status)
+        told = {sample.name: sample.values[0][1] for sample in samples.service()}
         assert {name: told[name] for name in ("raab_load_shared", "raab_template_ready") if name in told} == expected
 
 

@@ -1,0 +1,261 @@
+"""One activation, step by step: verified, loaded, switched to, taken up, proved; or the host as it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host import addresses, journal, sandbox, strays, systemd, verify
+from raab.host.activation import asofnow, probe, proof, rehearsal, switch, takeup, units
+from raab.host.activation.held import Asked, Held
+from raab.host.activation.task import Hook, Task, Teller
+from raab.host.activation.token import Token
+from raab.host.paths import UNIT, Paths
+from raab.host.processes import children
+from raab.host.releases import current_release
+from raab.host.renewal import twin
+from raab.host.renewal.reload import later
+from raab.host.renewal.twin import Now
+
+
+class Activation:
+    """One activation, from the release's verification to its proof or back. `asked` is the master's answer to come, if it was asked."""
+
+    def __init__(self, paths: Paths, task: Task, asked: Asked | None) -> None:
+        self.paths = paths
+        self.task = task
+        self.asked = asked
+        self.teller = Teller(paths)
+        self.token = Token(paths)
+        self.release = paths.release(task.release)
+        self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
+        self.previous = current_release(paths)
+        self.prober: probe.Prober | None = None
+        self.began = time.time()
+        self.waits = 60.0
+        self.binds: tuple[str, ...] = ()
+        self.admin_port = 0
+        self.held: Held | None = None
+        self.suspects: strays.Suspects = {}
+        self.wanted: Now | None = None
+        self.environment: dict[str, str] = {}
+
+    def run(self) -> int:
+        """Exit code 0 when the release serves, 4 when it does not."""
+        self.token.publish()
+        try:
+            verdict = self.carry_out()
+        finally:
+            self.token.withdraw()
+        self.teller.verdict(verdict)
+        # After the verdict, for nobody needs to wait for it.
+        self.prune()
+        return 0 if verdict["ok"] else 4
+
+    def carry_out(self) -> dict[str, Any]:
+        """All steps in order. Whatever fails, the host serves afterwards what it served before."""
+        self.record("begun")
+        # From where the service is now; where it cannot tell, from where it will be.
+        told = takeup.told()
+        self.suspects = strays.look(told) if told else {}
+        self.probe(told.get("bind", []))
+        try:
+            self.rehearse()
+        except RaabError as error:
+            if self.asked:
+                self.asked.conversation.close()
+            return self.failed(error, reverted=True, switched=False)
+        if self.prober:
+            self.prober.only(probe.targets(self.binds))
+        elif systemd.is_active():
+            self.probe(self.binds)
+        try:
+            shown = self.go(self.task.release, self.held)
+            if each := takeup.loaded_by_each():
+                self.teller.step(each)
+            self.hook("after_activate", self.task.after)
+        except RaabError as error:
+            verdict = self.go_back(error)
+        else:
+            self.record("serving")
+            if self.task.condemn:
+                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
+            verdict = {
+                "ok": True,
+                "release": self.task.release,
+                "from": self.previous,
+                "reason": "",
+                "proof": shown._asdict(),
+                **self.measured(),
+            }
+        return verdict
+
+    def probe(self, binds: Sequence[str]) -> None:
+        """Send requests there from now on."""
+        if binds:
+            self.prober = probe.Prober(probe.targets(binds), self.token.text)
+            self.prober.start()
+
+    def measured(self) -> dict[str, Any]:
+        """What became of the requests, how long all of it took, and which of the service's processes are nobody's."""
+        tally = self.prober.stop() if self.prober else probe.Tally()
+        seconds = round(time.time() - self.began, 3)
+        found: tuple[strays.Stray, ...] = ()
+        with suppress(RaabError):
+            found = strays.find(self.suspects)
+        return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
+
+    def rehearse(self) -> None:
+        """Everything that can be known before the switch."""
+        self.teller.step("verifying the release")
+        verify.verify(self.release)
+        if units.prepare(self.paths, self.release):
+            self.teller.step("prepared the host: user and directories")
+            self.token.publish()
+        self.hook("before_activate", self.task.before)
+        self.teller.step("loading it for trial")
+        self.standing = units.standing()
+        # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
+        self.held = self.loaded()
+        if self.held:
+            return
+        trial = rehearsal.Rehearsal(self.paths, self.release)
+        try:
+            if not self.binds:
+                self.read_settings()
+        finally:
+            # It keeps load_timeout itself, unless its code is beyond the reach of Python.
+            trial.finish(self.waits + 10)
+        # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
+        addresses.check(self.binds, self.admin_port)
+
+    def loaded(self) -> Held | None:
+        if self.task.restart or units.restart_needed(self.paths, self.release):
+            if self.asked:
+                self.asked.conversation.close()
+            return None
+        if not self.asked:
+            with suppress(RaabError):
+                self.asked = Asked(self.task.release)
+        if not self.asked:
+            return None
+        if self.behind():
+            self.asked.conversation.close()
+            return None
+        # While the master loads it, who also tells better what is wrong with them.
+        with suppress(Exception):
+            self.read_settings()
+        held = self.asked.held()
+        # What operators ask at is no part of the proof.
+        there = tuple(bind for bind in held.bind if bind not in ("unix:/run/raab/admin", f"127.0.0.1:{self.admin_port}")) if held else ()
+        if held and there != self.binds:
+            self.asked.conversation.close()
+            # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
+            wanted = ", ".join(self.binds) or "nothing that can be read"
+            text = f"trial: the service would serve {', '.join(there)}, and its settings say {wanted}"
+            raise RaabError(text, "raab check, then systemctl restart raab")
+        return held
+
+    def behind(self) -> bool:
+        """Whether a start would get other variables or credentials than the service has. A master that loads a release beside itself
+        would try it with those of before."""
+        if not (self.paths.etc / "systemd/system" / UNIT).exists():
+            # This activation brings it.
+            return False
+        wanted = twin.now()
+        self.environment = wanted.environment
+        changed = asofnow.pending(wanted)
+        for line in (*changed, *later(wanted)):
+            self.teller.step(line.replace("systemctl reload raab", "this activation"))
+        if changed or later(wanted):
+            asofnow.check(wanted, self.release)
+        self.wanted = wanted if changed else None
+        return bool(changed)
+
+    def read_settings(self) -> None:
+        """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
+        from raab.factory.configFactory import load_settings
+
+        environment = sandbox.settings_environment(self.paths, self.release)
+        settings = load_settings({**environment, **self.environment}, self.paths.configuration)
+        self.binds = settings.server.bind
+        self.admin_port = settings.server.admin_port
+        self.waits = float(settings.server.load_timeout)
+
+    def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
+        """Switch to a release, let the service take it up, and prove that it did."""
+        old = held.old if held else children(systemd.main_pid())
+        if self.prober:
+            # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
+            self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
+        self.teller.step(f"switching to {release_id}")
+        switch.switch(self.paths, release_id)
+        restart = units.install(self.paths, self.paths.release(release_id), self.standing)
+        why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
+        if held and not why:
+            self.teller.step("handing over to new workers")
+            held.take_over()
+        else:
+            takeup.take_up(why, self.waits, self.teller, self.wanted)
+        self.teller.step("proving it by answers")
+        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
+
+    def go_back(self, error: RaabError) -> dict[str, Any]:
+        """Return to what served before. Its own failure is told beside the first one."""
+        self.teller.step(f"failed, going back: {error.message}")
+        try:
+            if self.previous is None:
+                systemd.order("systemctl", "stop", UNIT)
+                systemd.order("systemctl", "disable", "--quiet", UNIT)
+                systemd.order("systemctl", "reset-failed", UNIT)
+                switch.remove(self.paths)
+            else:
+                self.go(self.previous)
+        except RaabError as second:
+            return self.failed(RaabError(f"{error.message}\nand going back failed: {second.message}"), reverted=False, switched=True)
+        return self.failed(error, reverted=True, switched=True)
+
+    def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
+        self.record("failed", reason=error.message)
+        return {
+            "ok": False,
+            "release": self.task.release,
+            "from": self.previous,
+            "reason": error.message,
+            "hint": error.hint,
+            "reverted": reverted,
+            "switched": switched,
+            **self.measured(),
+        }
+
+    def record(self, verdict: str, reason: str = "", release: str = "") -> None:
+        entry = {
+            "time": time.time(),
+            "release": release or self.task.release,
+            "from": self.previous,
+            "action": self.task.action,
+            "verdict": verdict,
+            "who": self.task.who,
+            "machine": self.task.machine,
+            "version": self.manifest["version"],
+            "commit": self.manifest["commit"],
+            "seconds": round(time.time() - self.began, 3),
+        }
+        journal.append(self.paths.journal, {**entry, "reason": reason} if reason else entry)
+
+    def hook(self, name: str, hook: Hook | None) -> None:
+        if hook is not None:
+            self.teller.step(f"hook {name}: {hook.command}")
+            self.teller.output(rehearsal.run_hook(self.paths, name, hook, self.release))
+
+    def prune(self) -> None:
+        from raab.host.activation import prune
+
+        current = current_release(self.paths)
+        # The one just activated stays in any case: if it failed, somebody will want to look at it.
+        protected = frozenset(name for name in (current, self.previous, self.task.release) if name)
+        prune.prune(self.paths, journal.served(journal.read(self.paths.journal)), protected, self.task.keep)

@@ -1,0 +1,88 @@
+"""Prove which release serves: by answers from every worker over the real socket, not by what anybody reports. Standard library only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from raab.errors import RaabError
+from raab.host.activation import probe
+
+
+class Proof(NamedTuple):
+    """Which workers answered for the release, and how many answers that took."""
+
+    release: str
+    workers: tuple[int, ...]
+    answers: int
+
+
+def prove(binds: Sequence[str], token: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
+    """Ask at each address until every worker has answered with `release`, and nobody with another one in the round that completes it.
+
+    `token` is what the service knows the activation by. `workers` names the process ids of those that must answer, as of now; `limit` is
+    in seconds. Raises RaabError when it is over.
+    """
+    end = time.monotonic() + limit
+    shown = [prove_at(target, token, release, workers, limit, end) for target in probe.targets(binds)]
+    if not shown:
+        raise RaabError("proof: there is no address to ask at", "raab check")
+    return Proof(release, shown[-1].workers, sum(one.answers for one in shown))
+
+
+def prove_at(target: probe.Target, token: str, release: str, workers: Callable[[], frozenset[int]], limit: float, end: float) -> Proof:
+    """At one address, until `end` in seconds of the monotonic clock, which is `limit` seconds after the beginning."""
+    seen: set[int] = set()
+    answers = 0
+    while True:
+        wanted = workers()
+        got, trouble = burst(target, token, max(4, 4 * len(wanted)))
+        answers += len(got)
+        strangers = {answer.release or "none" for answer in got if answer.release != release}
+        # Release and worker stand in any answer, an error's too.
+        errors = {answer.status for answer in got if answer.status != 200}
+        seen |= {answer.worker for answer in got if answer.release == release and answer.status == 200}
+        if wanted and wanted <= seen and not strangers and not errors and not trouble:
+            return Proof(release, tuple(sorted(wanted)), answers)
+        if time.monotonic() > end:
+            raise RaabError(failure(f"{release} at {target}", wanted - seen, strangers, errors, trouble, limit))
+        time.sleep(0.005)
+
+
+def burst(target: probe.Target, token: str, count: int) -> tuple[list[probe.Answer], str]:
+    """Open `count` connections at once and ask on each: one after another, they might all go to the same idle worker."""
+    answers = []
+    trouble = ""
+    with ExitStack() as stack:
+        connections = []
+        for _ in range(count):
+            try:
+                connections.append(stack.enter_context(probe.connect(target, timeout=5)))
+            except OSError as error:
+                trouble = str(error)
+        for connection in connections:
+            try:
+                connection.sendall(probe.request(token))
+            except OSError as error:
+                trouble = str(error)
+        for connection in connections:
+            try:
+                answers.append(probe.read_answer(connection))
+            except OSError as error:
+                trouble = str(error) or type(error).__name__
+    return answers, trouble
+
+
+def failure(what: str, silent: frozenset[int] | set[int], strangers: set[str], errors: set[int], trouble: str, limit: float) -> str:
+    reasons = []
+    if strangers:
+        reasons.append(f"answers from release {', '.join(sorted(strangers))}")
+    if silent:
+        reasons.append(f"no answer from worker {', '.join(map(str, sorted(silent)))}")
+    if trouble:
+        reasons.append(f"a connection that failed ({trouble})")
+    if errors:
+        reasons.append(f"answers with status {', '.join(map(str, sorted(errors)))}")
+    return f"proof: not every worker served {what} within {limit:.0f} s, got {'; '.join(reasons) or 'no workers'}"

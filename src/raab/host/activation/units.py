@@ -1,0 +1,114 @@
+"""A release's unit files and those of the host: what differs, and making them the same. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from raab.host import systemd
+from raab.host.durable import write_durably
+from raab.host.paths import UNIT, Paths
+from raab.host.releases import UNIT_PLACES, user_exists
+from raab.host.sandbox import assignments
+
+# What root's program of the unit consists of: raab.host.renewal, and all that it imports.
+ROOTS_OWN = tuple(
+    f"raab/{name}.py"
+    for name in (
+        "__init__", "errors", "untrusted", "host/__init__", "host/answers", "host/control", "host/conversation", "host/paths",
+        "host/processes", "host/sandbox", "host/systemd", "host/renewal/__init__", "host/renewal/credentials", "host/renewal/directives",
+        "host/renewal/reload", "host/renewal/tell", "host/renewal/twin", "host/renewal/variables",
+    )
+)  # fmt: skip
+
+
+class UnitFile(NamedTuple):
+    """One file of a release's systemd/ folder and the place where it belongs."""
+
+    source: Path
+    target: Path
+
+    @property
+    def differs(self) -> bool:
+        try:
+            return self.target.read_bytes() != self.source.read_bytes()
+        except FileNotFoundError:
+            return True
+
+
+def of_release(paths: Paths, release: Path) -> tuple[UnitFile, ...]:
+    """The files that are installed: units at the top of systemd/, sysusers.d and tmpfiles.d. Other folders are profiles to choose from."""
+    found: list[UnitFile] = []
+    for folder, place in UNIT_PLACES.items():
+        sources = sorted((release / "systemd" / folder).glob("raab*"))
+        found += [UnitFile(source, paths.etc / place / source.name) for source in sources if source.is_file()]
+    # Root's program.
+    for packages in release.glob("venv/lib/python3*/site-packages"):
+        found += [UnitFile(packages / name, paths.roots_own / name) for name in ROOTS_OWN if (packages / name).is_file()]
+        found += [UnitFile(source, paths.roots_own / "__main__.py") for source in packages.glob("raab/host/renewal/__main__.py")]
+    return tuple(found)
+
+
+def prepare(paths: Paths, release: Path) -> bool:
+    """Make the service's user and directories where they are missing; tell whether anything was to be done."""
+    needed = [file for file in of_release(paths, release) if file.target.parent.name in ("sysusers.d", "tmpfiles.d") and file.differs]
+    if not needed and user_exists():
+        return False
+    copy(tuple(needed))
+    systemd.must("systemd-sysusers")
+    for file in needed:
+        if file.target.parent.name == "tmpfiles.d":
+            systemd.must("systemd-tmpfiles", "--create", str(file.target))
+    return True
+
+
+def standing() -> dict[str, str]:
+    """What systemd says of the service's unit file."""
+    return systemd.show(UNIT, "NeedDaemonReload", "UnitFileState")
+
+
+def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
+    """Install the release's unit files; tell whether the service has to be restarted for them to apply. `before` is the file's standing."""
+    changed = tuple(file for file in of_release(paths, release) if file.differs)
+    restart = restart_needed(paths, release)
+    copy(changed)
+    link_command(paths)
+    if changed or before.get("NeedDaemonReload") == "yes":
+        systemd.must("systemctl", "daemon-reload")
+    if before.get("UnitFileState") != "enabled":
+        systemd.must("systemctl", "--quiet", "enable", UNIT)
+    return restart
+
+
+def restart_needed(paths: Paths, release: Path) -> bool:
+    """Whether the release's units differ from the host's in what only a new process takes up."""
+    return any(needs_restart(file) for file in of_release(paths, release) if file.differs)
+
+
+def needs_restart(file: UnitFile) -> bool:
+    """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload, and a running
+    service is past its ExecStartPost=.
+    """
+    if file.target.name != UNIT or not file.target.exists():
+        return False
+    return service_lines(file.source.read_text()) != service_lines(file.target.read_text())
+
+
+def service_lines(text: str) -> list[str]:
+    """The lines of [Service] that matter to a running process."""
+    return [line for line in assignments(text.splitlines()) if not line.startswith(("ExecReload=", "ExecStartPost=", "Timeout"))]
+
+
+def copy(files: tuple[UnitFile, ...]) -> None:
+    for file in files:
+        file.target.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(file.target, file.source.read_bytes())
+        file.target.chmod(0o644)
+
+
+def link_command(paths: Paths) -> None:
+    """Put `raab` on the operator's path; it follows `current` and so needs no change later."""
+    command = paths.bin / "raab"
+    if not command.is_symlink() and not command.exists():
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.symlink_to(paths.current / "venv/bin/raab")

@@ -1,0 +1,53 @@
+"""The `raab` command on a host. Each subcommand is a module beside this one; only the one asked for is imported."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+from raab.errors import RaabError
+
+_EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the service is not running, 4 the release does not serve"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, for main and for its documentation."""
+    root = argparse.ArgumentParser(prog="raab", description="Run and look after raab on this host.", epilog=_EPILOG)
+    root.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    status = verbs.add_parser("status", help="release, generation, how it was loaded, workers and the last reload")
+    status.add_argument("--json", action="store_true", help="one JSON document")
+    verbs.add_parser("reload", help="what `systemctl reload raab` runs: trial, hand-over, verdict")
+    scale = verbs.add_parser("scale", help="change the number of workers: N, +N or -N")
+    scale.add_argument("count", help="N, +N or -N")
+    verbs.add_parser("trial", help="load this release as a worker would and ask it whether it is ready")
+    verbs.add_parser("check", help="validate the configuration, load every module and say how workers would, without starting anything")
+    verbs.add_parser("config", help="the effective settings and where each comes from")
+    verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
+    verbs.add_parser("undrain", help="the end of it")
+    verbs.add_parser("metrics", help="what Prometheus wants to know, in its text format")
+    activate = verbs.add_parser("activate", help="make a release the current one, proved by answers (root)")
+    activate.add_argument("release", help="the release's id")
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code; expected errors become two lines on stderr."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # argparse would take `-1` for an option: the count of `raab scale` is the one argument that may look like that.
+    if words[:1] == ["scale"] and "--" not in words:
+        words.insert(1, "--") if not {"-h", "--help"} & set(words) else None
+    args = parser().parse_args(words)
+    try:
+        module = importlib.import_module(f"raab.host.command.{args.verb.replace('-', '_')}")
+        return int(module.run(args))
+    except RaabError as error:
+        if args.debug:
+            traceback.print_exc()
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,84 @@
+"""`raab status`: what the master says of itself, with what its processes weigh."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from raab.host import strays
+from raab.host.overview import document, template_ready
+
+_MB = 1024 * 1024
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
+    status = document(10.0, patient=True)
+    status["strays"] = [stray._asdict() for stray in strays.find()]
+    print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
+    return 0
+
+
+def render(status: dict[str, Any], now: float) -> str:
+    """The status as a person reads it; `now` in seconds since the epoch."""
+    low, high = status["bounds"]
+    lines = [
+        f"release      {status['release']}",
+        f"generation   {status['generation']}" + (f", {status['incoming']} on its way" if status["incoming"] else ""),
+        f"workers      {status['serving']} serving, target {status['target']} (bounds {low} to {high}, configured {status['configured']})",
+        *([f"loaded       {_load(status)}"] if "load" in status else []),
+        f"master       {status['pid']}, up {_span(now - status['started'])}",
+        f"last reload  {_reload(status['reload'], now)}",
+        f"memory       {_memory(status['memory'])}",
+        "",
+        _row("PID", "GENERATION", "PHASE", "AGE", "PRIVATE", "SHARED", "REQUESTS", "OPEN", "BUSY"),
+    ]
+    for t in status.get("templates", []):
+        phase = "template" if t["ready"] else "loading"
+        lines.append(_row(t["pid"], t["generation"], phase, "", _megabytes(t["private"]), _megabytes(t["shared"])))
+    for w in status["workers"]:
+        sizes = _megabytes(w["private"]), _megabytes(w["shared"])
+        lines.append(_row(w["pid"], w["generation"], w["phase"], _span(w["age"]), *sizes, w["requests"], w["connections"], w["active"]))
+    if status.get("strays"):
+        lines += ["", "These are nobody's, and live on until `systemctl restart raab` (readme, After an intrusion):"]
+        lines += [strays.Stray(**stray).text for stray in status["strays"]]
+    return "\n".join(lines)
+
+
+def _load(status: dict[str, Any]) -> str:
+    if status["load"]["mode"] == "each":
+        return f"by each worker: {status['load']['why']}"
+    return "once for all workers" if template_ready(status) else "once for all workers, and now once more: there is no template"
+
+
+def _memory(sizes: dict[str, int]) -> str:
+    common = f" and {_megabytes(sizes['common'])} that they share" if sizes["common"] else ""
+    return f"{_megabytes(sizes['workers'])} in workers{common}, a hand-over takes {_megabytes(sizes['handover'])} more"
+
+
+def _row(
+    pid: Any, generation: Any, phase: str, age: str, private: str, shared: str, requests: Any = "", open: Any = "", busy: Any = ""
+) -> str:
+    return (f"{pid:>8}  {generation:>10}  {phase:<9}  {age:>8}  {private:>8}  {shared:>8}  {requests:>9}  {open:>5}  {busy:>5}").rstrip()
+
+
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / _MB:.0f} MB"
+
+
+def _reload(outcome: dict[str, Any] | None, now: float) -> str:
+    if outcome is None:
+        return "none yet"
+    verdict = "done" if outcome["good"] else f"refused: {outcome['reason']}"
+    return f"{_span(now - outcome['at'])} ago, {verdict}, took {outcome['seconds']:.2f} s" + (", new master" if outcome["replaced"] else "")
+
+
+def _span(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} m" if whole < 86400 else f"{whole // 86400} d {whole % 86400 // 3600} h"

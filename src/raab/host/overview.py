@@ -1,0 +1,31 @@
+"""What the master says of itself, with what its processes weigh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raab.host.control import ask
+from raab.host.memory import memory
+
+
+def document(seconds: float, **how: bool) -> dict[str, Any]:
+    """What the master tells within so many seconds, and what its processes weigh. `how` and what is raised are those of `ask`."""
+    status = ask(seconds, verb="status", **how)
+    # A master of an older release has no templates, and does not say how it loads.
+    templates = status.get("templates", [])
+    weights = [(process, memory(process["pid"])) for process in (*status["workers"], *templates)]
+    for process, weight in weights:
+        process["private"], process["shared"] = (weight.private, weight.shared) if weight else (None, None)
+    own = [worker["private"] for worker in status["workers"] if worker["private"]]
+    # What a generation holds once for all its workers, which the next one holds once more.
+    common = sum(weight.part for _, weight in weights if weight) - sum(own) if templates else 0
+    average = sum(own) // len(own) if own else 0
+    extra = 1 if status["one_by_one"] else status["target"]
+    status["serving"] = sum(worker["phase"] == "serving" for worker in status["workers"])
+    status["memory"] = {"workers": sum(own), "common": common, "handover": common + average * extra}
+    return status
+
+
+def template_ready(status: dict[str, Any]) -> bool:
+    """Whether a worker more of the generation that serves would be forked at once."""
+    return any(t["ready"] and t["generation"] == status["generation"] for t in status["templates"])

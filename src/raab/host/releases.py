@@ -1,0 +1,38 @@
+"""What stands on a host of the service: its releases, the one that is current, its user, and where unit files belong."""
+
+from __future__ import annotations
+
+import json
+import pwd
+from pathlib import Path
+from typing import Any
+
+from raab.host.paths import RELEASE_ID, USER, Paths
+
+# The folders of a release's systemd/, and where their files belong below /etc.
+UNIT_PLACES = {"": "systemd/system", "sysusers.d": "sysusers.d", "tmpfiles.d": "tmpfiles.d"}
+
+
+def describe(release: Path) -> dict[str, Any]:
+    """One release directory: complete or not, and what its manifest says of it."""
+    try:
+        manifest = json.loads((release / "manifest.json").read_bytes())
+        return {"id": release.name, "complete": True, **{key: manifest[key] for key in ("content", "version", "commit", "lock")}}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
+
+
+def current_release(paths: Paths) -> str | None:
+    try:
+        name = paths.current.readlink().name
+    except OSError:
+        return None
+    return name if RELEASE_ID.match(name) else None
+
+
+def user_exists() -> bool:
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""What a host is and has: read in one go, nothing changed. Standard library only: it runs on hosts that have no raab yet."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from raab.host import journal
+from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, Paths
+from raab.host.releases import UNIT_PLACES, current_release, describe, user_exists
+from raab.host.session import lock
+
+PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState"
+
+
+def gather(paths: Paths) -> dict[str, Any]:
+    """All facts as one JSON-able value; its shape is raab.deploy.hostfacts.HostFacts."""
+    # Answered while the rest is read.
+    asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", UNIT, ACTIVATION_UNIT))
+    entries = journal.read(paths.journal)
+    storage = nearest_existing(paths.root)
+    disk = os.statvfs(storage)
+    found = {
+        **lasting(),
+        "time": time.time(),
+        "disk_free": disk.f_bavail * disk.f_frsize,
+        "disk_total": disk.f_blocks * disk.f_frsize,
+        "inodes_free": disk.f_favail,
+        "releases": [describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)],
+        "current": current_release(paths),
+        "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
+        "templates": sorted(path.name for path in paths.templates.glob("*") if not path.name.endswith(".part")),
+        "units": unit_hashes(paths),
+        "user": user_exists(),
+        "verdicts": journal.verdicts(entries),
+        "served": list(journal.served(entries)),
+        "lock": lock.holder(paths.lock),
+    }
+    service, _, activation = answer(asked).partition("\n\n")
+    activating = properties(activation).get("ActiveState") in ("active", "activating") and not has_verdict(paths)
+    return {**found, "service": properties(service), "activating": activating}
+
+
+@functools.cache
+def lasting() -> dict[str, Any]:
+    """What does not change while a session lasts, which asks for its facts twice."""
+    version = start(("systemctl", "--version"))
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "machine": platform.machine(),
+        "system": system_name(),
+        "uid": os.geteuid(),
+        "systemd": first_number(answer(version)),
+    }
+
+
+def start(command: tuple[str, ...]) -> subprocess.Popen[str] | None:
+    """Begin a command; a host without systemctl has no answer, which is an answer."""
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return None
+
+
+def answer(process: subprocess.Popen[str] | None) -> str:
+    if process is None:
+        return ""
+    try:
+        return process.communicate(timeout=10)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return ""
+
+
+def properties(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def first_number(text: str) -> int:
+    """The 252 of `systemd 252 (252.39-1~deb12u1)`; 0 where there is none."""
+    words = text.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def texts(paths: Paths) -> dict[str, str]:
+    """The current release's lock and packaged settings, by the names of their files; none where nothing is deployed."""
+    files = (paths.current / "requirements.lock", *paths.current.glob("venv/lib/python3*/site-packages/raab/config/*.yaml"))
+    return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
+
+
+def has_verdict(paths: Paths) -> bool:
+    """An activation that has given its verdict is only pruning; nobody needs to wait for that."""
+    try:
+        return bool(json.loads(paths.events.read_bytes().splitlines()[-1])["event"] == "verdict")
+    except (OSError, ValueError, LookupError):
+        return False
+
+
+def unit_hashes(paths: Paths) -> dict[str, str]:
+    """SHA-256 of the installed unit files by the name they have in a release's systemd/ folder."""
+    found = {}
+    for folder, place in UNIT_PLACES.items():
+        for path in sorted((paths.etc / place).glob("raab*")):
+            if path.is_file():
+                found[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def system_name() -> str:
+    try:
+        lines = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.system()
+    return properties("\n".join(lines)).get("PRETTY_NAME", platform.system()).strip('"')
+
+
+def nearest_existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

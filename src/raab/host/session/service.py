@@ -1,0 +1,164 @@
+"""What a session does with the running service: tell of it, reload, restart, scale it, show its log. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from raab.errors import RaabError
+from raab.host import answers, journal, processes, releases, restart, systemd, verify
+from raab.host.paths import UNIT, USER, Paths
+from raab.host.session import lock
+
+SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
+# A line of `raab metrics`: how many requests were answered with one status, on one route by one method.
+COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d{1,9})"\} (?P<count>\d{1,16})\Z')
+
+
+def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """What a session is asked about the service, or to have it do."""
+    operations: dict[str, Callable[[], dict[str, Any]]] = {
+        "status": lambda: {"status": status(paths)},
+        "service": lambda: act(paths, request),
+        "logs": lambda: logs(request, emit),
+        "history": lambda: history(paths),
+        "examine": lambda: examine(paths),
+        "workers": lambda: workers(paths),
+        "hook": lambda: run_once(paths, request, emit),
+        "unlock": lambda: unlock(paths),
+    }
+    return operations[request["op"]]()
+
+
+def status(paths: Paths) -> dict[str, Any]:
+    """State, release and version of the service, and what `raab status --json` of the current release says of its workers."""
+    shown = systemd.show(UNIT, "ActiveState", "SubState", "MainPID")
+    current = releases.current_release(paths)
+    described = releases.describe(paths.releases / current) if current else {}
+    return {
+        "state": shown.get("ActiveState", "unknown") if current else "absent",
+        "release": current,
+        "version": described.get("version") or None,
+        "raab": own_status(paths)[0] if current else {},
+    }
+
+
+def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
+    """What it says, checked, and what it complains of; one of them is empty."""
+    done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "status", "--json", timeout=15)
+    try:
+        return answers.told(done.stdout), ""
+    except ValueError as error:
+        return {}, answers.text(done.stderr.strip(), "")[-500:] or f"an answer that is none, got {error}"
+
+
+def examine(paths: Paths) -> dict[str, Any]:
+    """What only a closer look tells: whether installed files have changed since, and what the service says of itself."""
+    current = releases.current_release(paths)
+    release = paths.releases / current if current else None
+    units = {}
+    if release:
+        for folder in releases.UNIT_PLACES:
+            for path in sorted((release / "systemd" / folder).glob("raab*")):
+                if path.is_file():
+                    units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
+    told, trouble = own_status(paths) if current else ({}, "")
+    return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble}
+
+
+def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
+    """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
+    began = time.time()
+    action = request["action"]
+    if action == "scale":
+        count = str(request["count"])
+        if not SCALE.match(count):
+            raise RaabError(f"scale: not a number of workers, got {count}", "give a count such as 4, +1 or -1", exit_code=2)
+        # The leading -- keeps -1 from being read as an option.
+        done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "scale", "--", count, timeout=120)
+    elif action == "restart":
+        done = restart.restart(300)
+    elif action == "reload":
+        done = systemd.order("systemctl", "reload", UNIT, timeout=300)
+    else:
+        raise RaabError(f"service: unknown action, got {action}")
+    if done.returncode:
+        reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began) if action != "scale" else "")))
+        raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exit_code=5)
+    return {"output": done.stdout.strip(), "seconds": time.time() - began}
+
+
+def workers(paths: Paths) -> dict[str, Any]:
+    """The processes that serve now and what was answered until now, to see later whether they still do, and how well.
+
+    Raises RaabError when the service's counters or its status cannot be read: of errors that nobody could count none would be seen.
+    """
+    told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
+    counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
+    status, trouble = own_status(paths)
+    if trouble:
+        raise RaabError(f"workers: {trouble}")
+    named = {worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring"}
+    return {
+        "workers": sorted(processes.children(systemd.main_pid()) & named),
+        "requests": sum(count for _, count in counts),
+        "errors": sum(count for status, count in counts if status.startswith("5")),
+    }
+
+
+def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Run a command as the service's user in a release's directory. Raises RaabError with its output when it fails."""
+    release = paths.release(request["release"])
+    limit = float(request["timeout"])
+    if not releases.user_exists():
+        systemd.must("systemd-sysusers", *map(str, (release / "systemd/sysusers.d").glob("*.conf")))
+    done = systemd.order(
+        "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "env", f"--chdir={release}", "/bin/sh", "-c", request["command"],
+        timeout=limit,
+    )  # fmt: skip
+    for line in (done.stdout + done.stderr).splitlines():
+        emit({"event": "line", "text": line})
+    if done.returncode:
+        raise RaabError(f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", exit_code=4)
+    return {}
+
+
+def logs(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Send the last lines of the service's log, and with `follow` all further ones until the connection ends."""
+    lines = max(0, min(int(request["lines"]), 100_000))
+    command = ["journalctl", "--unit", UNIT, "--no-pager", "--output=short-iso", f"--lines={lines}"]
+    if request.get("follow"):
+        command.append("--follow")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stdout is not None
+        try:
+            # Nothing comes on stdin while this runs, so stdin being readable means that the deployer has gone.
+            while True:
+                ready, _, _ = select.select([process.stdout, sys.stdin], [], [])
+                if sys.stdin in ready:
+                    break
+                line = process.stdout.readline()
+                if not line:
+                    break
+                emit({"event": "line", "text": line.rstrip("\n")})
+        finally:
+            process.kill()
+    return {}
+
+
+def history(paths: Paths) -> dict[str, Any]:
+    return {"entries": list(journal.read(paths.journal))}
+
+
+def unlock(paths: Paths) -> dict[str, Any]:
+    """End the session that holds the lock; the lock goes with it. An activation under way is not touched."""
+    text = lock.holder(paths.lock)
+    if text is not None:
+        systemd.order("kill", str(int(text["pid"])))
+    return {"holder": text}

@@ -1,0 +1,151 @@
+"""The one program that a deployer's connection runs as root: requests in on stdin, answers out on stdout, a JSON line each.
+
+Its only inputs are these requests, and every value in them is checked here. It ends with its connection, and with it the lock
+that it holds. Standard library only: it travels to hosts that have no raab yet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from raab.errors import RaabError
+from raab.host.paths import Paths
+from raab.host.session import facts, lock
+
+Request = dict[str, Any]
+# The deployer sends an empty line every 15 s.
+SILENCE_SECONDS = 90
+
+
+class Patient:
+    """Input from a deployer who says something at least now and then. One who has silently vanished must not keep the lock."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.source = source
+
+    def readline(self) -> bytes:
+        # Nobody handles this signal: it ends the process, and with it all that it holds.
+        signal.alarm(SILENCE_SECONDS)
+        line = self.source.readline()
+        signal.alarm(0)
+        return line
+
+    def read(self, size: int) -> bytes:
+        signal.alarm(SILENCE_SECONDS)
+        block = self.source.read(size)
+        signal.alarm(0)
+        return block
+
+
+class Session:
+    """One connection's conversation: an answer line for each request, and event lines before it."""
+
+    def __init__(self, paths: Paths, source: BinaryIO, sink: BinaryIO) -> None:
+        self.paths = paths
+        self.source = Patient(source)
+        self.sink = sink
+
+    def serve(self) -> int:
+        operations: dict[str, Callable[[Request], Request]] = {
+            "facts": lambda request: {"facts": facts.gather(self.paths)},
+            "texts": lambda request: {"texts": facts.texts(self.paths)},
+            "lock": self.lock,
+            "release": self.release,
+            "stage": self.stage,
+            "activate": self.activate,
+            "follow": self.follow,
+            **dict.fromkeys(("status", "service", "logs", "history", "examine", "workers", "hook", "unlock"), self.service),
+        }
+        for line in iter(self.source.readline, b""):
+            if line == b"\n":
+                continue
+            request = json.loads(line)
+            try:
+                answer = operations[request["op"]](request)
+            except RaabError as error:
+                self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
+                # Bytes of a payload may still be coming; they must not be taken for requests.
+                if request["op"] == "stage":
+                    return error.exit_code
+            except Exception:
+                import traceback
+
+                self.emit({"event": "error", "message": f"{request['op']}: a defect in raab", "hint": traceback.format_exc(), "code": 70})
+                return 70
+            else:
+                self.emit({"event": "done", **answer})
+        return 0
+
+    def emit(self, event: dict[str, Any]) -> None:
+        self.sink.write(json.dumps(event).encode() + b"\n")
+        self.sink.flush()
+
+    def lock(self, request: Request) -> Request:
+        """Take the lock, and answer with what is there now that nobody else can change it."""
+        # The descriptor stays open, and so the lock held, until this process ends.
+        self.held = lock.acquire(self.paths.lock, {key: str(request[key])[:200] for key in ("who", "machine", "what")})
+        if facts.has_verdict(self.paths):
+            from raab.host.session import follow
+
+            # What an activation prunes after its verdict would be missing from what the facts say is there.
+            follow.wait_for_previous()
+        found = facts.gather(self.paths)
+        if found["activating"]:
+            os.close(self.held)
+            raise RaabError(
+                "lock: an activation is at work, got one whose deployer has gone", "wait for it with --wait SECONDS", exit_code=6
+            )
+        return {"facts": found}
+
+    def release(self, request: Request) -> Request:
+        os.close(self.held)
+        return {}
+
+    def stage(self, request: Request) -> Request:
+        """Take what the host lacks, and make the release of it."""
+        from raab.host.session import install, receive
+
+        began = time.monotonic()
+        parts = tuple(receive.Part(part["name"], part["sha256"], part["size"]) for part in request["send"])
+        try:
+            received = receive.receive(self.paths, self.source, parts)
+            took = time.monotonic() - began
+            install.install(
+                self.paths,
+                request["manifest"],
+                tuple(request["wheels"]),
+                request["uv"],
+                lambda text: self.emit({"event": "step", "text": text}),
+            )
+        except OSError as error:
+            raise RaabError(f"stage: the host could not write, got: {error}", "make room on the host's disk, then deploy again") from error
+        return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
+
+    def activate(self, request: Request) -> Request:
+        from raab.host.session import follow
+
+        follow.start(self.paths, request)
+        return self.follow(request)
+
+    def follow(self, request: Request) -> Request:
+        from raab.host.session import follow
+
+        return follow.follow(self.paths, self.emit, request["token"])
+
+    def service(self, request: Request) -> Request:
+        """Everything about the running service; imported here, as all that a plain question does not need."""
+        from raab.host.session import service
+
+        return service.answer(self.paths, request, self.emit)
+
+
+def main() -> int:
+    # The service's user has to read what is installed, however strict root's own habits are on this host.
+    os.umask(0o022)
+    return Session(Paths(), sys.stdin.buffer, sys.stdout.buffer).serve()

@@ -1,7 +1,0 @@
-"""`raab undrain`: see drain."""
-
-from __future__ import annotations
-
-from raab.host.drain import run
-
-__all__ = ["run"]

@@ -1,0 +1,134 @@
+"""What a start would get: what can be said of it without systemd. test/lab/test_next_start.py asks systemd itself."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from raab.host.activation import units
+from raab.host.paths import Paths
+from raab.host.renewal import credentials, directives, twin, variables
+
+SRC = Path(__file__).parents[3] / "src"
+NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
+    "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
+
+
+def test_variables_of_the_process_are_no_change() -> None:
+    """Each start makes them anew; every other one counts, be it new, gone or different."""
+    held = {"INVOCATION_ID": "1", "LISTEN_FDS": "2", "HANDOVER_CHANNEL": "5", "CREDENTIALS_DIRECTORY": "/a", "A": "1", "B": "1", "C": "1"}
+    wanted = {"INVOCATION_ID": "2", "A": "1", "B": "2", "D": "1"}
+    assert variables.changed(held, wanted) == ["B", "C", "D"]
+    assert variables.changed(held, held) == []
+
+
+def test_a_successor_keeps_what_is_of_the_process() -> None:
+    """For it is the same service to systemd; all else it has as by a start."""
+    held = {"RUNTIME_DIRECTORY": "/run/raab", "A": "1", "GONE": "1"}
+    assert variables.renewed(held, {"A": "2", "RUNTIME_DIRECTORY": "/else"}) == {"RUNTIME_DIRECTORY": "/run/raab", "A": "2"}
+
+
+@pytest.mark.parametrize("word", ["A=b c", "A=%n 100%", 'A="q"', "A=a\\nb", "A=two\nlines", "A=é☃", "A='x'", "A=$HOME ${X}"])
+def test_a_word_of_a_unit_file_means_itself(word: str) -> None:
+    """Specifiers, escapes and quotes of its own are left in it by systemd; for what is no specifier it reads as a shell would."""
+    quoted = twin.quoted(word)
+    assert quoted.isprintable()
+    back = quoted[1:-1].replace("%%", "%").encode().decode("unicode_escape").encode("latin-1", "replace")
+    assert back.decode() == word if word.isascii() else shlex.split(quoted) == [word]
+
+
+def test_the_twin_gets_what_the_service_gets() -> None:
+    """Every directive that makes variables or credentials, in its order."""
+    found = {
+        **NOTHING,
+        "Environment": ["A=b c", "B=%i"],
+        "EnvironmentFiles": [["/etc/a%b", False], ["/etc/c", True]],
+        "PassEnvironment": ["TERM"],
+        "UnsetEnvironment": ["LANG"],
+        "LoadCredential": [["raab", "/etc/raab/credentials"]],
+        "LoadCredentialEncrypted": [["x", "/etc/x"]],
+        "SetCredential": [["y", [97, 10]]],
+        "SetCredentialEncrypted": [["z", [1, 2, 3]]],
+    }
+    assert twin.lines(found).splitlines() == [
+        'Environment="A=b c"',
+        'Environment="B=%%i"',
+        "EnvironmentFile=/etc/a%%b",
+        "EnvironmentFile=-/etc/c",
+        'PassEnvironment="TERM"',
+        'UnsetEnvironment="LANG"',
+        "LoadCredential=raab:/etc/raab/credentials",
+        "LoadCredentialEncrypted=x:/etc/x",
+        "SetCredential=y:\\x61\\x0a",
+        "SetCredentialEncrypted=z:AQID",
+    ]
+
+
+def test_a_directive_that_nobody_had_is_a_change() -> None:
+    """Of commands only: systemd names each other directive always, and a newer one knows more of them."""
+    held = {"LimitNOFILE": "1", "UMask": "2", "ExecStart": "a"}
+    wanted = {"LimitNOFILE": "2", "UMask": "2", "ExecStart": "a", "ExecStartPre": "b", "PrivateNews": "yes"}
+    assert directives.changed(held, wanted) == ["ExecStartPre", "LimitNOFILE"]
+    assert directives.changed(wanted, held) == ["ExecStartPre", "LimitNOFILE"]
+
+
+def test_credentials_are_written_as_systemd_has_them(tmp_path: Path) -> None:
+    """New ones come, changed ones are replaced, others go; nobody but the service's user may read them."""
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "same").write_bytes(b"same")
+    before = (tmp_path / "same").stat().st_ino
+    wanted = {"same": b"same", "new": b"\0new"}
+    credentials.write(wanted, tmp_path)
+    assert credentials.contents(tmp_path) == wanted
+    assert (tmp_path / "same").stat().st_ino == before
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o400
+
+
+def test_credentials_come_back_when_they_are_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However what goes on meanwhile ends."""
+    monkeypatch.setattr(credentials, "FOLDER", tmp_path)
+    monkeypatch.setattr(credentials.contents, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(credentials.write, "__defaults__", (tmp_path,))
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(SystemExit), credentials.given({"a": b"new"}) as names:
+        assert (names, (tmp_path / "a").read_bytes()) == (["a"], b"new")
+        raise SystemExit(143)
+    assert (tmp_path / "a").read_bytes() == b"old"
+    with credentials.given({"a": b"new"}):
+        pass
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_roots_program_has_all_that_it_imports(tmp_path: Path) -> None:
+    """As it is installed, it runs by any Python of the host, without a release, site-packages or variables."""
+    release = tmp_path / "release"
+    packages = release / "venv/lib/python3.11/site-packages"
+    for name in (*units.ROOTS_OWN, "raab/host/renewal/__main__.py"):
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_bytes((SRC / name).read_bytes())
+    paths = Paths(etc=tmp_path / "etc", bin=tmp_path / "usr/local/bin")
+    units.copy(units.of_release(paths, release))
+    installed = paths.roots_own
+    loaded = {name for path in installed.rglob("*.py") for name in imported(path) if name.split(".")[0] == "raab"}
+    # What only the application half needs of raab's own face.
+    missing = {name for name in loaded if not (installed / f"{name.replace('.', '/')}.py").exists()} - {"raab.settings.schema"}
+    missing = {name for name in missing if not (installed / name.replace(".", "/") / "__init__.py").exists()}
+    assert missing <= {"raab.factory.appFactory", "raab.factory.configFactory", "raab.factory.logFactory"}
+    done = subprocess.run([sys.executable, "-IS", str(installed)], capture_output=True, text=True, env={**os.environ, "PATH": "/nowhere"})
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "systemctl daemon-reload" in done.stderr
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
