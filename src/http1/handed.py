@@ -1,0 +1,99 @@
+"""A connection that an application takes over from HTTP, as WebSocket libraries do by `environ["gunicorn.socket"]`."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from gevent.lock import RLock
+
+from http1.frames import RESTART, Frames
+
+# What an answer's head may have at most, before it is taken for none.
+_HEAD_LIMIT = 65536
+
+
+class Handed:
+    """A gevent socket for an application, which knows what is written to it.
+
+    `taken` tells that the application has answered there itself, `status` with what, `sent` how many bytes. Each send goes out as a whole:
+    gevent's own may stop half-way where a blocking socket's would wait (socket.send of a library that reads no result), and two greenlets'
+    frames would mix.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._head = bytearray()
+        self._frames: Frames | None = None
+        self._turn = RLock()
+        self._closed = False
+        self.taken, self.status, self.sent = False, 0, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        rest = memoryview(data).cast("B")
+        self.taken = True
+        with self._turn:
+            while rest:
+                if self._closed:
+                    raise BrokenPipeError(errno.EPIPE, "the worker retires, and has said goodbye to this client")
+                count = self._client.send(rest, flags)
+                self._follow(rest[:count])
+                rest = rest[count:]
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self.sendall(data, flags)
+        return len(memoryview(data).cast("B"))
+
+    def sendmsg(self, buffers: Any, *_: Any) -> int:
+        return self.send(b"".join(buffers))
+
+    def say_goodbye(self) -> bool:
+        """Send a WebSocket's client a close frame, if this is the moment for it: between two frames of the application's. Whether there is
+        nothing more to do.
+
+        What is no WebSocket, or takes nothing, is not told anything. Never waits.
+        """
+        if self._closed or not self.taken:
+            return self._closed
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._frames is None or not self._frames.between:
+                return False
+            self._closed = True
+            try:
+                self._client._sock.send(RESTART, socket.MSG_DONTWAIT)
+            except OSError:
+                return True
+        finally:
+            self._turn.release()
+        return True
+
+    def _follow(self, sent: memoryview) -> None:
+        self.sent += len(sent)
+        if self._frames is not None:
+            self._frames.follow(sent)
+        elif not self.status:
+            self._head += sent
+            head, end, rest = self._head.partition(b"\r\n\r\n")
+            if end or len(self._head) > _HEAD_LIMIT:
+                self.status, websocket = _told(bytes(head))
+                self._head.clear()
+                if websocket:
+                    self._frames = Frames()
+                    self._frames.follow(rest)
+
+
+def _told(head: bytes) -> tuple[int, bool]:
+    """The status of an answer's head, 500 where it is none, and whether a WebSocket begins behind it (RFC 6455 section 4.2.2)."""
+    first, *fields = head.split(b"\r\n")
+    words = first.split(b" ", 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not (words[1].isdigit() and len(words[1]) == 3):
+        return 500, False
+    status = int(words[1])
+    lowered = [bytes(field).lower().replace(b" ", b"") for field in fields]
+    return status, status == 101 and b"upgrade:websocket" in lowered
