@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from figures import Series
 
-from raab.drill.load import Load
-from raab.drill.proxy import Proxy
-from raab.drill.values import Mix
-from raab.drill.wire import Address
+from raab.drill.stage.proxy import Proxy
+from raab.drill.traffic.http import Address
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 

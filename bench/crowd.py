@@ -24,7 +24,7 @@ from usage import processor_seconds, used
 
 from raab.deploy import environment as environments
 from raab.deploy.environment import Host
-from raab.drill.project import Project, copy
+from raab.drill.stage.project import Project, copy
 from raab.errors import RaabError
 from raab.lab.process import until
 from raab.lab.state import write_whole

@@ -13,9 +13,9 @@ from figures import Series, Table
 from fujin_deploys import FUJIN, Fujin
 from peers import fetched
 
-from raab.drill.project import NAME, Project
-from raab.drill.proxy import Proxy
-from raab.drill.wire import Address
+from raab.drill.stage.project import NAME, Project
+from raab.drill.stage.proxy import Proxy
+from raab.drill.traffic.http import Address
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 

@@ -13,7 +13,7 @@ from figures import Series, Table
 from usage import used
 
 from raab.deploy.environment import Host
-from raab.drill.project import Project
+from raab.drill.stage.project import Project
 
 DEFAULT = (1, "25%", "100%")
 ONE, TEN, TEN_WAVES = "1 lab host", "10 lab hosts in one wave", "10 lab hosts in waves of 1, 25%, 100%"

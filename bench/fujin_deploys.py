@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from raab.drill.wire import Address
+from raab.drill.traffic.http import Address
 from raab.errors import RaabError
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from book import Book
 
-from raab.drill.project import Project
+from raab.drill.stage.project import Project
 from raab.errors import RaabError
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost

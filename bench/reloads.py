@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from figures import Series, Table
 
-from raab.drill.account import Account
-from raab.drill.load import Load
-from raab.drill.service import Service
-from raab.drill.values import Mix
+from raab.drill.stage.service import Service
+from raab.drill.traffic.account import Account
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 
 PORT = 8100
 # Before and after the operation at least a thousand requests, for a p99.9 of fewer is but the slowest.

@@ -25,9 +25,9 @@ import throughput
 from figures import Series, document
 
 from raab.deploy import environment as environments
-from raab.drill.project import copy
 from raab.drill.results import machine
-from raab.drill.service import Service
+from raab.drill.stage.project import copy
+from raab.drill.stage.service import Service
 from raab.errors import RaabError
 from raab.lab import image
 from raab.lab import lab as lifecycle

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from raab.drill.project import Project
+from raab.drill.stage.project import Project
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

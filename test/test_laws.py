@@ -50,6 +50,20 @@ def test_handover_knows_nothing_of_raab() -> None:
     assert not strangers
 
 
+def test_the_drills_traffic_is_light_and_knows_no_stage() -> None:
+    """The tests and the bench send by it, from processes of their own; and what is played does not know who directs it."""
+    allowed = {*sys.stdlib_module_names, "raab.errors", "raab.drill.traffic"}
+    strangers = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((SRC / "raab/drill/traffic").rglob("*.py"))
+        for name in imports(path)
+        if not any(name == root or name.startswith(f"{root}.") for root in allowed)
+    ]
+    assert not strangers
+    assert not offenders("raab/drill/stage", ("raab.drill.acts", "raab.drill.scene", "raab.drill.runner", "raab.drill.catalogue"))
+    assert not offenders("raab/drill/acts", ("raab.drill.runner", "raab.drill.catalogue", "raab.drill.command"))
+
+
 def test_only_the_master_changes_what_it_decides_on() -> None:
     """Nobody but the package itself imports master.py, and nobody but its `handle` assigns the state (and `_begin`, which makes it)."""
     files = sorted((SRC / "handover").rglob("*.py"))

@@ -10,10 +10,10 @@ import pytest
 
 from raab.deploy import environment as environments
 from raab.drill import command
-from raab.drill.account import Account, Mark
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.runner import allow
-from raab.drill.values import Client, Kind, Sample
+from raab.drill.traffic.account import Account, Mark
+from raab.drill.traffic.values import Client, Kind, Sample
 from raab.drill.verdict import BEGUN, Evidence, Excuse, Fact, Invariant, judge
 from raab.errors import RaabError
 

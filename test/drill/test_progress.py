@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from raab.drill.load import Load
 from raab.drill.progress import Progress, where
 from raab.drill.scene import Scene
-from raab.drill.values import Client, Kind, Sample
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Client, Kind, Sample
 
 if TYPE_CHECKING:
-    from raab.drill.project import Project
-    from raab.drill.service import Service
+    from raab.drill.stage.project import Project
+    from raab.drill.stage.service import Service
 
 ADDRESS = ("10.0.0.1", 8000)
 

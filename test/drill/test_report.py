@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from raab.drill.account import Account, Mark
 from raab.drill.plot import columns, phases, plot, width_of
 from raab.drill.report import page
 from raab.drill.results import Machine, Result, Run, result
-from raab.drill.values import Client, Kind, Sample
+from raab.drill.traffic.account import Account, Mark
+from raab.drill.traffic.values import Client, Kind, Sample
 from raab.drill.verdict import Evidence, Fact, Invariant, judge
 
 OPEN = {"meta", "link", "br", "img", "hr", "input"}

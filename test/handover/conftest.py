@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from handover.process import descendants
-from raab.drill.values import Mix
+from raab.drill.traffic.values import Mix
 
 CONFIG = """
 import os, handover
@@ -34,8 +34,8 @@ on_starting = handover.Options(
 """
 WSGI = """
 import time
-from raab.drill.target import with_drill_routes
-from raab.drill.target import card
+from raab.drill.traffic.routes import with_drill_routes
+from raab.drill.traffic.routes import card
 time.sleep(0.2)
 application = with_drill_routes(card, release="{release}")
 """

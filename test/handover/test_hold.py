@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raab.drill.load import Load
+from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
     from conftest import Master

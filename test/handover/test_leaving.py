@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from handover.process import descendants
-from raab.drill.load import Load
+from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
     from conftest import Master
@@ -27,7 +27,7 @@ WSGI = """
 import atexit, json, multiprocessing, os, signal, sys
 import gevent
 from gevent import monkey
-from raab.drill.target import with_drill_routes
+from raab.drill.traffic.routes import with_drill_routes
 
 EVERY = [n for n in signal.valid_signals() if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD)]
 block = monkey.get_original("time", "sleep")

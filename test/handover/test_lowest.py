@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from raab.drill.load import Load
+from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
     from conftest import Master

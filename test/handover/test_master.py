@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.load import Load
-from raab.drill.values import Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
     from conftest import Master

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from handover.process import parent_of
-from raab.drill.load import Load
+from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
     from conftest import Master
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NOTES = """
 import os, random
 from gevent import spawn_later
-from raab.drill.target import card, with_drill_routes
+from raab.drill.traffic.routes import card, with_drill_routes
 
 def note(word):
     with open("{note}", "a") as file:

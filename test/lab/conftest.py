@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from raab.drill.account import Account, merge
-from raab.drill.load import Load
-from raab.drill.service import PATHS, Service
-from raab.drill.values import Kind, Mix
-from raab.drill.wire import Place
+from raab.drill.stage.service import PATHS, Service
+from raab.drill.traffic.account import Account, merge
+from raab.drill.traffic.http import Place
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Kind, Mix
 from raab.lab import lab as lifecycle
 from raab.lab import needs
 from raab.lab.shell import Shell

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from raab.drill.load import Load
-from raab.drill.service import Service
-from raab.drill.values import Mix
+from raab.drill.stage.service import Service
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 from raab.lab import lab as lifecycle
 from raab.lab import presence
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.service import PATHS, SETTINGS, Service
-from raab.drill.standing import Status
-from raab.drill.variants import PACKAGES, STEADY, Content
+from raab.drill.stage.service import PATHS, SETTINGS, Service
+from raab.drill.stage.standing import Status
+from raab.drill.stage.variants import PACKAGES, STEADY, Content
 
 if TYPE_CHECKING:
     from conftest import Traffic

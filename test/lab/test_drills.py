@@ -16,8 +16,8 @@ import pytest
 from raab.deploy import environment as environments
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.progress import Progress
-from raab.drill.project import Project
 from raab.drill.runner import Pace, Runner
+from raab.drill.stage.project import Project
 from raab.lab import lab as lifecycle
 
 if TYPE_CHECKING:

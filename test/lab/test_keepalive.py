@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.service import Service
-from raab.drill.values import Client, Mix
-from raab.drill.wire import request
+from raab.drill.stage.service import Service
+from raab.drill.traffic.http import request
+from raab.drill.traffic.values import Client, Mix
 
 if TYPE_CHECKING:
     from conftest import Traffic

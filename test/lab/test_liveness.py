@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.service import Service, Status
-from raab.drill.values import Mix
-from raab.drill.variants import Content
+from raab.drill.stage.service import Service, Status
+from raab.drill.stage.variants import Content
+from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
     from conftest import Traffic

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-from raab.drill.service import Service
+from raab.drill.stage.service import Service
 
 if TYPE_CHECKING:
     from conftest import Traffic

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raab.drill.service import PATHS, Service
-from raab.drill.values import Client, Mix
-from raab.drill.variants import PACKAGES, Content
+from raab.drill.stage.service import PATHS, Service
+from raab.drill.stage.variants import PACKAGES, Content
+from raab.drill.traffic.values import Client, Mix
 
 if TYPE_CHECKING:
     from conftest import Traffic

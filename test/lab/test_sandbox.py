@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raab.drill.service import Service
-from raab.drill.values import Mix
-from raab.drill.variants import Content
+from raab.drill.stage.service import Service
+from raab.drill.stage.variants import Content
+from raab.drill.traffic.values import Mix
 from raab.lab import presence
 
 if TYPE_CHECKING:

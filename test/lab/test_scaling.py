@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.service import SETTINGS, Service
-from raab.drill.standing import Status
-from raab.drill.variants import Content
+from raab.drill.stage.service import SETTINGS, Service
+from raab.drill.stage.standing import Status
+from raab.drill.stage.variants import Content
 from raab.errors import RaabError
 from raab.lab import lab as lifecycle
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.account import Account
-from raab.drill.load import Load
-from raab.drill.service import PATHS, Service
-from raab.drill.values import Mix
-from raab.drill.variants import Content
+from raab.drill.stage.service import PATHS, Service
+from raab.drill.stage.variants import Content
+from raab.drill.traffic.account import Account
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
     from conftest import Table, Traffic

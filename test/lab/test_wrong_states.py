@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from raab.drill.service import PATHS, Service
+from raab.drill.stage.service import PATHS, Service
 
 if TYPE_CHECKING:
     from conftest import Traffic

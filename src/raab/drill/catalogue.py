@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from functools import partial
 
 from raab.deploy import exitcodes
-from raab.drill import broken, changes, clock, deployers, deploys, faults, handlers, lifecycle, memory, scaling, templates, unshared
+from raab.drill.acts import (
+    broken,
+    changes,
+    clock,
+    deployers,
+    deploys,
+    faults,
+    handlers,
+    lifecycle,
+    memory,
+    scaling,
+    templates,
+    unshared,
+)
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from raab.drill.account import Bucket
 from raab.drill.results import Result
+from raab.drill.traffic.account import Bucket
 
 WIDTH, LEFT, RIGHT = 960, 62, 12
 LATENCY_TOP, LATENCY_HEIGHT = 26, 150

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from raab.drill.account import Account, Bucket, Mark
-from raab.drill.values import Kind
+from raab.drill.traffic.account import Account, Bucket, Mark
+from raab.drill.traffic.values import Kind
 from raab.drill.verdict import Fact, Verdict, ms
 
 BUCKET = 0.01

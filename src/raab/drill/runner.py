@@ -14,15 +14,15 @@ import paramiko
 
 from raab.deploy import exitcodes
 from raab.deploy.environment import Environment, Host
-from raab.drill.account import Account
 from raab.drill.catalogue import Drill
-from raab.drill.load import Load
 from raab.drill.progress import Progress, where
-from raab.drill.project import Project, copy
 from raab.drill.results import Result, Run, machine, result
 from raab.drill.scene import Scene
-from raab.drill.service import Service
-from raab.drill.values import Mix
+from raab.drill.stage.project import Project, copy
+from raab.drill.stage.service import Service
+from raab.drill.traffic.account import Account
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 from raab.drill.verdict import BEGUN, ENDED, Evidence, judge
 from raab.errors import RaabError
 from raab.lab import state

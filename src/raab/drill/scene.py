@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from raab.drill.load import Load
-from raab.drill.project import Project
-from raab.drill.service import Service
-from raab.drill.standing import Status
-from raab.drill.values import Client, Kind
+from raab.drill.stage.project import Project
+from raab.drill.stage.service import Service
+from raab.drill.stage.standing import Status
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Client, Kind
 from raab.drill.verdict import ANY_CLIENT, ANY_KIND, Excuse, Fact
 from raab.lab.state import Lab
 

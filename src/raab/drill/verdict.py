@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from raab.drill.account import Account, Mark
-from raab.drill.values import Client, Kind, Sample
+from raab.drill.traffic.account import Account, Mark
+from raab.drill.traffic.values import Client, Kind, Sample
 
 ANY_CLIENT = frozenset(Client)
 ANY_KIND = frozenset(Kind)

@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from raab.drill.load import Load
-from raab.drill.values import Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 from raab.lab import lab as lifecycle
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from raab.drill.load import Load
-from raab.drill.values import Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 from raab.lab import lab as lifecycle
 from raab.lab.state import LabHost
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from raab.drill.load import Load
-from raab.drill.values import Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 from raab.lab.state import LabHost
 
 # Canaille (Flask) is an identity provider, ARA (Django, with a database) keeps records of Ansible's runs.

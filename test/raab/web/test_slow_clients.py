@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from raab.drill.load import Load
-from raab.drill.values import Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 
 ROOT = Path(__file__).resolve().parents[3]
 VIEWS = """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from raab.drill.lifecycle import reload_to
+from raab.drill.acts.lifecycle import reload_to
 from raab.drill.scene import Scene, name, target
-from raab.drill.service import Service
-from raab.drill.values import Client
-from raab.drill.variants import Content
+from raab.drill.stage.service import Service
+from raab.drill.stage.variants import Content
+from raab.drill.traffic.values import Client
 
 # In a view, since what a module does while it is loaded is undone before the worker serves.
 REPLACED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from raab.deploy import exitcodes
 from raab.drill.scene import Scene, name
-from raab.drill.service import Service
+from raab.drill.stage.service import Service
 
 
 def deploy(scene: Scene) -> None:

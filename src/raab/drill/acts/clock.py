@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from raab.drill.lifecycle import SLOW_IMPORT, reload_to
+from raab.drill.acts.lifecycle import SLOW_IMPORT, reload_to
 from raab.drill.scene import Scene, name
-from raab.drill.service import SETTINGS, Service
-from raab.drill.variants import PACKAGES, Content
+from raab.drill.stage.service import SETTINGS, Service
+from raab.drill.stage.variants import PACKAGES, Content
 
 CLOCK = "/run/raab-drill-clock"
 DROP_IN = "/etc/systemd/system/raab.service.d/drill-clock.conf"

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from raab.drill.values import Kind
+from raab.drill.traffic.values import Kind
 
 Address = tuple[str, int]
 # Where to connect: host and port, or the path of a UNIX socket.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from raab.drill.faults import CUT
-from raab.drill.lifecycle import reload_to
+from raab.drill.acts.faults import CUT
+from raab.drill.acts.lifecycle import reload_to
+from raab.drill.acts.templates import IMPORTS, NOTED
 from raab.drill.scene import Scene, name
-from raab.drill.service import Service
-from raab.drill.templates import IMPORTS, NOTED
-from raab.drill.variants import Content
+from raab.drill.stage.service import Service
+from raab.drill.stage.variants import Content
 
 # What two forks send on one connection is mixed up. Its other end is here as well, so that it needs no server of its own.
 CONNECTION = """\

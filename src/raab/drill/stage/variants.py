@@ -11,7 +11,7 @@ WSGI = """\
 {before}
 from raab import create_app
 from raab.admin import with_admin
-from raab.drill.target import with_drill_routes
+from raab.drill.traffic.routes import with_drill_routes
 
 application = with_drill_routes(with_admin(create_app()), release="{release}")
 {after}
@@ -46,8 +46,8 @@ class Content:
     """What makes a variant differ. Each of `files` and `appended` is a path inside the release with its text, `without` are paths it lacks;
     those that begin with PACKAGES are found wherever the release's Python has them.
 
-    `before` and `after` are lines of its wsgi.py; without them it serves as its base does, with the routes of `raab.drill.target` and its
-    id in each of their answers. `drilled` says whether wsgi.py is replaced at all: a release with its own one passes for one of a deploy.
+    `before` and `after` are lines of its wsgi.py; without them it serves as its base does, with the routes of
+    `raab.drill.traffic.routes` and its id in each of their answers. `drilled` says whether wsgi.py is replaced at all: a release with its own one passes for one of a deploy.
     """
 
     before: str = ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from raab.drill.scene import Scene, name
-from raab.drill.service import SETTINGS, Service
-from raab.drill.variants import Content
+from raab.drill.stage.service import SETTINGS, Service
+from raab.drill.stage.variants import Content
 
-# As the drills' releases have it (raab.drill.project), for those that are made on the host.
+# As the drills' releases have it (raab.drill.stage.project), for those that are made on the host.
 SLOW_IMPORT = "import time\ntime.sleep({seconds})"
 
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import paramiko
 
-from raab.drill.lifecycle import reload_once
+from raab.drill.acts.lifecycle import reload_once
 from raab.drill.scene import LONG, Scene, name
-from raab.drill.service import Service
-from raab.drill.values import Client, Kind
+from raab.drill.stage.service import Service
+from raab.drill.traffic.values import Client, Kind
 from raab.errors import RaabError
 from raab.lab import lab as lifecycle
 

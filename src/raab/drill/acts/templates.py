@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from raab.drill.faults import CUT
-from raab.drill.lifecycle import SLOW_IMPORT, reload_to
+from raab.drill.acts.faults import CUT
+from raab.drill.acts.lifecycle import SLOW_IMPORT, reload_to
 from raab.drill.scene import Scene, name
-from raab.drill.service import Service
-from raab.drill.standing import Status
-from raab.drill.variants import Content
+from raab.drill.stage.service import Service
+from raab.drill.stage.standing import Status
+from raab.drill.stage.variants import Content
 
 # Each process that imports the application leaves its number in this file.
 IMPORTS = "/run/raab/drill-imports"

@@ -6,7 +6,7 @@ import json
 import random
 
 from raab.drill.scene import Scene, name
-from raab.drill.service import PATHS, Service
+from raab.drill.stage.service import PATHS, Service
 
 SECRET = "security.secret_key"
 # Where systemd puts it for the service (systemd.exec(5), LoadCredential= of a folder).

@@ -8,8 +8,8 @@ import os
 from collections import deque
 from collections.abc import Callable
 
-from raab.drill.values import Client, Kind, Mix
-from raab.drill.wire import Answer, Broken, Connection, Place, name, request
+from raab.drill.traffic.http import Answer, Broken, Connection, Place, name, request
+from raab.drill.traffic.values import Client, Kind, Mix
 
 PIECES = 16
 PIECE = 4096

@@ -27,7 +27,7 @@ import time
 
 from raab import create_app
 from raab.admin import with_admin
-from raab.drill.target import with_drill_routes
+from raab.drill.traffic.routes import with_drill_routes
 from raab.release import current_release
 
 time.sleep({seconds})

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
-from raab.drill.account import Account, Mark
-from raab.drill.values import Client, Kind, Mix, Sample
-from raab.drill.wire import Place, name
+from raab.drill.traffic.account import Account, Mark
+from raab.drill.traffic.http import Place, name
+from raab.drill.traffic.values import Client, Kind, Mix, Sample
 from raab.errors import RaabError
 
 FIRST_ANSWER = 15.0
@@ -110,7 +110,7 @@ class _Sender:
     def start(self, order: str) -> None:
         # From the root folder, because the project's own holds a gunicorn.py.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "raab.drill.sender"], cwd=os.sep, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-m", "raab.drill.traffic.sender"], cwd=os.sep, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip
         self._tell(order)

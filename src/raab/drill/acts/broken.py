@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from raab.drill.lifecycle import SLOW_IMPORT
+from raab.drill.acts.lifecycle import SLOW_IMPORT
 from raab.drill.scene import Scene, name
-from raab.drill.service import Service
-from raab.drill.variants import PACKAGES, Content
+from raab.drill.stage.service import Service
+from raab.drill.stage.variants import PACKAGES, Content
 
 IMPORT = SLOW_IMPORT.format(seconds=1)
 # The host's own limit for loading, while a release that hangs is tried.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raab.drill.variants import MAKE, PACKAGES, Content
+from raab.drill.stage.variants import MAKE, PACKAGES, Content
 
 
 def make(releases: Path, content: Content) -> Path:

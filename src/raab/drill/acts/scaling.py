@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
+from raab.drill.acts.templates import forked, noted
 from raab.drill.scene import LONG, Scene, name
-from raab.drill.service import Service
-from raab.drill.standing import Status
-from raab.drill.templates import forked, noted
+from raab.drill.stage.service import Service
+from raab.drill.stage.standing import Status
 
 
 def scale(scene: Scene) -> None:

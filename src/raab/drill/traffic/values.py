@@ -62,7 +62,7 @@ class Mix:
     `idle` is a number of clients, each waiting 0 to `idle_seconds` between an answer and its next request; `bursts` counts bursts, of
     `burst_length` requests each; `connections` is how many connections the reused client keeps to each target. A request has `timeout`
     seconds, beyond the time that it takes by its nature, before it counts as timed out. The paths of slow, streamed and uploading
-    requests are those of `raab.drill.target`.
+    requests are those of `raab.drill.traffic.routes`.
     """
 
     fresh: float = 50

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from raab.drill.standing import Status
-from raab.drill.variants import MAKE, STEADY, Content
-from raab.drill.wire import Address
+from raab.drill.stage.standing import Status
+from raab.drill.stage.variants import MAKE, STEADY, Content
+from raab.drill.traffic.http import Address
 from raab.errors import RaabError
 from raab.host.paths import UNIT, Paths
 from raab.lab.shell import Done, Shell

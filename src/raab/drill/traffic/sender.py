@@ -17,9 +17,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from raab.drill.clients import Done, IdleClient, Target
-from raab.drill.values import Client, Kind, Mix
-from raab.drill.wire import Broken
+from raab.drill.traffic.clients import Done, IdleClient, Target
+from raab.drill.traffic.http import Broken
+from raab.drill.traffic.values import Client, Kind, Mix
 
 REPORT = 0.1
 Send = Callable[[Client, Done], Awaitable[None]]

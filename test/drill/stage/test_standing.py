@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raab.drill.standing import Status, Worker
+from raab.drill.stage.standing import Status, Worker
 
 
 def status(target: int, *phases: tuple[int, str], generation: int = 2, incoming: int | None = None) -> Status:

@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from raab.drill.wire import Address
+from raab.drill.traffic.http import Address
 
 
 class Proxy:

@@ -1,6 +1,6 @@
 """What slow, streamed and uploading requests ask for: a WSGI application that test releases put in front of their own.
 
-from raab.drill.target import with_drill_routes
+from raab.drill.traffic.routes import with_drill_routes
 application = with_drill_routes(create_app(), release="...")
 """
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from raab.drill.values import Client, Kind, Sample
+from raab.drill.traffic.values import Client, Kind, Sample
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
-from raab.drill.faults import CUT
+from raab.drill.acts.faults import CUT
 from raab.drill.scene import Scene, name
-from raab.drill.service import Service
+from raab.drill.stage.service import Service
 
 MEBIBYTE = 1 << 20
 # What the workers may take beyond what they have, and what one of them then asks for.

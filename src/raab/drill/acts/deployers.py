@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from raab.deploy import exitcodes
-from raab.drill.deploys import deployed, everywhere
-from raab.drill.project import Project
-from raab.drill.proxy import Proxy
+from raab.drill.acts.deploys import deployed, everywhere
 from raab.drill.scene import Scene, name
-from raab.drill.service import PATHS, Service
+from raab.drill.stage.project import Project
+from raab.drill.stage.proxy import Proxy
+from raab.drill.stage.service import PATHS, Service
 
 # An activation goes on without its deployer; what it ends on is looked at when it has ended.
 SETTLED = "while systemctl -q is-active raab-activate; do sleep 0.02; done; basename $(readlink /opt/raab/current)"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from raab.drill.account import Account, Bucket, Mark, merge
-from raab.drill.values import Client, Kind, Sample
+from raab.drill.traffic.account import Account, Bucket, Mark, merge
+from raab.drill.traffic.values import Client, Kind, Sample
 
 
 def sample(

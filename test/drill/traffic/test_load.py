@@ -15,8 +15,8 @@ from types import ModuleType
 
 import pytest
 
-from raab.drill.load import Load
-from raab.drill.values import Client, Kind, Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Client, Kind, Mix
 from raab.errors import RaabError
 
 
@@ -160,7 +160,7 @@ def test_a_kept_connection_that_ended_is_not_used() -> None:
 
 def test_no_answer_at_all_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Entering the context fails in a bounded time, says what happened, and leaves no sender behind."""
-    monkeypatch.setattr("raab.drill.load.FIRST_ANSWER", 1.0)
+    monkeypatch.setattr("raab.drill.traffic.load.FIRST_ANSWER", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
     load = Load([address], Mix())
@@ -195,8 +195,8 @@ def test_senders_end_with_whoever_started_them() -> None:
     with servers.serving(counting) as (host, port):
         code = f"""
 import time
-from raab.drill.load import Load
-from raab.drill.values import Mix
+from raab.drill.traffic.load import Load
+from raab.drill.traffic.values import Mix
 with Load([({host!r}, {port})], Mix()) as load:
     print("flowing", flush=True)
     time.sleep(60)
@@ -213,7 +213,7 @@ with Load([({host!r}, {port})], Mix()) as load:
 
 def test_the_sender_imports_the_standard_library_only() -> None:
     """The room's law: a sender is small, starts fast, and runs wherever Python does."""
-    ours, plain = loaded_by("import raab.drill.sender"), loaded_by("pass")
+    ours, plain = loaded_by("import raab.drill.traffic.sender"), loaded_by("pass")
     assert {name for name in ours - plain if name not in sys.stdlib_module_names} == {"raab"}
 
 
@@ -233,7 +233,7 @@ def senders() -> list[int]:
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if parent == os.getpid() and b"raab.drill.sender" in words:
+        if parent == os.getpid() and b"raab.drill.traffic.sender" in words:
             found.append(int(entry.name))
     return found
 
@@ -243,7 +243,7 @@ def test_slow_streamed_and_uploaded_requests_are_checked_whole(tmp_path: Path) -
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ("-k", "gevent", "-w", "1", "-b", f"127.0.0.1:{port}", "--no-control-socket")
-    argv = [sys.executable, "-m", "gunicorn", *options, "raab.drill.target:application"]
+    argv = [sys.executable, "-m", "gunicorn", *options, "raab.drill.traffic.routes:application"]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(argv, cwd=tmp_path, stdout=log, stderr=log)
     try:
