@@ -47,7 +47,8 @@ class Content:
     those that begin with PACKAGES are found wherever the release's Python has them.
 
     `before` and `after` are lines of its wsgi.py; without them it serves as its base does, with the routes of
-    `raab.drill.traffic.routes` and its id in each of their answers. `drilled` says whether wsgi.py is replaced at all: a release with its own one passes for one of a deploy.
+    `raab.drill.traffic.routes` and its id in each of their answers. `drilled` says whether wsgi.py is replaced at all: a release with its
+    own one passes for one of a deploy.
     """
 
     before: str = ""
