@@ -63,7 +63,9 @@ backlog = _server["backlog"]
 timeout = _server["timeout"]
 graceful_timeout = _server["graceful_timeout"]
 keepalive = _server["keepalive"]
-forwarded_allow_ips = ",".join(_server["forwarded_allow_ips"])
+# Neither the scheme nor SCRIPT_NAME and PATH_INFO by a header: whom and what of it is believed, raab.web.proxies knows.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 # On a tmpfs, so that no slow disk delays a heartbeat.
 worker_tmp_dir = _run or "/dev/shm"
 proc_name = "raab"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +23,7 @@ from raab.factory.configFactory import load_settings
 settings.register_profile("raab", deadline=None)
 settings.load_profile("raab")
 
+ROOT = Path(__file__).parents[2]
 MakeApp = Callable[..., Flask]
 
 
@@ -49,3 +56,108 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     text = "0123456789abcdef" * 4
     Path(f"{folder}-proof").write_text(text)
     return text
+
+
+class Reached:
+    """Something that listens at `port` of this machine."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self.port, self.log = port, log
+
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=15, source_address=(source, 0))
+
+    def ask(self, data: bytes, source: str = "127.0.0.1") -> bytes:
+        """All that comes back until the connection is closed."""
+        with self.connect(source) as client:
+            client.sendall(data)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    def wait(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + 30
+        while True:
+            assert process.poll() is None and time.monotonic() < end, self.log.read_text()
+            with contextlib.suppress(OSError), self.connect():
+                return
+            time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: list[str], reached: Reached, environ: dict[str, str] | None = None) -> Iterator[Reached]:
+    """A program while the block lasts. It ends by SIGTERM, or the test fails."""
+    with reached.log.open("wb") as log:
+        process = subprocess.Popen(command, cwd="/", env=environ, stdout=log, stderr=log)
+    try:
+        reached.wait(process)
+        yield reached
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., contextlib.AbstractContextManager[Reached]]:
+    """`with serve({"shop/__init__.py": "..."}, RAAB_...="...") as server`: raab by its own gunicorn.py, with one worker; the files can be
+    imported there."""
+
+    @contextlib.contextmanager
+    def begin(files: dict[str, str], **environ: str) -> Iterator[Reached]:
+        home = tmp_path_factory.mktemp("served")
+        for name, text in files.items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(text)
+        reached = Reached(free_port(), home / "log")
+        command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
+        usual = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{reached.port}", "RAAB_SERVER__WORKERS": "1"}
+        with running(command, reached, {**os.environ, "PYTHONPATH": str(home), **usual, **environ}):
+            yield reached
+
+    return begin
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[Callable[..., Reached]]:
+    """`proxy("haproxy", configuration, server="127.0.0.1:1")`: Debian's, a child of this process; installed where that can be done."""
+    with contextlib.ExitStack() as ending:
+
+        def begin(name: str, configuration: str, **values: str) -> Reached:
+            program = installed(name)
+            reached = Reached(free_port(), tmp_path / f"{name}.log")
+            file = tmp_path / f"{name}.conf"
+            file.write_text(configuration.format(port=reached.port, home=tmp_path, **values).lstrip())
+            flag = {"haproxy": ["-f"], "nginx": ["-e", str(reached.log), "-p", str(tmp_path), "-c"]}[name]
+            return ending.enter_context(running([program, *flag, str(file)], reached))
+
+        yield begin
+
+
+def installed(name: str) -> str:
+    """The path of a proxy. Its package is installed where root runs the tests, and starts nothing; else the test is skipped."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if not (found := shutil.which(name, path=path)) and os.geteuid() == 0 and shutil.which("apt-get"):
+        policy = Path("/usr/sbin/policy-rc.d")
+        ours = not policy.exists()
+        if ours:
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+        try:
+            for words in (["update"], ["install", "--yes", "--no-install-recommends", name]):
+                command = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=150", *words]
+                environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+                subprocess.run(command, env=environ, check=False, capture_output=True, timeout=200)
+        finally:
+            if ours:
+                policy.unlink()
+        found = shutil.which(name, path=path)
+    if not found:
+        pytest.skip(f"{name} is not installed, and cannot be without root, apt and a package server")
+    return found

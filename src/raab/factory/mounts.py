@@ -9,7 +9,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from raab.errors import RaabError
 from raab.factory.importing import import_or_explain
-from raab.web.context import PATHS, asked_by_raab
+from raab.web.context import is_health
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
@@ -25,8 +25,7 @@ def mounted(app: WSGIApplication, mounts: Mapping[str, str], public_health: bool
 
 def _behind(front: WSGIApplication, app: WSGIApplication, public_health: bool) -> WSGIApplication:
     def choose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        ours = environ.get("PATH_INFO") in PATHS and (public_health or asked_by_raab(environ))
-        return (app if ours else front)(environ, start_response)
+        return (app if is_health(environ, public_health) else front)(environ, start_response)
 
     return choose
 

@@ -31,6 +31,8 @@ def _is_bind(text: str) -> bool:
 
 
 def _is_network(text: str) -> bool:
+    if text == "unix":
+        return True
     try:
         ipaddress.ip_network(text)
     except ValueError:
@@ -44,7 +46,16 @@ def _matches(pattern: str, expected: str) -> Check:
 
 _NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 Bind = Annotated[str, Check(_is_bind, "address:port or unix:/path")]
-Network = Annotated[str, Check(_is_network, "an IP address or a network like 10.0.0.0/8")]
+Network = Annotated[str, Check(_is_network, "an IP address, a network like 10.0.0.0/8, or unix")]
+Forwarding = Annotated[
+    str,
+    _matches(
+        r"(?i:Forwarded|X-Request-ID|X-Real-IP|X-Forwarded-(?!Ssl$)[a-z0-9-]+)",
+        "Forwarded, X-Request-ID, X-Real-IP or one of X-Forwarded-..., but not X-Forwarded-Ssl",
+    ),
+]
+_LABEL = r"[a-z0-9_][a-z0-9_-]*"
+HostName = Annotated[str, _matches(rf"(?i:\[[0-9a-f:.]+\]|(\*\.)?{_LABEL}(\.{_LABEL})*)", "a host's name, or *.name, without a port")]
 Package = Annotated[str, _matches(_NAME, "a package like raab.modules")]
 ProjectName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and hyphens, a letter first")]
 Prefix = Annotated[str, _matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
@@ -110,12 +121,17 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker_connections: Annotated[int, Meta(ge=1, le=1_000_000)]
     backlog: Annotated[int, Meta(ge=1, le=65_535)]
     forwarded_allow_ips: tuple[Network, ...]
+    forwarded_headers: tuple[Forwarding, ...]
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if self.workers_min > self.workers_max:
             yield "workers_min", f"is above workers_max ({self.workers_max})"
         elif not self.workers_min <= self.workers <= self.workers_max:
             yield "workers", f"is not between workers_min and workers_max ({self.workers_min} and {self.workers_max})"
+        named = {name.lower() for name in self.forwarded_headers}
+        if "forwarded" in named and (twice := named & {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}):
+            # A proxy writes the one and passes on what its client has made up of the other.
+            yield "forwarded_headers", f"has both Forwarded and {min(twice)}, of which a proxy writes one and lets pass the other"
         for bind in self.bind:
             if self.admin_port and bind.endswith(f":{self.admin_port}"):
                 yield "admin_port", f"is the port of bind ({bind}), which is for the public"
@@ -136,6 +152,7 @@ class Security(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """setting.yaml, `security`. The secret key is no YAML key: see setting.yaml for where it comes from."""
 
     headers: dict[HeaderName, HeaderValue]
+    hosts: tuple[HostName, ...]
     secure_cookies: bool
     secret_key: SecretKey = Secret()
 

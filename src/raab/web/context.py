@@ -21,3 +21,8 @@ PROOF = "raab.proof"
 def asked_by_raab(environ: WSGIEnvironment) -> bool:
     """Whether the request is the host's own and no client's."""
     return CHECK in environ or PROOF in environ
+
+
+def is_health(environ: WSGIEnvironment, public: bool) -> bool:
+    """Whether health is asked for, of which only the host's own questions are answered where it is not for the `public`."""
+    return environ.get("PATH_INFO") in PATHS and (public or asked_by_raab(environ))

@@ -3,7 +3,6 @@ by each request."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from raab.metrics.slot import LazySlot
@@ -12,14 +11,11 @@ from raab.settings.schema import Settings
 from raab.web.access import AccessLog
 from raab.web.deadline import deadlines
 from raab.web.exchange import Exchange, Rules
+from raab.web.hosts import Hosts
 from raab.web.limited import LimitedInput
-from raab.web.proxies import TrustedProxies
-from raab.web.refusal import Refusal, bad_host, too_large
+from raab.web.proxies import Proxies
+from raab.web.refusal import Refusal, too_large
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-# RFC 9112 section 3.2, RFC 3986 sections 3.2.2 and 3.2.3: a name, an IPv4 address or an IPv6 address in brackets, and perhaps a port.
-_HOST = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
-_HOSTS_KEPT = 1000
 
 
 class Edge:
@@ -28,24 +24,23 @@ class Edge:
     def __init__(self, app: WSGIApplication, settings: Settings, release: Release, access: AccessLog | None) -> None:
         self.app = app
         headers = tuple((name, value) for name, value in settings.security.headers.items() if value)
-        networks = settings.server.forwarded_allow_ips
         self.rules = Rules(
             headers=headers,
             header_names=frozenset(name.lower() for name, _ in headers),
             release=release,
-            proxies=TrustedProxies(networks) if networks else None,
+            proxies=Proxies(settings.server.forwarded_allow_ips, settings.server.forwarded_headers),
             deadlines=deadlines(settings.limits.request),
             access=access,
             slot=LazySlot.of_service(),
         )
-        self.hosts: set[str | None] = set()
+        self.hosts = Hosts(settings.security.hosts, settings.server.public_health)
         self.max_body = settings.limits.body
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = Exchange(self.rules, environ, start_response)
         try:
-            if environ.get("HTTP_HOST") not in self.hosts:
-                self.check_host(environ)
+            if environ.get("HTTP_HOST") not in self.hosts.known:
+                self.hosts.check(environ)
             if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
                 self.limit(environ)
             exchange.body = self.app(environ, exchange.start)
@@ -57,20 +52,6 @@ class Edge:
             exchange.close()
             raise
         return exchange
-
-    def check_host(self, environ: WSGIEnvironment) -> None:
-        """Raises Refusal for an HTTP/1.1 request without a Host header, and for one that no URL could hold: applications make URLs of it.
-
-        Those found sound are kept, a bounded number of them, so that it is a look into a set for nearly every request.
-        """
-        host = environ.get("HTTP_HOST")
-        if host is None:
-            if environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-                raise bad_host()
-        elif not _HOST.fullmatch(host):
-            raise bad_host()
-        elif len(self.hosts) < _HOSTS_KEPT:
-            self.hosts.add(host)
 
     def limit(self, environ: WSGIEnvironment) -> None:
         """Raises Refusal for a body that is too large, at once where its length is told, else when it has come in too far.

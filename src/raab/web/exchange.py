@@ -17,7 +17,7 @@ from raab.web.context import CHECK, PROOF, request_id
 from raab.web.deadline import Deadlines
 from raab.web.ids import new_id
 from raab.web.proof import asked_by_activation
-from raab.web.proxies import TrustedProxies
+from raab.web.proxies import Proxies
 from raab.web.refusal import Refusal
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
 
@@ -34,7 +34,7 @@ class Rules:
     headers: tuple[tuple[str, str], ...]
     header_names: frozenset[str]
     release: Release
-    proxies: TrustedProxies | None
+    proxies: Proxies
     deadlines: Deadlines | None
     access: AccessLog | None
     slot: LazySlot | None
@@ -78,11 +78,8 @@ class Exchange:
         )
         if self.proof:
             environ[PROOF] = True
-        if rules.proxies is not None and rules.proxies.trusts(peer):
-            self.peer = rules.proxies.believe(environ)
-            self.id = given_id(environ) or new_id()
-        else:
-            self.peer, self.id = peer, new_id()
+        self.peer = rules.proxies.settle(environ)
+        self.id = given_id(environ) or new_id()
         # Where the application, mounted ones with their own habits included, looks for the id that a proxy gave.
         environ["HTTP_X_REQUEST_ID"] = self.id
         request_id.set(self.id)
@@ -155,6 +152,6 @@ def pieces(chunk: bytes) -> Iterator[bytes]:
 
 
 def given_id(environ: WSGIEnvironment) -> str | None:
-    """The request id that came with the request, when it is fit to stand in a header and a log line."""
+    """The request id that came with the request and is believed, when it is fit to stand in a header and a log line."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     return given if _REQUEST_ID.fullmatch(given) else None

@@ -45,6 +45,11 @@ def bad_host() -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "The Host header is missing or malformed.")
 
 
+def foreign_host() -> Refusal:
+    """The refusal of a request for a host that is not served here (RFC 9110 section 15.5.20)."""
+    return Refusal(HTTPStatus.MISDIRECTED_REQUEST, "This host is not served here.")
+
+
 def body_too_slow(limit: int) -> Refusal:
     """The refusal of a request whose body has not arrived within `limit` seconds."""
     return Refusal(HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {limit} seconds.")
