@@ -164,7 +164,7 @@ def test_errors_need_the_standard_library_only() -> None:
     assert not [name for name in imports(SRC / "raab/errors.py") if name.split(".")[0] not in sys.stdlib_module_names]
 
 
-@pytest.mark.parametrize("module", ["plan", "rollback", "plantext", "changes", "differences"])
+@pytest.mark.parametrize("module", ["plan", "rollback", "plantext", "changes", "differences", "addresses"])
 def test_a_plan_touches_nothing(module: str) -> None:
     """It decides; only run.py acts."""
     acting = ("os", "subprocess", "socket", "shutil", "tempfile", "fabric", "paramiko", "invoke", "raab.deploy.run")

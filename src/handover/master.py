@@ -492,6 +492,8 @@ class HandoverArbiter(Arbiter):
         """End the workers. After a replacement, the service goes on under the successor, and its clients are waited for."""
         if self.state.leaving is None:
             self.board.stopping = True
+            # A start may follow.
+            self.listeners.keep_on(self.LISTENERS)
             self.notifier.send("STOPPING=1")
             self.notifier.extend(self.cfg.graceful_timeout)
         self.handle(events.Plain.STOPPING)

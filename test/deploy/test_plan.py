@@ -7,14 +7,16 @@ from textwrap import dedent
 
 from msgspec.structs import replace
 
-from raab.deploy import plan, plantext
+from raab.deploy import exitcodes, plan, plantext
 from raab.deploy.bundle import Bundle, Part
 from raab.deploy.environment import Environment, Host
-from raab.deploy.hostfacts import HostFacts, InstalledRelease, LockHolder
+from raab.deploy.hostfacts import Ahead, HostFacts, InstalledRelease, LockHolder
 from raab.deploy.plan import Supplies
 from raab.deploy.rollback import plan_rollback
 from raab.deploy.schema import File, HostEntry, Hosts
 from raab.errors import RaabError
+from raab.host.renewal.pending import Pending
+from raab.host.taken import Taken
 
 OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
 LOCK = "c" * 64
@@ -61,6 +63,42 @@ def test_a_restart_is_planned_for_what_serves_already() -> None:
     assert (host.release, host.previous, host.restart) == (OLD, OLD, True)
     assert "restart, which ends every process of before" in plantext.describe(planned)
     assert not plan.deploy(ENVIRONMENT, BUNDLE, {"web1": running}, SUPPLIES).active
+
+
+def test_what_is_pending_on_a_host_is_told() -> None:
+    """As `raab check` tells it there: by whom it is taken up, and what a start would fail for. In a dry run, which alone asks."""
+    pending = Pending(("TESTED",), ("raab_a",), ("LimitNOFILE",))
+    ahead = Ahead(pending, {}, "raab_a: too short\nserver.workers: no number", "correct it")
+    lines = [
+        "changed credentials, which {} takes up: raab_a",
+        "changed directives, which take effect at the next restart: LimitNOFILE",
+        "a start of what is there would fail: raab_a: too short",
+        "server.workers: no number",
+        "hint: correct it",
+    ]
+    for content, taker in (("content-old", "this activation"), (BUNDLE.content, "fab reload")):
+        facts = replace(SERVING, ahead=ahead, releases=(replace(SERVING.releases[0], content=content),))
+        told = text(facts).splitlines()
+        first = told.index(f"    changed variables, which {taker} takes up: TESTED")
+        assert [line.strip() for line in told[first + 1 : first + 6]] == [line.format(taker) for line in lines]
+    assert "a start of what is there" in plantext.describe(plan_rollback(ENVIRONMENT, {"web1": facts}))
+    assert "changed" not in text(replace(facts, ahead=Ahead()))
+
+
+def test_an_address_that_somebody_has_is_refused() -> None:
+    """Before anything is sent; not where the release serves already, for then it has it."""
+    bundle = replace(BUNDLE, settings="base: {server: {bind: '0.0.0.0:8000'}}")
+    facts = replace(SERVING, taken=(Taken(4, "127.0.0.1", 8000, False, "nginx (pid 7, nginx.service) of the user www-data"),))
+    (planned,) = plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, SUPPLIES).hosts
+    assert planned.verdict == "refuse" and planned.staging is None and planned.refusal is not None
+    assert planned.refusal.exit_code == exitcodes.REFUSED
+    assert text(facts, bundle).endswith(
+        "refused: host web1: server.bind: 0.0.0.0:8000 is held by nginx (pid 7, nginx.service) of the user www-data\n"
+        "    hint: name another address, or end what holds it"
+    )
+    same = replace(facts, releases=(replace(SERVING.releases[0], content=BUNDLE.content),))
+    assert plan.deploy(ENVIRONMENT, bundle, {"web1": same}, SUPPLIES).hosts[0].verdict == "nothing"
+    assert plan.deploy(ENVIRONMENT, bundle, {"web1": same}, SUPPLIES, restart=True).hosts[0].verdict == "refuse"
 
 
 def golden(expected: str) -> str:

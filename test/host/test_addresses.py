@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import addresses, systemd
+from raab.host import addresses, listening, systemd
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ME = f"(pid {os.getpid()}, "
@@ -37,7 +37,7 @@ def taken() -> Iterator[dict[str, int]]:
 
 
 def told(bind: str, uid: int = NOBODY) -> list[str]:
-    return [text for text, hint in addresses.problems(bind, uid) if hint]
+    return [text for text, hint in addresses.problems(bind, uid, listening.taken(uid)) if hint]
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_the_service_s_own_is_no_hindrance(taken: dict[str, int], monkeypatch: p
     """By its control group; who is not root cannot see that, and believes the user. Another process of that user is somebody else."""
     bind = f"0.0.0.0:{taken['loopback']}"
     assert len(told(bind, os.getuid())) == 1
-    monkeypatch.setattr(addresses, "control_group", lambda pid: "/system.slice/raab.service")
+    monkeypatch.setattr(listening, "control_group", lambda pid: "/system.slice/raab.service")
     assert told(bind, os.getuid()) == [] and len(told(bind)) == 1
-    monkeypatch.setattr(addresses, "holders", lambda inode: [])
+    monkeypatch.setattr(listening, "holders", lambda inodes: {})
     assert told(bind, os.getuid()) == []
 
 
@@ -83,6 +83,7 @@ def test_addresses_that_nobody_gets(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "nobody knows the name" in told("no-such-host.invalid:8000")[0]
     monkeypatch.setattr(addresses, "_lowest_port", lambda: 1024)
     assert told("127.0.0.1:80") == ["127.0.0.1:80 is for root alone, as all ports below 1024 are"]
+    assert told(f"unix:{tmp_path}/none/http") == [f"unix:{tmp_path}/none/http: there is no folder {tmp_path}/none"]
     path = tmp_path / "http"
     assert told(f"unix:{path}") == []
     with socket.socket(socket.AF_UNIX) as made:

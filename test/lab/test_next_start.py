@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import time
 import urllib.request
@@ -243,9 +244,14 @@ def test_hup_says_what_it_does_not_take_up(told: Service) -> None:
 
 def test_a_deploy_takes_it_up_too(told: Service, steady: Steady, traffic: Traffic) -> None:
     """And refuses what the next start would not survive; the host stays as it was."""
-    drop_in(told, "Environment=TESTED=deployed")
+    drop_in(told, "Environment=TESTED=deployed\nLimitNOFILE=4096")
     secret = secrets.token_hex(32)
     put_secret(told, secret)
+    before = told.status()
+    planned = steady.fab("plan", "--hosts", told.shell.host.name)
+    for kind in ("variables, which this activation takes up: TESTED", "directives, which take effect at the next restart: LimitNOFILE"):
+        assert f"changed {kind}" in planned
+    assert secret not in planned and "would fail" not in planned and told.status().serving == before.serving
     release = vouched(told, Content(after=f"{TELLING}\nassert os.environ['TESTED'] == 'deployed'"))
     with traffic():
         done = told.run(f"raab activate {release}", timeout=120)
@@ -256,6 +262,8 @@ def test_a_deploy_takes_it_up_too(told: Service, steady: Steady, traffic: Traffi
     with traffic():
         refused = told.run(f"raab activate {vouched(told, Content())}", check=False, timeout=120)
     assert refused.status == 4 and "at least 32 characters" in refused.out + refused.err
+    assert re.search(r"a start of what is there would fail: .*raab_security.secret_key: .*at least 32 characters",
+        steady.fab("plan", "--hosts", told.shell.host.name))  # fmt: skip
     assert told.status().serving == before.serving and told.current == release
     assert next(iter(holds(told).values()))["files"] == [digest(secret)]
 

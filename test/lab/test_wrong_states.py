@@ -1,6 +1,6 @@
-"""States that a host can be brought into, and what check, reload and activation say of them: the truth about the next start.
+"""States that a host can be brought into, and what check, plan, reload and deploy say of them: the truth about the next start and boot.
 
-The invariant of the whole table: where the next start fails, all three have said so before, in words that name the place; and where they
+The invariant of the whole table: where the next start fails, all four have said so before, in words that name the place; and where they
 say nothing, it does not fail.
 """
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from raab.drill.stage.service import PATHS, Service
+from raab.lab import lab as lifecycle
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from conftest import LabForTests, Steady, Traffic
 
 SECRETS = f"{PATHS.configuration}/credentials"
 GOOD = "0123456789abcdef0123456789abcdef"
@@ -26,14 +27,16 @@ SETTINGS = f"{PATHS.configuration}/setting.yaml"
 
 class State(NamedTuple):
     """How it comes about; what is said of it (of what a start survives: nothing); whether systemd can run the unit's ExecReload= at all;
-    whether an activation mends it."""
+    whether a deploy mends it; whether it is gone after a boot. All are for `make prove`, but for a sample, of which some boot."""
 
     name: str
     made: str
     said: str = ""
     reloads: bool = True
     mended: bool = False
+    volatile: bool = False
     sample: bool = False
+    boots: bool = False
 
 
 def secret(name: str, text: str) -> str:
@@ -49,7 +52,7 @@ def encrypted(name: str, place: str = f"{SECRETS}/raab.cred") -> str:
 
 
 STATES = (
-    State("a secret that is too short", secret("security.secret_key", "short"), "at least 32 characters", sample=True),
+    State("a secret that is too short", secret("security.secret_key", "short"), "at least 32 characters", sample=True, boots=True),
     State("an empty secret", secret("security.secret_key", ""), "at least 32 characters"),
     State("a secret that is no text", secret("security.secret_key", "\\377\\376"), "not UTF-8 text"),
     State("a secret that is named wrongly", secret("security.secret_kee", GOOD), "unknown key", sample=True),
@@ -73,7 +76,12 @@ STATES = (
     State("a variable that is misspelt", drop_in("Environment=RAAB_SERVER__WOKERS=4"), "unknown key"),
     State("a variable in lower case", drop_in("Environment=RAAB_server__workers=4"), "unknown variable"),
     State("an environment that is none", drop_in("Environment=RAAB_ENVIRONMENT=prod"), "unknown environment"),
-    State("a wrong variable in /run", drop_in("Environment=RAAB_SERVER__WORKERS=0", "/run/systemd/system/raab.service.d/t.conf"), ">= 1"),
+    State(
+        "a wrong variable in /run",
+        drop_in("Environment=RAAB_SERVER__WORKERS=0", "/run/systemd/system/raab.service.d/t.conf"),
+        ">= 1",
+        volatile=True,
+    ),
     State("a wrong variable by a specifier", drop_in("Environment=RAAB_SERVER__WORKERS=%n"), "server.workers"),
     State("a secret's file that is missing", drop_in("Environment=RAAB_SECURITY__SECRET_KEY_FILE=/nowhere"), "/nowhere"),
     State("a good variable", drop_in("Environment=RAAB_SERVER__WORKERS=3"), sample=True),
@@ -97,7 +105,7 @@ STATES = (
     State("settings that are no YAML", f"printf 'base: [\\n' > {SETTINGS}", "setting.yaml"),
     State("settings that only root can read", f"printf 'base: {{}}\\n' > {SETTINGS}; chmod 600 {SETTINGS}", "cannot be read"),
     State("settings that nobody reads", f"echo > {PATHS.configuration}/settings.yaml", "read by nobody"),
-    State("a unit that is masked", f"mv {UNIT} {UNIT}.kept; ln -s /dev/null {UNIT}", "masked", reloads=False, mended=True),
+    State("a unit that is masked", f"mv {UNIT} {UNIT}.kept; ln -s /dev/null {UNIT}", "masked", reloads=False, mended=True, sample=True),
     State("a unit that is gone", f"mv {UNIT} {UNIT}.kept", "not-found", reloads=False, mended=True),
     State("a unit with two commands", drop_in("ExecStart=/bin/true"), "bad-setting", reloads=False),
 )
@@ -119,9 +127,18 @@ def test_the_table_is_long_enough() -> None:
     assert len(STATES) >= 25 and sum(bool(state.said) for state in STATES) > 15 and sum(not state.said for state in STATES) > 5
 
 
+def fab(steady: Steady, service: Service, verb: str) -> tuple[bool, str]:
+    """Whether it succeeds, and what it says."""
+    try:
+        return True, steady.fab(verb, "--hosts", service.shell.host.name)
+    except AssertionError as error:
+        assert "Traceback" not in str(error)
+        return False, str(error)
+
+
 @pytest.mark.parametrize("state", list(parameters()))
-def test_what_is_said_of_the_next_start_is_true(service: Service, traffic: Traffic, state: State) -> None:
-    """By check, reload and activation; the service serves on, and the start does what they said."""
+def test_what_is_said_of_the_next_start_is_true(lab: LabForTests, steady: Steady, service: Service, traffic: Traffic, state: State) -> None:
+    """By check, plan, reload and deploy; the service serves on, and the start does what they said."""
     try:
         with traffic():
             before = service.status()
@@ -130,20 +147,41 @@ def test_what_is_said_of_the_next_start_is_true(service: Service, traffic: Traff
             since = time.time()
             reloaded = service.systemctl("reload", check=False)
             journal = service.journal(since)
-            activated = None if state.mended else service.run(f"raab activate {service.base}", check=False, timeout=120)
+            _, planned = fab(steady, service, "plan")
+            if state.said:
+                assert service.status().serving == before.serving
+            deployed, report = fab(steady, service, "deploy")
             if state.said and not state.mended:
                 assert service.status().serving == before.serving
-        # It takes a restart, and for a masked unit systemd has kept no socket.
-        activated = activated or service.run(f"raab activate {service.base}", check=False, timeout=120)
         service.systemctl("stop", check=False)
         started = service.systemctl("start", check=False).status == 0
         assert started == (not state.said or state.mended), service.journal(since)
-        assert (activated.status == 0) == started, activated.out + activated.err
+        assert deployed == started, report
         assert (checked.status == 0) == (not state.said), checked.out + checked.err
         assert (reloaded.status == 0) == (not state.said), journal
+        assert ("a start of what is there would fail" in planned) == bool(state.said), planned
         if state.said:
-            assert state.said in checked.err and (state.mended or state.said in activated.out + activated.err)
+            assert state.said in checked.err and state.said in planned and (state.mended or state.said in report)
             assert state.said in journal or not state.reloads
-            assert "Traceback" not in checked.err + activated.err + journal
+            assert "Traceback" not in checked.err + journal
+        if not state.sample or state.boots:
+            lifecycle.reboot(lab.lab, service.shell.host.name)
+            service.run("systemctl is-system-running --wait", check=False, timeout=120)
+            assert (service.show("ActiveState") == "active") == (started or state.volatile), service.journal(since)
+    finally:
+        service.run(UNDONE, check=False, timeout=120)
+
+
+def test_a_unit_file_that_was_away_costs_no_socket(service: Service, traffic: Traffic) -> None:
+    """systemd that reads unit files meanwhile closes what it keeps for the service, whose next restart would refuse clients."""
+    kept = service.show("NFileDescriptorStore")
+    try:
+        service.run(f"mv {UNIT} {UNIT}.kept; systemctl daemon-reload; mv {UNIT}.kept {UNIT}; systemctl daemon-reload")
+        assert service.show("NFileDescriptorStore") == "0"
+        with traffic():
+            service.systemctl("restart")
+        assert service.show("NFileDescriptorStore") == kept
+        service.systemctl("stop")
+        assert service.show("NFileDescriptorStore") == "0"
     finally:
         service.run(UNDONE, check=False, timeout=120)

@@ -45,6 +45,7 @@ class Listeners:
         self._abandoned: list[str] = []
         self._leaving: set[str] = set()
         self._asked = 0.0
+        self._kept = False
         self.names: list[str] = []
         self.given = False
         # Whether we dropped an address that was served before.
@@ -143,6 +144,7 @@ class Listeners:
         """Have systemd keep our sockets over a restart, and drop those that are not ours any more: as long as it holds one, it listens."""
         if self.given:
             return
+        self._kept = True
         for name in self._forgotten:
             self._notifier.forget(name)
         for name, listener in zip(self.names, listeners, strict=True):
@@ -152,6 +154,12 @@ class Listeners:
             with contextlib.suppress(OSError):
                 os.unlink(path)
         self._forgotten, self._abandoned = [], []
+
+    def keep_on(self, listeners: Sequence[Any]) -> None:
+        """Tell systemd once more what it has been told: it closes what it keeps when it reads unit files while the service's own is masked
+        or missing, and says so to nobody. What it has is not taken twice (sd_notify(3), FDSTORE=1)."""
+        if self._kept:
+            self.keep(listeners)
 
     def passed_on(self, listeners: Sequence[Any]) -> list[tuple[int, str]]:
         """What a successor gets: all of our sockets, by name. It drops what its own settings do not want."""

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from raab.deploy.tree import Origin, ask_git, content_hash, inputs
 from raab.errors import RaabError
@@ -38,7 +39,8 @@ class Part(Struct, frozen=True):
 
 
 class Bundle(Struct, frozen=True):
-    """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte."""
+    """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
+    packaged setting.yaml."""
 
     id: str
     version: str
@@ -48,6 +50,7 @@ class Bundle(Struct, frozen=True):
     parts: tuple[Part, ...]
     manifest: str
     file: Path
+    settings: str = ""
 
     @property
     def size(self) -> int:
@@ -140,7 +143,7 @@ def read(home: Path) -> Bundle:
     text = (home / "manifest.json").read_text()
     manifest = json.loads(text)
     parts = tuple(Part(part["name"], part["sha256"], part["size"], home / "parts" / part["name"]) for part in manifest["parts"])
-    return Bundle(
+    bundle = Bundle(
         manifest["id"],
         manifest["version"],
         manifest["commit"],
@@ -150,3 +153,4 @@ def read(home: Path) -> Bundle:
         text,
         home / f"{manifest['id']}.tar",
     )
+    return replace(bundle, settings=bundle.texts().get("setting.yaml", ""))

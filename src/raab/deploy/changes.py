@@ -6,9 +6,19 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from raab.deploy.hostfacts import HostFacts
+from raab.host.renewal.pending import lines
 
 if TYPE_CHECKING:
     from raab.deploy.bundle import Bundle
+
+
+def ahead(facts: HostFacts, taker: str) -> tuple[str, ...]:
+    """What is said of the next start of what the host runs, as `raab check` says it there; `taker` is what takes up what is pending."""
+    if facts.ahead is None:
+        return ()
+    problem = [line for line in (*facts.ahead.problem.splitlines(), f"hint: {facts.ahead.hint}" if facts.ahead.hint else "") if line]
+    first = [f"a start of what is there would fail: {line}" for line in problem[:1]]
+    return (*lines(facts.ahead.pending, taker), *first, *problem[1:])
 
 
 def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes, plan
+from raab.deploy import addresses, exitcodes, plan
 from raab.deploy.environment import Environment, Host
 from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts
@@ -53,7 +53,10 @@ class Operation(Struct, frozen=True):
             bundle = build(self.root)
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
+                facts = runner.ahead(facts) if only_plan else facts
                 told = self.differences(runner, bundle, facts) if only_plan else {}
+                # Who has an address that is wanted is asked where somebody has.
+                facts = {**facts, **runner.closely(name for name, host in facts.items() if addresses.taken(bundle.settings, host))}
                 return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told, restart)
 
             return self.carry_out(runner, "deploy", bundle.id, bundle.manifest, asking.result(), planner, only_plan)
@@ -76,7 +79,7 @@ class Operation(Struct, frozen=True):
         with Runner(self.environment, self.progress) as runner:
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
-                return plan_rollback(self.environment, facts, to)
+                return plan_rollback(self.environment, runner.ahead(facts) if only_plan else facts, to)
 
             return self.carry_out(runner, "rollback", to, "", runner.facts(), planner, only_plan)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct, field
+
+from raab.host.renewal.pending import Pending
+from raab.host.taken import Taken
 
 if TYPE_CHECKING:
     from raab.deploy.wheels import Platform
@@ -31,9 +35,22 @@ class LockHolder(Struct, frozen=True):
     since: float = 0.0
 
 
+class Ahead(Struct, frozen=True):
+    """What the next start of what a host runs would come to: the answer of raab.host.renewal.ahead. Its `variables` are those of a start by
+    which the addresses are told."""
+
+    pending: Pending = Pending()
+    variables: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+    hint: str = ""
+
+
 class HostFacts(Struct, frozen=True):
-    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each
-    release."""
+    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the last word of the journal on each.
+
+    `settings` is the host's own setting.yaml; `variables` are those of the running service by which its addresses are told; `taken` where
+    others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone.
+    """
 
     python: str
     implementation: str
@@ -58,6 +75,10 @@ class HostFacts(Struct, frozen=True):
     lock: LockHolder | None = None
     service: dict[str, str] = field(default_factory=dict)
     activating: bool = False
+    settings: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+    taken: tuple[Taken, ...] = ()
+    ahead: Ahead | None = None
 
     @property
     def platform(self) -> Platform:
@@ -78,6 +99,11 @@ class HostFacts(Struct, frozen=True):
 
     def with_content(self, content: str) -> InstalledRelease | None:
         return next((release for release in self.releases if release.complete and release.content == content), None)
+
+
+def ahead(answer: Mapping[str, Any]) -> Ahead | None:
+    """What a host says of the next start; None where it knows nothing of it."""
+    return msgspec.convert(answer["ahead"], type=Ahead | None)
 
 
 def parse(told: Any) -> HostFacts:

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raab.deploy import exitcodes
-from raab.deploy.changes import changes
+from raab.deploy.addresses import taken
+from raab.deploy.changes import ahead, changes
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.schema import Wave
@@ -94,15 +95,22 @@ def deploy(
     """
     known = [host for host in environment.hosts if host.name in facts]
     plans = tuple(replace(deploy_host(host, bundle, facts[host.name], supplies, restart), restart=restart) for host in known)
+    plans = tuple(told_ahead(each, facts[each.host.name]) for each in plans)
     if differences:
         plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
     return Plan(environment.name, f"deploy {bundle.id} to {environment.name}", plans, waves(environment.settings.waves, plans))
 
 
+def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
+    """With what is said of the next start of what the host runs now, where that was asked for."""
+    taker = {"activate": "this activation", "nothing": "fab reload", "refuse": "fab reload"}[planned.verdict]
+    return replace(planned, changes=planned.changes + ahead(facts, taker))
+
+
 def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool) -> HostPlan:
     if facts.running and facts.running.content == bundle.content and not restart:
         return HostPlan(host, "nothing", facts.running.id, facts.current, f"{facts.running.id} has the same content and serves")
-    refusal = unfit(host, facts)
+    refusal = unfit(host, facts) or unserved(host, bundle, facts)
     if refusal:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
     there = facts.with_content(bundle.content)
@@ -142,6 +150,12 @@ def unfit(host: Host, facts: HostFacts) -> RaabError | None:
             host, RaabError(f"systemd: version {OLDEST_SYSTEMD} or newer is needed, got {got}", "upgrade the host", exitcodes.REFUSED)
         )
     return None
+
+
+def unserved(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:
+    """Why its release would serve nobody there."""
+    found = taken(bundle.settings, facts)
+    return at(host, RaabError("\n".join(found), "name another address, or end what holds it", exitcodes.REFUSED)) if found else None
 
 
 def waves(wanted: tuple[Wave, ...], plans: tuple[HostPlan, ...]) -> tuple[tuple[str, ...], ...]:

@@ -17,9 +17,9 @@ def describe(plan: Plan) -> str:
 
 def describe_host(plan: HostPlan) -> list[str]:
     if plan.verdict == "nothing":
-        return [f"nothing changes: {plan.reason}"]
+        return [f"nothing changes: {plan.reason}", *plan.changes]
     if plan.refusal:
-        return [f"refused: {line}" if number == 0 else line for number, line in enumerate(str(plan.refusal).splitlines())]
+        return [f"refused: {line}" if number == 0 else line for number, line in enumerate((*str(plan.refusal).splitlines(), *plan.changes))]
     lines = [f"release {plan.previous or 'none'} -> {plan.release}", *plan.changes]
     if plan.staging:
         names = ", ".join(part.name for part in plan.staging.send)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from raab.deploy import exitcodes
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts
-from raab.deploy.plan import HostPlan, Plan, at, unfit, waves
+from raab.deploy.plan import HostPlan, Plan, at, told_ahead, unfit, waves
 from raab.errors import RaabError
 
 
 def plan_rollback(environment: Environment, facts: Mapping[str, HostFacts], to: str = "") -> Plan:
     """Plan the way back: to the release named, or on each host to the one that served before its current one."""
-    plans = tuple(rollback_host(host, facts[host.name], to) for host in environment.hosts if host.name in facts)
+    known = (host for host in environment.hosts if host.name in facts)
+    plans = tuple(told_ahead(rollback_host(host, facts[host.name], to), facts[host.name]) for host in known)
     return Plan(
         environment.name, f"roll {environment.name} back{f' to {to}' if to else ''}", plans, waves(environment.settings.waves, plans)
     )

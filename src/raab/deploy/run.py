@@ -7,7 +7,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from raab.deploy import exitcodes
 from raab.deploy.connection import ConnectionLost, Remote
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
-from raab.deploy.hostfacts import HostFacts, parse
+from raab.deploy.hostfacts import HostFacts, ahead, parse
 from raab.deploy.plan import HostPlan, Plan, Staging
 from raab.deploy.report import HostReport, Probe, Result
 from raab.errors import RaabError
@@ -65,6 +65,22 @@ class Runner:
 
     def facts(self) -> Outcome[HostFacts]:
         return everywhere(self.hosts, lambda name: parse(self.connect(name).request("facts")["facts"]), self.parallel)
+
+    def closely(self, names: Iterable[str]) -> dict[str, HostFacts]:
+        """The same of hosts that are connected, with who listens there."""
+        return {name: parse(self.remotes[name].request("facts", closely=True)["facts"]) for name in names}
+
+    def ahead(self, facts: Mapping[str, HostFacts]) -> dict[str, HostFacts]:
+        """The same facts with what the next start of what each host runs would come to. It takes a host about a second."""
+        running = tuple(name for name, host in facts.items() if host.current)
+        told = everywhere(running, lambda name: ahead(self.remotes[name].request("ahead")), self.parallel).done
+        known = {name: found for name, found in told.items() if found}
+        return {
+            **facts,
+            **{
+                name: replace(facts[name], ahead=found, variables=found.variables or facts[name].variables) for name, found in known.items()
+            },
+        }
 
     def texts(self, name: str) -> dict[str, str]:
         """Lock and packaged settings of the release that a host runs."""

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import pwd
 import socket
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from raab.errors import RaabError
 from raab.host import systemd
-from raab.host.listening import Listening, holder, holders, listening, user
+from raab.host.listening import taken, user
 from raab.host.paths import UNIT, USER
-from raab.host.processes import control_group
+from raab.host.taken import PATH, Address, Taken, meant, meet
 
-_ANY = {4: "0.0.0.0", 6: "::"}
-_HINT = "name another one, or end what holds it"
-
-
-class Address(NamedTuple):
-    """One that is wanted."""
-
-    version: int
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if self.version == 6 else f"{self.host}:{self.port}"
+HINT = "name another one, or end what holds it"
+# Directives by which systemd makes folders at a start, and where (systemd.exec(5)).
+_MADE = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"}
 
 
 def check(binds: Sequence[str], admin_port: int) -> None:
@@ -41,11 +29,15 @@ def check(binds: Sequence[str], admin_port: int) -> None:
         uid = pwd.getpwnam(USER).pw_uid
     except KeyError:
         return
-    if units := systemd.show(UNIT, "TriggeredBy").get("TriggeredBy", "").split():
+    shown = systemd.show(UNIT, "TriggeredBy", *_MADE)
+    if units := shown.get("TriggeredBy", "").split():
         _check_units(binds, units)
         return
+    # The service's own, also where its unit is yet to come.
+    made = [f"{place}/{name.partition(':')[0]}" for key, place in _MADE.items() for name in (USER, *shown.get(key, "").split())]
     wanted = [*(("server.bind", bind) for bind in binds), *([("server.admin_port", f"127.0.0.1:{admin_port}")] if admin_port else [])]
-    found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(bind, uid)]
+    others = taken(uid)
+    found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(bind, uid, others, made)]
     if found:
         raise RaabError("\n".join(text for text, _ in found), found[0][1])
 
@@ -59,28 +51,35 @@ def _check_units(binds: Sequence[str], units: Sequence[str]) -> None:
             raise RaabError(f"server.bind: {bind} is none of the addresses of {', '.join(units)}, got {addresses}", "make them the same")
 
 
-def problems(bind: str, uid: int) -> Iterator[tuple[str, str]]:
-    """What stands against one address, with a hint, for a service of the user `uid`."""
-    if bind.startswith("unix:"):
-        yield from _problems_of_path(bind.removeprefix("unix:"), uid)
-        return
-    host, _, number = bind.rpartition(":")
-    for address in _resolved(host.strip("[]"), int(number)):
-        if isinstance(address, str):
-            yield f"{bind}: {address}", "name an address of this host, or 0.0.0.0 or [::] for all of them"
-        elif address.port < _lowest_port():
+def problems(bind: str, uid: int, others: Sequence[Taken], made: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """What stands against one address, with a hint, for a service of the user `uid`, where `others` are taken and a start makes the
+    folders `made`."""
+    for address in meant(bind):
+        if address.version == PATH:
+            yield from _problems_of_path(address.host, uid, made)
+            continue
+        try:
+            here = _here(address)
+        except OSError as error:
+            yield f"{bind}: {error.strerror}", "name an address of this host, or 0.0.0.0 or [::] for all of them"
+            continue
+        holder = next((one.holder for one in others if meet(here, one)), "")
+        if here.port < _lowest_port():
             yield (
-                f"{address} is for root alone, as all ports below {_lowest_port()} are",
+                f"{here} is for root alone, as all ports below {_lowest_port()} are",
                 "name a higher port, or have systemd listen (systemd/sockets/raab.socket)",
             )
-        else:
-            yield from _problems_of_port(address, uid)
+        elif holder:
+            yield f"{here} is held by {holder}", HINT
 
 
-def _problems_of_path(path: str, uid: int) -> Iterator[tuple[str, str]]:
+def _problems_of_path(path: str, uid: int, made: Sequence[str]) -> Iterator[tuple[str, str]]:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
+        folder = Path(path).parent
+        if not folder.is_dir() and str(folder) not in made:
+            yield f"unix:{path}: there is no folder {folder}", "make it, for the service to write there, or name another path"
         return
     except OSError as error:
         yield f"unix:{path}: {error.strerror}", "name another path"
@@ -88,51 +87,22 @@ def _problems_of_path(path: str, uid: int) -> Iterator[tuple[str, str]]:
     if not stat.S_ISSOCK(found.st_mode):
         yield f"unix:{path} is taken by something that is no socket", "name another path, or remove it"
     elif found.st_uid != uid:
-        yield f"unix:{path} is held by {user(found.st_uid)}", _HINT
+        yield f"unix:{path} is held by {user(found.st_uid)}", HINT
 
 
-def _problems_of_port(address: Address, uid: int) -> Iterator[tuple[str, str]]:
-    there = [one for one in listening() if one.port == address.port and _meet(one, address)]
-    foreign = [one for one in there if not _ours(one, uid)]
-    # Whether one for [::] takes the other family, too, cannot be read; it does not where ours is there, or where one could be.
-    certain = [one for one in foreign if one.version == address.version]
-    if certain or (foreign and len(foreign) == len(there) and not _free(address)):
-        yield f"{address} is held by {holder((certain or foreign)[0])}", _HINT
-
-
-def _resolved(host: str, port: int) -> Iterator[Address | str]:
-    """The addresses that a setting means, as the master sees them (handover/outside/sockets.py), or why there is none."""
-    if ":" in host:
-        versions = [(6, host), (4, _ANY[4])] if host == _ANY[6] else [(6, host)]
-    else:
-        try:
-            versions = [(4, socket.gethostbyname(host))]
-        except OSError as error:
-            yield f"nobody knows the name ({error.strerror})"
-            return
-    for version, name in versions:
-        try:
-            _bind(Address(version, name, 0))
-        except OSError as error:
-            yield f"this host has no such address ({error.strerror})"
-        else:
-            yield Address(version, name, port)
-
-
-def _bind(address: Address) -> None:
-    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if address.version == 6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address.host, address.port))
-
-
-def _free(address: Address) -> bool:
+def _here(address: Address) -> Address:
+    """The same by number. Raises OSError that says why this host has none such."""
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
-        _bind(address)
+        host = str(socket.getaddrinfo(address.host, None, family, socket.SOCK_STREAM)[0][4][0])
     except OSError as error:
-        return error.errno != errno.EADDRINUSE
-    return True
+        raise OSError(error.errno, f"nobody knows the name ({error.strerror})") from error
+    with socket.socket(family) as sock:
+        try:
+            sock.bind((host, 0))
+        except OSError as error:
+            raise OSError(error.errno, f"this host has no such address ({error.strerror})") from error
+    return Address(address.version, host, address.port)
 
 
 def _lowest_port() -> int:
@@ -140,17 +110,3 @@ def _lowest_port() -> int:
         return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
     except (OSError, ValueError):
         return 1024
-
-
-def _meet(one: Listening, address: Address) -> bool:
-    if one.version != address.version:
-        return one.version == 6 and one.host == _ANY[6]
-    return one.host == address.host or _ANY[one.version] in (one.host, address.host)
-
-
-def _ours(one: Listening, uid: int) -> bool:
-    """Whether the service has it, or systemd for it. Who is not root sees nobody's descriptors, and knows no more than the user."""
-    if one.uid != uid:
-        return False
-    pids = holders(one.inode)
-    return not pids or any(pid == 1 or UNIT in control_group(pid).split("/") for pid in pids)

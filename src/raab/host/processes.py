@@ -56,6 +56,15 @@ def process(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), plain(head.partition("(")[2]), int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
+def environment(pid: int) -> dict[str, str]:
+    """The variables that a process was started with, whatever it has made of them since; none when it has ended."""
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return {}
+    return {os.fsdecode(name): os.fsdecode(value) for name, found, value in (word.partition(b"=") for word in words) if found}
+
+
 def command(pid: int) -> str:
     """What it was started as, by its own account."""
     return plain(_text(pid, "cmdline").replace("\0", " ").strip(), 100)

@@ -30,9 +30,13 @@ def current_release(paths: Paths) -> str | None:
     return name if RELEASE_ID.match(name) else None
 
 
-def user_exists() -> bool:
+def uid_of_user() -> int | None:
+    """The service's user; None where there is none yet."""
     try:
-        pwd.getpwnam(USER)
+        return pwd.getpwnam(USER).pw_uid
     except KeyError:
-        return False
-    return True
+        return None
+
+
+def user_exists() -> bool:
+    return uid_of_user() is not None

@@ -35,12 +35,12 @@ def files(folder: Path, environment: str, problems: list[Problem]) -> Iterator[t
         if name == "config.yaml":
             yield Node({prefix: root}, root.where, ""), True
             continue
-        yield from _sections(root, prefix, environment, problems)
+        yield from sections(root, prefix, environment, problems)
     if folder != PACKAGED:
         problems.extend(_strangers(folder))
 
 
-def _sections(root: Node, prefix: str, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
+def sections(root: Node, prefix: str, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
     assert isinstance(root.value, Mapping)  # read_yaml gives nothing else
     known = ("base", *ENVIRONMENTS)
     for key, section in root.value.items():

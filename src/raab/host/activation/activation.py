@@ -18,7 +18,8 @@ from raab.host.paths import UNIT, Paths
 from raab.host.processes import children
 from raab.host.releases import current_release
 from raab.host.renewal import twin
-from raab.host.renewal.reload import later
+from raab.host.renewal.ahead import pending
+from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
 
 
@@ -168,13 +169,13 @@ class Activation:
             return False
         wanted = twin.now()
         self.environment = wanted.environment
-        changed = asofnow.pending(wanted)
-        for line in (*changed, *later(wanted)):
-            self.teller.step(line.replace("systemctl reload raab", "this activation"))
-        if changed or later(wanted):
+        found = pending(wanted)
+        for line in lines(found, "this activation"):
+            self.teller.step(line)
+        if found.by_reload or found.by_start:
             asofnow.check(wanted, self.release)
-        self.wanted = wanted if changed else None
-        return bool(changed)
+        self.wanted = wanted if found.by_reload else None
+        return found.by_reload
 
     def read_settings(self) -> None:
         """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import sandbox, systemd
-from raab.host.paths import UNIT, Paths
+from raab.host import sandbox
+from raab.host.paths import Paths
 from raab.host.renewal import credentials, twin, variables
-from raab.host.renewal.reload import later
+from raab.host.renewal.ahead import pending, shown
+from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
-from raab.untrusted import plain
 
 
 def installed() -> bool:
@@ -30,7 +30,7 @@ def run(verb: str) -> str:
     """
     wanted = twin.now()
     said = tried(wanted, sys.executable, verb)
-    return "".join([said, *(f"{line}\n" for line in (*pending(wanted), *later(wanted)))])
+    return "".join([said, *(f"{line}\n" for line in lines(pending(wanted), "systemctl reload raab"))])
 
 
 def settings() -> Any:
@@ -60,30 +60,6 @@ def tried(wanted: Now, python: str, verb: str) -> str:
     return shown(said.decode(errors="replace"))
 
 
-def shown(text: str) -> str:
-    """Fit for root's terminal: code of the application's had a part in it."""
-    return "\n".join(plain(line, 2000) for line in text.split("\n"))
-
-
-def pending(wanted: Now) -> list[str]:
-    """What the running service has not as a start would have it, in lines for people."""
-    pid, folder = systemd.main_pid(), credentials.contents()
-    if not pid:
-        return []
-    changed = {
-        "variables": variables.changed(variables.of_process(pid), wanted.environment),
-        "credentials": credentials.changed(folder, wanted.credentials) if folder is not None else [],
-    }
-    return [f"changed {kind}, which systemctl reload raab takes up: {', '.join(names)}" for kind, names in changed.items() if names]
-
-
-def reboot() -> None:
-    """Raises RaabError when a reboot would not even try to start the service."""
-    state = systemd.show(UNIT, "UnitFileState").get("UnitFileState", "")
-    if state not in ("enabled", "linked", "static", "alias", "indirect", "generated"):
-        raise RaabError(f"{UNIT}: a reboot would not start it, got UnitFileState={state}", f"systemctl enable {UNIT.partition('.')[0]}")
-
-
 @contextmanager
 def given(wanted: Now | None) -> Iterator[dict[str, Any]]:
     """The running service has the credentials of a start while it is asked for a reload, and keeps them if nothing is raised; the rest
@@ -91,7 +67,7 @@ def given(wanted: Now | None) -> Iterator[dict[str, Any]]:
     if wanted is None:
         yield {}
         return
-    held = variables.of_process(systemd.main_pid())
+    held = variables.held()
     with credentials.given(wanted.credentials):
         more = variables.changed(held, wanted.environment)
         yield {"environment": variables.renewed(held, wanted.environment)} if more else {}

@@ -16,8 +16,9 @@ ROOTS_OWN = tuple(
     f"raab/{name}.py"
     for name in (
         "__init__", "errors", "untrusted", "host/__init__", "host/answers", "host/control", "host/conversation", "host/paths",
-        "host/processes", "host/sandbox", "host/systemd", "host/renewal/__init__", "host/renewal/credentials", "host/renewal/directives",
-        "host/renewal/reload", "host/renewal/tell", "host/renewal/twin", "host/renewal/variables",
+        "host/processes", "host/sandbox", "host/systemd", "host/renewal/__init__", "host/renewal/ahead", "host/renewal/credentials",
+        "host/renewal/directives", "host/renewal/pending", "host/renewal/reload", "host/renewal/tell", "host/renewal/twin",
+        "host/renewal/variables",
     )
 )  # fmt: skip
 

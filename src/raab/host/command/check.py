@@ -11,6 +11,7 @@ from raab.factory.configFactory import load_settings
 from raab.host import addresses
 from raab.host.activation import asofnow
 from raab.host.loading import load_and_tell
+from raab.host.renewal.ahead import reboot
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         # From within the service's sandbox nobody sees who holds an address.
         if settings := asofnow.settings():
             addresses.check(settings.server.bind, settings.server.admin_port)
-        asofnow.reboot()
+        reboot()
         print(said, end="")
         return 0
     settings = load_settings()

@@ -1,11 +1,15 @@
-"""Root's program of raab.service: `... python3 -IS /usr/local/lib/raab` is its ExecReload=, with `started` its ExecStartPost=."""
+"""Root's program of raab.service: `... python3 -IS /usr/local/lib/raab` is its ExecReload=, with `started` its ExecStartPost=.
 
+With `ahead` it tells who looks what the next start would come to.
+"""
+
+import json
 import os
 import signal
 import sys
 
 from raab.errors import RaabError
-from raab.host.renewal import directives
+from raab.host.renewal import ahead, directives
 from raab.host.renewal.reload import reload
 from raab.untrusted import plain
 
@@ -20,6 +24,10 @@ def main() -> int:
     try:
         if sys.argv[1:] == ["started"]:
             directives.keep()
+        elif sys.argv[1:] == ["ahead"]:
+            print(json.dumps(ahead.look()))
+        elif sys.argv[1:]:
+            raise RaabError(f"raab: unknown word, got {sys.argv[1]}", "it is the unit's program, and not for people")
         else:
             print(reload())
     except RaabError as error:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.paths import UNIT
 
@@ -18,7 +19,11 @@ FOLDER = Path("/run/credentials", UNIT)
 
 def contents(folder: Path = FOLDER) -> dict[str, bytes] | None:
     """What lies there; None for a service that was started without."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder.is_dir() else None
+    try:
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    except FileNotFoundError:
+        # Or ends just now, and the folder with it.
+        return None
 
 
 def changed(held: Mapping[str, bytes] | None, wanted: Mapping[str, bytes]) -> list[str]:
@@ -28,19 +33,29 @@ def changed(held: Mapping[str, bytes] | None, wanted: Mapping[str, bytes]) -> li
 
 
 def write(wanted: Mapping[str, bytes], folder: Path = FOLDER) -> None:
-    """Have the folder hold these, each file renewed in one step, with the owner and the rights that systemd gives."""
-    owner = folder.stat()
-    with writable(folder):
-        for name in changed(contents(folder), wanted):
-            if name not in wanted:
-                (folder / name).unlink()
-                continue
-            part = folder / f".{name}.part"
-            part.unlink(missing_ok=True)
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400), "wb") as file:  # noqa: PTH123
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                file.write(wanted[name])
-            part.replace(folder / name)
+    """Have the folder hold these, each file renewed in one step, with the owner and the rights that systemd gives.
+
+    Raises RaabError when it cannot be written, as when the service ends meanwhile.
+    """
+    try:
+        owner = folder.stat()
+        with writable(folder):
+            for name in changed(contents(folder), wanted):
+                if name in wanted:
+                    renew(folder / name, wanted[name], owner)
+                else:
+                    (folder / name).unlink()
+    except OSError as error:
+        raise RaabError(f"{folder}: cannot be written, got {error.strerror}", f"systemctl status {UNIT}") from error
+
+
+def renew(file: Path, content: bytes, owner: os.stat_result) -> None:
+    part = file.with_name(f".{file.name}.part")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400), "wb") as stream:  # noqa: PTH123
+        os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
+        stream.write(content)
+    part.replace(file)
 
 
 @contextmanager
@@ -68,5 +83,7 @@ def given(wanted: Mapping[str, bytes]) -> Iterator[list[str]]:
         yield names
     except BaseException:
         if names and before is not None:
-            write(before)
+            # Where that fails the service has ended, and its folder with it.
+            with suppress(RaabError):
+                write(before)
         raise

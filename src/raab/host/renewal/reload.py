@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import systemd
 from raab.host.control import ask
 from raab.host.conversation import PATIENCE
 from raab.host.renewal import credentials, directives, twin, variables
-
-# By the release's own code, as the service's user.
-_CHECK = "/opt/raab/current/venv/bin/python -I -m raab.host check"
+from raab.host.renewal.ahead import CHECK, pending
+from raab.host.renewal.pending import later
 
 
 def reload() -> str:
@@ -19,18 +17,8 @@ def reload() -> str:
     wanted = twin.now()
     with credentials.given(wanted.credentials) as names:
         said = hand_over(**environment(wanted))
-    return "\n".join([said, *([f"credentials taken up: {', '.join(names)}"] if names else []), *later(wanted)])
-
-
-def later(wanted: twin.Now) -> list[str]:
-    """What no reload takes up, in lines for people."""
-    folder = credentials.contents()
-    changed = {
-        "directives": directives.since_the_start(),
-        # Only a start can make the folder.
-        "credentials": sorted(wanted.credentials) if folder is None else [],
-    }
-    return [f"changed {kind}, which take effect at the next restart: {', '.join(names)}" for kind, names in changed.items() if names]
+    taken = [f"credentials taken up: {', '.join(names)}"] if names else []
+    return "\n".join([said, *taken, *later(pending(wanted))])
 
 
 def hand_over(**more: Any) -> str:
@@ -53,10 +41,10 @@ def environment(wanted: twin.Now) -> dict[str, Any]:
     A new master that could not read its settings has no way to say why, and what only a start takes up no master says. So they are tried
     first. Raises RaabError when a start would fail.
     """
-    held = variables.of_process(systemd.main_pid())
+    held = variables.held()
     changed = variables.changed(held, wanted.environment)
     if changed or directives.since_the_start():
-        _, why = twin.run(wanted.lines, _CHECK)
+        _, why = twin.run(wanted.lines, CHECK)
         if why:
             raise refused(why)
     return {"environment": variables.renewed(held, wanted.environment)} if changed else {}

@@ -9,7 +9,7 @@ import os
 import pwd
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,12 +71,24 @@ def now() -> Now:
 def load() -> None:
     """Have systemd read the unit files. Raises RaabError for a service that could not be started.
 
-    In any case: it does not notice (NeedDaemonReload=) a folder of drop-ins that was not there before.
+    In any case: it does not notice (NeedDaemonReload=) a folder of drop-ins that was not there before. But not while the service's own
+    file is masked or missing: it would close the sockets that it keeps for the service.
     """
-    systemd.must("systemctl", "daemon-reload")
-    state = systemd.show(UNIT, "LoadState").get("LoadState", "unknown")
+    state = on_disk(systemd.must("systemctl", "show", "--property=UnitPath", "--value").split())
+    if state == "loaded":
+        systemd.must("systemctl", "daemon-reload")
+        state = systemd.show(UNIT, "LoadState").get("LoadState", "unknown")
     if state != "loaded":
-        raise RaabError(f"{UNIT}: a start would fail, got LoadState={state}", "systemctl status raab")
+        raise RaabError(f"{UNIT}: a start would fail, got LoadState={state}", f"systemctl status {UNIT}")
+
+
+def on_disk(folders: Sequence[str]) -> str:
+    """What LoadState= will be of the unit's file, which is the first of these folders' (systemd.unit(5)); its text systemd judges."""
+    found = next((file for file in (Path(folder, UNIT) for folder in folders) if file.is_symlink() or file.exists()), None)
+    if found is None or not found.exists():
+        return "not-found"
+    # A mask is a link to /dev/null, or an empty file.
+    return "loaded" if found.is_file() and found.stat().st_size else "masked"
 
 
 def directives() -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+
+from raab.errors import RaabError
+from raab.host import processes, systemd
+from raab.host.paths import UNIT
 
 # What systemd makes for each process, and what one master leaves to the next, or left before it was taken out again (ADMIN_LISTENERS).
 _OF_THE_PROCESS = re.compile(
@@ -15,10 +17,12 @@ _OF_THE_PROCESS = re.compile(
 )
 
 
-def of_process(pid: int) -> dict[str, str]:
-    """What it was started with, whatever it has made of them since (proc(5), environ)."""
-    words = (word.partition(b"=") for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
-    return {os.fsdecode(name): os.fsdecode(value) for name, found, value in words if found}
+def held() -> dict[str, str]:
+    """Those of the running master. Raises RaabError when there is none: a service can end between any two questions."""
+    found = processes.environment(systemd.main_pid())
+    if not found:
+        raise RaabError(f"{UNIT}: it does not run any more, got no variables of a master", f"systemctl status {UNIT}")
+    return found
 
 
 def lasting(variables: Mapping[str, str]) -> dict[str, str]:

@@ -10,19 +10,20 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raab.host import journal
+from raab.host import journal, listening, processes
 from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, Paths
-from raab.host.releases import UNIT_PLACES, current_release, describe, user_exists
+from raab.host.releases import UNIT_PLACES, current_release, describe, uid_of_user
 from raab.host.session import lock
 
-PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState"
+PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 
 
-def gather(paths: Paths) -> dict[str, Any]:
-    """All facts as one JSON-able value; its shape is raab.deploy.hostfacts.HostFacts."""
+def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
+    """All facts as one JSON-able value; its shape is raab.deploy.hostfacts.HostFacts. `closely`: with who listens (raab.host.listening)."""
     # Answered while the rest is read.
     asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", UNIT, ACTIVATION_UNIT))
     entries = journal.read(paths.journal)
@@ -39,14 +40,17 @@ def gather(paths: Paths) -> dict[str, Any]:
         "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
         "templates": sorted(path.name for path in paths.templates.glob("*") if not path.name.endswith(".part")),
         "units": unit_hashes(paths),
-        "user": user_exists(),
+        "user": uid_of_user() is not None,
+        "settings": settings(paths),
+        "taken": listening.taken(uid_of_user() or 0, closely),
         "verdicts": journal.verdicts(entries),
         "served": list(journal.served(entries)),
         "lock": lock.holder(paths.lock),
     }
     service, _, activation = answer(asked).partition("\n\n")
     activating = properties(activation).get("ActiveState") in ("active", "activating") and not has_verdict(paths)
-    return {**found, "service": properties(service), "activating": activating}
+    told = properties(service)
+    return {**found, "service": told, "activating": activating, "variables": variables(told)}
 
 
 @functools.cache
@@ -116,6 +120,20 @@ def unit_hashes(paths: Paths) -> dict[str, str]:
             if path.is_file():
                 found[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def settings(paths: Paths) -> str:
+    """The host's own, which hold no secrets; those that cannot be read are the trial's to tell."""
+    try:
+        return (paths.configuration / "setting.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def variables(service: Mapping[str, str]) -> dict[str, str]:
+    """Those by which the running service was told its addresses."""
+    told = processes.environment(int(service.get("MainPID") or 0))
+    return {name: value for name, value in told.items() if name == "RAAB_ENVIRONMENT" or name.startswith("RAAB_SERVER__")}
 
 
 def system_name() -> str:

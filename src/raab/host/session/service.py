@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import select
 import subprocess
@@ -16,6 +17,8 @@ from raab.host import answers, journal, processes, releases, restart, systemd, v
 from raab.host.paths import UNIT, USER, Paths
 from raab.host.session import lock
 
+# That of the host, by which root's own program is run (raab.service).
+PYTHON = "/usr/bin/python3"
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
 # A line of `raab metrics`: how many requests were answered with one status, on one route by one method.
 COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d{1,9})"\} (?P<count>\d{1,16})\Z')
@@ -29,6 +32,7 @@ def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]
         "logs": lambda: logs(request, emit),
         "history": lambda: history(paths),
         "examine": lambda: examine(paths),
+        "ahead": lambda: {"ahead": ahead(paths)},
         "workers": lambda: workers(paths),
         "hook": lambda: run_once(paths, request, emit),
         "unlock": lambda: unlock(paths),
@@ -70,6 +74,18 @@ def examine(paths: Paths) -> dict[str, Any]:
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
     told, trouble = own_status(paths) if current else ({}, "")
     return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble}
+
+
+def ahead(paths: Paths) -> dict[str, Any] | None:
+    """What the next start of the service would come to, by the word of root's own program there; None where there is none that knows."""
+    if not (paths.roots_own / "raab/host/renewal/ahead.py").is_file():
+        return None
+    done = systemd.order(PYTHON, "-IS", str(paths.roots_own), "ahead", timeout=150)
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return {"problem": f"{paths.roots_own}: exit code {done.returncode}, got {done.stderr.strip()[-500:]}"}
+    return told if isinstance(told, dict) else None
 
 
 def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:

@@ -53,14 +53,14 @@ class Session:
 
     def serve(self) -> int:
         operations: dict[str, Callable[[Request], Request]] = {
-            "facts": lambda request: {"facts": facts.gather(self.paths)},
+            "facts": lambda request: {"facts": facts.gather(self.paths, closely=request.get("closely") is True)},
             "texts": lambda request: {"texts": facts.texts(self.paths)},
             "lock": self.lock,
             "release": self.release,
             "stage": self.stage,
             "activate": self.activate,
             "follow": self.follow,
-            **dict.fromkeys(("status", "service", "logs", "history", "examine", "workers", "hook", "unlock"), self.service),
+            **dict.fromkeys(("status", "service", "logs", "history", "examine", "ahead", "workers", "hook", "unlock"), self.service),
         }
         for line in iter(self.source.readline, b""):
             if line == b"\n":
