@@ -46,7 +46,7 @@ class Ahead(Struct, frozen=True):
 
 
 class HostFacts(Struct, frozen=True):
-    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the last word of the journal on each.
+    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each.
 
     `settings` is the host's own setting.yaml; `variables` are those of the running service by which its addresses are told; `taken` where
     others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone.
