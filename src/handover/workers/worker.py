@@ -44,6 +44,8 @@ STOP_LINGER = 1.0
 # and all other clients wait meanwhile.
 ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
+# Seconds by which a worker leaves before its time is over, when it is killed: so that it can still say what it has cut.
+_LAST_WORDS = 0.5
 # Seconds between looks at a socket that does not listen yet, as all do in a moment.
 _LOOK = 0.005
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
@@ -235,9 +237,10 @@ class HandoverWorker(GeventWorker):
     def _drain(self) -> None:
         """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
         begun = looked = time.monotonic()
+        limit = max(self.cfg.graceful_timeout - _LAST_WORDS, 0)
         patience = Patience()
         # The pools know of connections that were accepted a moment ago and have not had their first turn yet.
-        while any(self.pools) and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else self.cfg.graceful_timeout):
+        while any(self.pools) and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else limit):
             self.notify()
             self.tally()
             stopping = self.errand.board.stopping or self.orphaned

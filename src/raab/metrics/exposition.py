@@ -37,6 +37,9 @@ def _requests(reading: Reading) -> Iterator[str]:
         yield f"{metric}_sum{{{labels}}} {_number(series.seconds)}"
         # The buckets' sum and not the count beside them: a worker may be between the two.
         yield f"{metric}_count{{{labels}}} {_number(sum(series.buckets))}"
+    yield from _head("raab_http_responses_aborted_total", "counter", "Answers that ended too early, by who ended them.")
+    for who, count in reading.aborted.items():
+        yield f'raab_http_responses_aborted_total{{by="{who}"}} {count}'
     yield from _head("raab_http_response_bytes_total", "counter", "Bytes of answers' bodies.")
     for series in reading.series:
         yield f"raab_http_response_bytes_total{{{_labels(series.name._asdict())}}} {_number(series.bytes)}"

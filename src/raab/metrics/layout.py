@@ -1,6 +1,7 @@
 """How a slot lies on disk: `<n>.slot`, an array of doubles, and `<n>.names`, a JSON line for each series in the array's order.
 
-The first block of the array is the worker's own; each further one is a series. A worker writes to its own slot only, one aligned
+The first block of the array is no series: it holds what is counted of all of them, and of the worker that has the slot. Each further one
+is a series. A worker writes to its own slot only, one aligned
 double at a time, so that readers in other processes need no lock.
 """
 
@@ -14,8 +15,14 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # A block: count, seconds, bytes, then a count for each bound and one for what is above them all.
 COUNT, SECONDS, BYTES, BUCKETS = 0, 1, 2, 3
 BLOCK = BUCKETS + len(BOUNDS) + 1
-# The worker's own block.
-IN_FLIGHT = 0
+# The first block: requests being answered, the worker's process id, the requests that it has answered, and how many of these failed by the
+# fault of what it runs. All four are the worker's and begin anew with each; then, as lasting as the series, the answers that were cut, a
+# count for each of ABORTERS.
+IN_FLIGHT, PID, ANSWERED, FAILED, ABORTED = 0, 1, 2, 3, 4
+# Who can have cut an answer: a client that went away, the application by an error, the limit on its time, a worker that had to leave.
+ABORTERS = ("client", "application", "time limit", "worker")
+# Those that speak against what the worker runs.
+FAULTS = ("application", "time limit")
 
 # Routes are few, but a foreign application may answer with any status: beyond so many series all go into the last.
 SERIES = 500

@@ -7,11 +7,26 @@ import json
 import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from raab.metrics.layout import BLOCK, BUCKETS, BYTES, COUNT, IN_FLIGHT, SECONDS, SERIES, SLOT_BYTES, Name
+from raab.metrics.layout import (
+    ABORTED,
+    ABORTERS,
+    ANSWERED,
+    BLOCK,
+    BUCKETS,
+    BYTES,
+    COUNT,
+    FAILED,
+    IN_FLIGHT,
+    PID,
+    SECONDS,
+    SERIES,
+    SLOT_BYTES,
+    Name,
+)
 from raab.untrusted import UntrustedError, open_regular, plain
 from raab.untrusted import read as read_untrusted
 
@@ -34,30 +49,50 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """What one living worker has answered, and how much of it failed by the fault of what it runs: by a 5xx status, or cut by the
+    application or the limit on its time."""
+
+    answered: int
+    failed: int
+
+
+@dataclass(frozen=True)
 class Reading:
-    """All series, by name, and the requests being answered by the workers that live."""
+    """All series, by name; of the workers that live, the requests being answered, and the tally of each by its process id; and how many
+    answers each of ABORTERS has ended too early. A worker that has not been asked anything yet has no tally."""
 
     series: tuple[Series, ...]
     in_flight: int
+    workers: Mapping[int, Tally]
+    aborted: Mapping[str, int]
 
 
 def read(folder: Path) -> Reading:
     """The sum of all slots. An absent folder has none. Raises UntrustedError when something in it is not what a worker writes."""
     blocks: dict[Name, list[float]] = {}
     in_flight = 0.0
+    workers: dict[int, Tally] = {}
+    aborted = dict.fromkeys(ABORTERS, 0)
     for path in _slots(folder):
         with os.fdopen(open_regular(path), "rb") as slot:
             content = slot.read(SLOT_BYTES)
             alive = _alive(slot.fileno())
         values = array("d", content[: len(content) // 8 * 8])
-        in_flight += _counted(path, values[:1])[IN_FLIGHT] if values and alive else 0
+        own = _counted(path, values[:BLOCK])
+        if len(own) == BLOCK:
+            for number, who in enumerate(ABORTERS):
+                aborted[who] += int(own[ABORTED + number])
+            if alive:
+                in_flight += own[IN_FLIGHT]
+                workers[int(own[PID])] = Tally(int(own[ANSWERED]), int(own[FAILED]))
         for index, name in enumerate(names_of(path.with_suffix(".names"))):
             block = values[(index + 1) * BLOCK : (index + 2) * BLOCK]
             if len(block) == BLOCK:
                 _counted(path, block)
                 blocks[name] = [a + b for a, b in zip(blocks[name], block, strict=True)] if name in blocks else list(block)
     series = (Series(name, b[COUNT], b[SECONDS], b[BYTES], tuple(b[BUCKETS:])) for name, b in sorted(blocks.items()))
-    return Reading(tuple(series), int(in_flight))
+    return Reading(tuple(series), int(in_flight), workers, aborted)
 
 
 def _slots(folder: Path) -> list[Path]:

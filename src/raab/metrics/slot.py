@@ -10,11 +10,30 @@ import os
 from bisect import bisect_left
 from pathlib import Path
 
-from raab.metrics.layout import BLOCK, BOUNDS, BUCKETS, BYTES, COUNT, IN_FLIGHT, REST, SECONDS, SERIES, SLOT_BYTES, Name
+from raab.metrics.layout import (
+    ABORTED,
+    ABORTERS,
+    ANSWERED,
+    BLOCK,
+    BOUNDS,
+    BUCKETS,
+    BYTES,
+    COUNT,
+    FAILED,
+    FAULTS,
+    IN_FLIGHT,
+    PID,
+    REST,
+    SECONDS,
+    SERIES,
+    SLOT_BYTES,
+    Name,
+)
 from raab.metrics.reading import names_of
 from raab.untrusted import open_regular
 
 _log = logging.getLogger(__name__)
+_ABORTED = {who: ABORTED + number for number, who in enumerate(ABORTERS)}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -35,7 +54,10 @@ class Slot:
         os.ftruncate(descriptor, SLOT_BYTES)
         os.fchmod(descriptor, 0o640)
         self._values = memoryview(mmap.mmap(descriptor, SLOT_BYTES)).cast("d")
-        self._values[IN_FLIGHT] = 0.0
+        for own in (IN_FLIGHT, ANSWERED, FAILED):
+            self._values[own] = 0.0
+        # Last: whoever reads it finds this worker's numbers, and not those of the one before.
+        self._values[PID] = float(os.getpid())
         # A file of its own making, or of a worker before: not a FIFO that another one has left, which would hang every start.
         names = open_regular(folder / f"{number}.names", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._names = os.fdopen(names, "a", encoding="ascii")
@@ -51,14 +73,20 @@ class Slot:
         """It has ended."""
         self._values[IN_FLIGHT] -= 1
 
-    def observe(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
-        """Counts a request that ended: its duration in seconds, the bytes of its answer's body."""
+    def observe(self, method: str, route: str, status: int, seconds: float, sent: int, aborted: str = "") -> None:
+        """Counts a request that ended: its duration in seconds, the bytes of its answer's body, and which of ABORTERS ended it
+        too early."""
         block = self._blocks.get((method, route, status)) or self._block(method, route, status)
         values = self._values
         values[block + COUNT] += 1
         values[block + SECONDS] += seconds
         values[block + BYTES] += sent
         values[block + BUCKETS + bisect_left(BOUNDS, seconds)] += 1
+        values[ANSWERED] += 1
+        if status >= 500 or aborted in FAULTS:
+            values[FAILED] += 1
+        if aborted:
+            values[_ABORTED[aborted]] += 1
 
     def _block(self, method: str, route: str, status: int) -> int:
         # A client can make up methods without end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ _LENGTH = 100
 
 class Line(NamedTuple):
     """What is said of one request. `ended` is the time in seconds since the epoch, `seconds` how long it took, `bytes` those of the
-    body as far as it was handed over."""
+    body as they went over the wire, `aborted` who ended the answer before its end: one of metrics.layout's ABORTERS, or nobody."""
 
     ended: float
     request_id: str
@@ -27,6 +28,7 @@ class Line(NamedTuple):
     seconds: float
     bytes: int
     peer: str
+    aborted: str = ""
 
 
 class AccessLog:
@@ -37,6 +39,8 @@ class AccessLog:
         self._lines: list[Line] = []
         self._some = threading.Event()
         self._writer: threading.Thread | None = None
+        # A worker writes its lines itself, and not once more whatever it forks; nor is the thread there.
+        os.register_at_fork(after_in_child=self._forget)
 
     def write(self, line: Line) -> None:
         # Put into words later, a batch at a time: between two requests the processor has forgotten how.
@@ -50,6 +54,9 @@ class AccessLog:
                 self._writer.start()
                 atexit.register(self.flush)
             self._some.set()
+
+    def _forget(self) -> None:
+        self._lines, self._writer = [], None
 
     def flush(self) -> None:
         """Writes what has gathered."""
@@ -68,10 +75,11 @@ class AccessLog:
 
 def json_line(line: Line) -> str:
     """The line as JsonFormatter would write it. What a client sent is quoted, so that it can end neither the text nor the line."""
+    aborted = f', "aborted": "{line.aborted}"' if line.aborted else ""
     return (
         f'<6>{{"time": "{_stamp(int(line.ended))}.{int(line.ended % 1 * 1000):03}Z", "level": "INFO", "logger": "raab.access", '
         f'"request": "{line.request_id}", "method": {quoted(line.method)}, "path": {quoted(line.path)}, "route": {quoted(line.route)}, '
-        f'"status": {line.status}, "ms": {line.seconds * 1000:.2f}, "bytes": {line.bytes}, "peer": {quoted(line.peer)}}}\n'
+        f'"status": {line.status}, "ms": {line.seconds * 1000:.2f}, "bytes": {line.bytes}, "peer": {quoted(line.peer)}{aborted}}}\n'
     )
 
 
@@ -80,7 +88,8 @@ def column_line(line: Line) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(line.ended))
     # quoted() again, for its escapes: a terminal obeys what a client sends.
     request = quoted(f"{line.method} {line.path}")[1:-1]
-    return f"{clock} {line.status} {line.seconds * 1000:8.1f} ms {line.bytes:9} B  {request}  [{line.request_id}]\n"
+    aborted = f"  aborted by {line.aborted}" if line.aborted else ""
+    return f"{clock} {line.status} {line.seconds * 1000:8.1f} ms {line.bytes:9} B  {request}{aborted}  [{line.request_id}]\n"
 
 
 _cached_stamp: tuple[int, str] = (-1, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import time
 from typing import Any, Protocol
@@ -15,11 +16,16 @@ _log = logging.getLogger(__name__)
 
 
 class Timed(Protocol):
-    """A request under way: `touched` is when something happened last, `sending` tells that the application is done."""
+    """A request under way: `touched` is when something happened last, `sending` tells that the application is done, `ended_by` who has
+    ended it."""
 
     environ: WSGIEnvironment
     touched: float
     sending: bool
+    ended_by: str
+
+    def abandon(self) -> None:
+        """The worker ends."""
 
 
 class Deadlines:
@@ -34,6 +40,8 @@ class Deadlines:
         self._gevent = gevent
         self._flying: dict[Timed, Any] = {}
         self._watching = False
+        # What a worker has under way is not under way in what it forks.
+        os.register_at_fork(after_in_child=self._flying.clear)
 
     def enter(self, exchange: Timed) -> None:
         """Called in the greenlet that serves the request."""
@@ -44,6 +52,10 @@ class Deadlines:
 
     def leave(self, exchange: Timed) -> None:
         self._flying.pop(exchange, None)
+
+    def flying(self) -> tuple[Timed, ...]:
+        """All that are under way in this process."""
+        return tuple(self._flying)
 
     def _watch(self) -> None:
         while True:
@@ -57,7 +69,7 @@ class Deadlines:
         greenlet = self._flying.pop(exchange, None)
         if greenlet is None or exchange.touched >= time.perf_counter() - self.seconds:
             return
-        environ = exchange.environ
+        environ, exchange.ended_by = exchange.environ, "time limit"
         _log.warning("request ended after %s s: %s %s", self.seconds, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
         # An answer that has begun can only be cut off. The server takes this for a client that has left, and adds nothing to it.
         greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else self._refusal(environ))

@@ -3,6 +3,7 @@ by each request."""
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterable
 
 from raab.metrics.slot import LazySlot
@@ -35,6 +36,7 @@ class Edge:
         )
         self.hosts = Hosts(settings.security.hosts, settings.server.public_health)
         self.max_body = settings.limits.body
+        atexit.register(self.abandon)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = Exchange(self.rules, environ, start_response)
@@ -47,11 +49,17 @@ class Edge:
             exchange.sending = True
         except Refusal as refusal:
             exchange.refuse(refusal)
-        except BaseException:
-            # gunicorn, or the development server, answers 500 and logs the traceback.
-            exchange.close()
-            raise
+        except BaseException as error:
+            exchange.fail(error)
         return exchange
+
+    def abandon(self) -> None:
+        """The process ends: what is still under way has its line and its count, too."""
+        if self.rules.deadlines is not None:
+            for exchange in self.rules.deadlines.flying():
+                exchange.abandon()
+        if self.rules.access is not None:
+            self.rules.access.flush()
 
     def limit(self, environ: WSGIEnvironment) -> None:
         """Raises Refusal for a body that is too large, at once where its length is told, else when it has come in too far.

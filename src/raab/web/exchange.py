@@ -44,11 +44,16 @@ class Exchange:
     """One request and its response: the iterable that the server gets, which thereby learns when the response is over.
 
     `touched` is when something happened last, as far as the time limit is concerned; `sending` tells that the application is done.
+    `begun`: a part of the answer has been given to the server; `whole`: all of it has; `failed`: the application has raised instead.
+    `ended_by`: one of metrics.layout's ABORTERS that has ended it, as far as that is known before its end.
     """
 
     __slots__ = (
+        "begun",
         "body",
+        "ended_by",
         "environ",
+        "failed",
         "id",
         "peer",
         "proof",
@@ -60,6 +65,7 @@ class Exchange:
         "started",
         "status",
         "touched",
+        "whole",
     )
 
     def __init__(self, rules: Rules, environ: WSGIEnvironment, start_response: StartResponse) -> None:
@@ -68,6 +74,7 @@ class Exchange:
         self.body: Iterable[bytes] = ()
         # No status yet: nobody has started an answer.
         self.status, self.sent, self.sending = 0, 0, False
+        self.begun, self.whole, self.failed, self.ended_by = False, False, False, ""
         peer = environ.get("REMOTE_ADDR", "")
         # Asked for by raab itself on the host, before anything is believed about whom a proxy speaks for.
         self.proof = (
@@ -117,33 +124,76 @@ class Exchange:
         self.start(status, headers, sys.exc_info() if self.status else None)
         self.body, self.sending = (body,), True
 
+    def fail(self, error: BaseException) -> None:
+        """The application has raised instead of answering. The server is to find out where it does with an answer that fails while it is
+        made: so there is one way to answer 500 and to log the traceback, and it has been gone when `close` is called."""
+        self.body, self.sending = raising(error), True
+
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self.body:
-            # In one piece, a large answer would have to be taken within the time limit as a whole.
-            for piece in (chunk,) if len(chunk) <= _PIECE else pieces(chunk):
-                self.sent += len(piece)
-                yield piece
-                # The client has taken it, so it is alive.
-                self.touched = time.perf_counter()
+        try:
+            for chunk in self.body:
+                # In one piece, a large answer would have to be taken within the time limit as a whole.
+                for piece in (chunk,) if len(chunk) <= _PIECE else pieces(chunk):
+                    self.begun = True
+                    yield piece
+                    # The client has taken it, so it is alive.
+                    self.sent += len(piece)
+                    self.touched = time.perf_counter()
+            self.whole = True
+        except GeneratorExit:
+            # The server asks for no more, since nobody takes it.
+            raise
+        except BaseException:
+            self.failed = True
+            raise
 
     def close(self) -> None:
         """Called by the server when the response is sent, or its client is gone."""
-        rules, environ = self.rules, self.environ
-        if rules.deadlines is not None:
-            rules.deadlines.leave(self)
+        if self.rules.deadlines is not None:
+            self.rules.deadlines.leave(self)
         close = getattr(self.body, "close", None)
         try:
             if close is not None:
                 close()
         finally:
-            seconds = time.perf_counter() - self.started
-            method, route, status = environ.get("REQUEST_METHOD", ""), environ.get("raab.route", ""), self.status or 500
-            if self.slot is not None:
-                self.slot.leave()
-                self.slot.observe(method, route, status, seconds, self.sent)
-            if rules.access is not None and CHECK not in environ:
-                path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-                rules.access.write(Line(time.time(), self.id, method, path, route, status, seconds, self.sent, self.peer))
+            self.record(*self._outcome())
+
+    def abandon(self) -> None:
+        """The worker ends, and with it all that it has under way."""
+        status, sent, _ = self._outcome()
+        self.record(status, sent, "worker")
+
+    def record(self, status: int, sent: int, aborted: str) -> None:
+        """Counts the request, and writes its line."""
+        rules, environ = self.rules, self.environ
+        seconds = time.perf_counter() - self.started
+        method, route = environ.get("REQUEST_METHOD", ""), environ.get("raab.route", "")
+        if self.slot is not None:
+            self.slot.leave()
+            self.slot.observe(method, route, status, seconds, sent, aborted)
+        if rules.access is not None and CHECK not in environ:
+            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+            rules.access.write(Line(time.time(), self.id, method, path, route, status, seconds, sent, self.peer, aborted))
+
+    def _outcome(self) -> tuple[int, int, str]:
+        """Status and bytes of the body as they went over the wire, and who ended the answer before its end, or nobody.
+
+        A server that knows tells (http1.answer); any other one sends what it is given, and 500 where nothing was given before the error.
+        """
+        answer = self.environ.get("http1.answer")
+        if answer is not None:
+            status, sent, aborted = answer.status, answer.sent, answer.aborted or ""
+        elif self.failed and not self.begun:
+            status, sent, aborted = 500, 0, ""
+        else:
+            status, sent, aborted = self.status or 500, self.sent, "" if self.whole else "application" if self.failed else "client"
+        return status, sent, (self.ended_by or aborted) if aborted else ""
+
+
+def raising(error: BaseException) -> Iterator[bytes]:
+    """A body that cannot be made."""
+    raise error
+    yield b""
 
 
 def pieces(chunk: bytes) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import pytest
 
 from raab.metrics.exposition import Sample, render
 from raab.metrics.layout import BOUNDS, SERIES, Name
-from raab.metrics.reading import read
+from raab.metrics.reading import Tally, read
 from raab.metrics.slot import LazySlot, Slot
 
 FORK = multiprocessing.get_context("fork")
@@ -124,6 +124,19 @@ def test_a_reader_sees_no_half_written_name(tmp_path: Path) -> None:
     assert [series.name.route for series in read(tmp_path).series] == ["/"]
 
 
+def test_what_speaks_against_a_worker_is_told_of_it_alone(tmp_path: Path) -> None:
+    """Its errors, and the answers that it, or the limit on its time, cut; not what clients do, nor what the worker before it did."""
+    run(tmp_path, 100)
+    assert read(tmp_path).workers == {}
+    slot = Slot(tmp_path)
+    for status, aborted in ((200, ""), (404, ""), (503, ""), (200, "client"), (200, "application"), (200, "time limit")):
+        slot.observe("GET", "/", status, 0.1, 5, aborted)
+    reading = read(tmp_path)
+    assert reading.workers == {os.getpid(): Tally(6, 3)}
+    assert reading.aborted == {"client": 1, "application": 1, "time limit": 1, "worker": 0}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_prometheus_can_read_it(tmp_path: Path) -> None:
     """Its own parser, labels that need escaping included."""
     parser = pytest.importorskip("prometheus_client.parser")
@@ -132,7 +145,7 @@ def test_prometheus_can_read_it(tmp_path: Path) -> None:
     slot.observe("GET", '/a"b\\c\nd', 200, 0.02, 7)
     text = render(read(tmp_path), [Sample("raab_workers", "gauge", "Workers.", (({"phase": "serving"}, 2), ({"phase": "x"}, 0.5)))])
     families = {family.name: family for family in parser.text_string_to_metric_families(text)}
-    http = {f"raab_http_{name}" for name in ("requests_in_flight", "request_duration_seconds", "response_bytes")}
+    http = {f"raab_http_{name}" for name in ("requests_in_flight", "request_duration_seconds", "response_bytes", "responses_aborted")}
     assert set(families) == http | {"raab_workers"}
     duration = families["raab_http_request_duration_seconds"]
     assert duration.type == "histogram"

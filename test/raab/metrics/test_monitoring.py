@@ -37,7 +37,7 @@ STATUS = {
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(samples, "document", lambda seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
-    return render(Reading((series,), 0), samples.service())
+    return render(Reading((series,), 0, {}, {}), samples.service())
 
 
 def test_workers_are_told_by_phase(exposed: str) -> None:

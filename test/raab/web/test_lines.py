@@ -1,0 +1,192 @@
+"""What the access line and the counters say of an answer, beside what went over the wire: raab as its unit starts it, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raab.metrics.reading import Reading, read
+
+ROOT = Path(__file__).resolve().parents[3]
+VIEWS = """
+import time
+from flask import Blueprint, Response
+blueprint = Blueprint('shop', __name__)
+@blueprint.get('/whole')
+def whole(): return Response(iter([b'abc', b'de']))
+def early():
+    raise ValueError('early')
+    yield b''
+@blueprint.get('/early')
+def raises_early(): return Response(early())
+def late():
+    yield b'x' * 1000
+    raise ValueError('late')
+@blueprint.get('/late')
+def raises_late(): return Response(late())
+@blueprint.get('/declared')
+def declared(): return Response(late(), headers={'Content-Length': '5000'})
+def stalling():
+    yield b'x' * 1000
+    time.sleep(30)
+@blueprint.get('/stall')
+def stall(): return Response(stalling())
+@blueprint.get('/big')
+def big(): return Response(b'z' * 65536 for _ in range(2000))
+def dripping():
+    while True:
+        yield b'x' * 1000
+        time.sleep(0.1)
+@blueprint.get('/endless')
+def endless(): return Response(dripping())
+"""
+LEGACY = """
+def application(environ, start_response):
+    start_response('200 OK', [])
+    raise ValueError('after start_response')
+"""
+
+
+class Service:
+    """One worker of raab."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = ("127.0.0.1", free.getsockname()[1])
+        for name, text in (("shop/__init__.py", ""), ("shop/v/__init__.py", VIEWS), ("legacy.py", LEGACY)):
+            (folder / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "src" / name).write_text(text)
+        environ = {
+            **os.environ, "RAAB_ENVIRONMENT": "production", "RUNTIME_DIRECTORY": str(folder), "PYTHONPATH": str(folder / "src"),
+            "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application'}",
+            "RAAB_SERVER__BIND": f"127.0.0.1:{self.address[1]}", "RAAB_SERVER__WORKERS": "1", "RAAB_LIMITS__REQUEST": "2",
+            "RAAB_SERVER__GRACEFUL_TIMEOUT": "2", "RAAB_SERVER__LINGER": "0",
+        }  # fmt: skip
+        self.folder, self.log = folder, folder / "log"
+        command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
+        with self.log.open("wb") as stream:
+            self.process = subprocess.Popen(command, cwd="/", env=environ, stderr=stream)
+        until(lambda: self.whole(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+
+    def connect(self, path: str) -> socket.socket:
+        client = socket.create_connection(self.address, timeout=15)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return client
+
+    def whole(self, data: bytes) -> bytes:
+        with socket.create_connection(self.address, timeout=15) as client:
+            client.sendall(data)
+            return read_all(client)
+
+    def get(self, path: str) -> bytes:
+        with self.connect(path) as client:
+            return read_all(client)
+
+    def lines(self, path: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in re.findall(r"^<6>(\{.*raab\.access.*\})$", self.log.read_text(), re.MULTILINE)]
+        return [line for line in found if line["path"] == path]
+
+    def line(self, path: str) -> dict[str, Any]:
+        """The one of the last request for it."""
+        until(lambda: self.lines(path))
+        time.sleep(0.2)
+        (line,) = self.lines(path)
+        return line
+
+    def counted(self) -> Reading:
+        return read(self.folder / "metrics")
+
+    def statuses(self, route: str) -> dict[int, int]:
+        return {series.name.status: int(series.count) for series in self.counted().series if series.name.route == route}
+
+
+def read_all(client: socket.socket) -> bytes:
+    data = b""
+    try:
+        while part := client.recv(65536):
+            data += part
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def until(reached: Callable[[], object], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if reached():
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("not reached")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    running = Service(tmp_path)
+    try:
+        yield running
+    finally:
+        running.process.send_signal(signal.SIGTERM)
+        running.process.wait(20)
+
+
+def test_lines_and_counters_say_what_went_over_the_wire(service: Service) -> None:
+    """A stream that raises before its first byte is a 500 and no 200; one cut in the middle says by whom; bytes are those sent."""
+    assert service.get("/whole").startswith(b"HTTP/1.1 200 ")
+    assert told(service.line("/whole")) == (200, 5, None)
+
+    for path in ("/early", "/legacy/x"):
+        assert service.get(path).startswith(b"HTTP/1.1 500 ")
+        line = service.line(path)
+        assert (line["status"], line.get("aborted")) == (500, None)
+    assert service.statuses("/early") == service.statuses("/legacy/*") == {500: 1}
+
+    for path in ("/late", "/declared"):
+        assert b"0\r\n\r\n" not in service.get(path)[-5:]
+        assert told(service.line(path)) == (200, 1000, "application")
+
+    assert b"x" * 1000 in service.get("/stall")
+    assert told(service.line("/stall")) == (200, 1000, "time limit")
+
+    with service.connect("/big") as client:
+        client.recv(65536)
+    line = service.line("/big")
+    assert (line["status"], line["aborted"]) == (200, "client")
+    assert line["bytes"] < 2000 * 65536
+
+    reading = service.counted()
+    (tally,) = reading.workers.values()
+    # /early, /legacy, /late, /declared, /stall; what a client does is no fault of the application's.
+    assert tally.failed == 5
+    assert reading.aborted == {"client": 1, "application": 2, "time limit": 1, "worker": 0}
+    assert reading.in_flight == 0
+
+
+def test_what_a_worker_leaves_behind_has_its_line(service: Service) -> None:
+    """An answer without end outlives no worker that has to leave: it is said who cut it, and it counts against nobody."""
+    with service.connect("/endless") as client:
+        client.recv(65536)
+        service.process.send_signal(signal.SIGTERM)
+        read_all(client)
+    service.process.wait(20)
+    status, sent, aborted = told(service.line("/endless"))
+    assert (status, aborted) == (200, "worker")
+    assert sent >= 1000
+    assert service.counted().aborted["worker"] == 1
+
+
+def told(line: dict[str, Any]) -> tuple[int, int, str | None]:
+    return line["status"], line["bytes"], line.get("aborted")
