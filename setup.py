@@ -43,7 +43,7 @@ class SameSdist(sdist):
 
 
 class SameWheel(bdist_wheel):
-    """A wheel of what is in src now, with one mode for all files; its times already follow SOURCE_DATE_EPOCH."""
+    """A wheel of what is in src now, each file as executable as it is there; its times already follow SOURCE_DATE_EPOCH."""
 
     def run(self):
         # setuptools builds on top of what an earlier build left: a module deleted since would come back.
@@ -54,7 +54,9 @@ class SameWheel(bdist_wheel):
             entries = [(entry, old.read(entry)) for entry in old.infolist()]
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
             for entry, content in entries:
-                entry.external_attr = (0o100644 & 0xFFFF) << 16
+                source = Path("src", entry.filename)
+                runs = source.is_file() and source.stat().st_mode & 0o100
+                entry.external_attr = (0o100755 if runs else 0o100644) << 16
                 new.writestr(entry, content)
 
 
@@ -65,8 +67,8 @@ setup(
     python_requires=">=3.10",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    # A module's templates and static files lie in its package; without this the wheel would lack what the checkout has.
-    package_data={"": ["*.yaml", "py.typed", "templates/**/*", "static/**/*"], "raab": ["config/*.yaml"]},
+    # Whatever lies beside a module is in the wheel as it is in the checkout: MANIFEST.in says for both, wheel and sdist, what is not.
+    include_package_data=True,
     install_requires=[
         "flask>=3.1",
         # These two are bounded above, as src/handover overrides what they do not document: test/handover/contract.txt is read again
@@ -79,7 +81,7 @@ setup(
         "pyyaml>=6.0.2",
     ],
     extras_require={
-        "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "rich>=14", "uv>=0.8"],
+        "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
         "test": ["hypothesis>=6.130", "mypy>=1.16", "prometheus-client>=0.22", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
     },
     entry_points={"console_scripts": ["raab = raab.host.command.cli:main"]},

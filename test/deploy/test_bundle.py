@@ -2,47 +2,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from raab.deploy import bundle
 from raab.errors import RaabError
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def git(root: Path, *words: str) -> None:
-    command = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words)
-    subprocess.run(
-        command, cwd=root, check=True, capture_output=True, env={"GIT_COMMITTER_DATE": "2026-11-22T06:15:00Z", "PATH": "/usr/bin:/bin"}
-    )
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A small project of the same shape, committed."""
-    root = tmp_path / "tree"
-    for name, text in {
-        "src/raab/__init__.py": "",
-        "src/handover/__init__.py": "",
-        "systemd/raab.service": "[Service]\n",
-        "wsgi.py": "application = None\n",
-        "gunicorn.py": "",
-        "requirements.lock": "",
-        ".gitignore": "/build/\n__pycache__/\n",
-    }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    for name in ("setup.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, root)
-    git(root, "init", "-q")
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "-m", "first")
-    return root
 
 
 def test_a_clean_tree_is_named_by_its_commit_and_built_once(tree: Path) -> None:
@@ -76,7 +44,7 @@ def test_the_same_commit_elsewhere_is_the_same_bytes(tree: Path, tmp_path: Path)
     assert bundle.build(tree).file.read_bytes() == bundle.build(copy).file.read_bytes()
 
 
-def test_what_differs_from_the_commit_is_marked(tree: Path) -> None:
+def test_what_differs_from_the_commit_is_marked(tree: Path, git: Any) -> None:
     """A changed file, and one that git does not know; committing the same content takes the mark away."""
     (tree / "src/raab/new.py").write_text("x = 1\n")
     dirty = bundle.build(tree)
@@ -108,3 +76,110 @@ def test_a_project_that_is_none_or_does_not_build(tree: Path, tmp_path: Path) ->
     (tree / "setup.py").write_text("raise SystemExit('no such version')\n")
     with pytest.raises(RaabError, match="no such version"):
         bundle.build(tree)
+
+
+def wheel(made: bundle.Bundle) -> zipfile.ZipFile:
+    return zipfile.ZipFile(next(part.path for part in made.parts if part.name.endswith(".whl")))
+
+
+def test_the_wheel_has_all_that_the_checkout_has(tree: Path, git: Any) -> None:
+    """Data beside a module, a folder without __init__.py, a linked folder, dotfiles, what can be run: by the same names, as executable."""
+    for name, text in {
+        "src/raab/schema.sql": "create table x;\n",
+        "src/raab/loose/deep/view.py": "x = 1\n",
+        "src/raab/loose/data.json": "{}",
+        "src/raab/static/.well-known/security.txt": "me",
+        "src/raab/static/.hidden": "h",
+        "src/raab/tool.sh": "#!/bin/sh\n",
+        "src/raab/script.py": "#!/usr/bin/env python3\n",
+        "shared/theme/a.css": "a {}",
+        "shared/theme/.b.css": "b {}",
+    }.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    (tree / "src/raab/static/theme").symlink_to("../../../shared/theme")
+    (tree / "src/raab/static/one.css").symlink_to("../../../shared/theme/a.css")
+    for name in ("tool.sh", "script.py"):
+        (tree / "src/raab" / name).chmod(0o755)
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "second")
+    made = bundle.build(tree)
+    assert not made.dirty
+    with wheel(made) as archive:
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist() if ".dist-info/" not in entry.filename}
+        assert archive.read("raab/static/theme/a.css") == archive.read("raab/static/one.css") == b"a {}"
+        record = {line.split(",")[0] for line in archive.read(f"raab-{made.version}.dist-info/RECORD").decode().splitlines()}
+    assert modes.keys() == {
+        *("raab/__init__.py", "handover/__init__.py", "raab/schema.sql", "raab/loose/deep/view.py", "raab/loose/data.json"),
+        *("raab/static/.well-known/security.txt", "raab/static/.hidden", "raab/static/theme/a.css", "raab/static/theme/.b.css"),
+        *("raab/static/one.css", "raab/tool.sh", "raab/script.py"),
+    }
+    assert modes.keys() < record
+    assert {name for name, mode in modes.items() if mode == 0o755} == {"raab/tool.sh", "raab/script.py"}
+    assert set(modes.values()) == {0o755, 0o644}
+
+
+def test_what_manifest_in_excludes_is_in_neither(tree: Path) -> None:
+    """It steers the wheel as it does the sdist, and the comparison does not bring it back."""
+    (tree / "src/raab/notes.txt").write_text("")
+    (tree / "src/raab/draft").mkdir()
+    (tree / "src/raab/draft/page.html").write_text("")
+    (tree / "MANIFEST.in").write_text("graft src/raab\nglobal-exclude *.txt\nprune src/raab/draft\n")
+    with wheel(bundle.build(tree)) as archive:
+        assert not [name for name in archive.namelist() if name.startswith(("raab/notes", "raab/draft"))]
+
+
+def test_a_package_that_setup_py_does_not_know_is_refused_by_name(tree: Path) -> None:
+    """The checkout imports it, and the host would not."""
+    (tree / "src/other").mkdir()
+    (tree / "src/other/data.json").write_text("{}")
+    with pytest.raises(RaabError, match=r"no place for what the checkout has, got src/other/data\.json\nhint: name its package"):
+        raise_whole(tree)
+    (tree / "MANIFEST.in").write_text("graft src/raab\nprune src/other\n")
+    bundle.build(tree)
+
+
+def raise_whole(tree: Path) -> None:
+    try:
+        bundle.build(tree)
+    except RaabError as error:
+        raise RaabError(str(error)) from error
+
+
+def test_one_commit_has_one_id_however_it_came_about(tree: Path, git: Any, tmp_path: Path) -> None:
+    """A commit that changes no file of the release is another one, also where the one before was built already."""
+    bundle.build(tree)
+    (tree / "readme.md").write_text("words")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "words", "--date", "2026-11-23T06:15:00Z")
+    git(tmp_path, "clone", "-q", str(tree), "clone")
+    here, there = bundle.build(tree), bundle.build(tmp_path / "clone")
+    assert (here.id, here.commit, here.file.read_bytes()) == (there.id, there.commit, there.file.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "parts/wsgi.py", "*.tar"])
+def test_a_damaged_bundle_is_made_anew(tree: Path, name: str) -> None:
+    """A power loss leaves empty files."""
+    first = bundle.build(tree)
+    next(first.file.parent.glob(name)).write_text("")
+    again = bundle.build(tree)
+    assert (again.manifest, again.parts) == (first.manifest, first.parts)
+    assert (again.file.parent / "parts/wsgi.py").read_text() == "application = None\n"
+
+
+def test_a_checkout_that_cannot_be_written_is_said(tree: Path) -> None:
+    (tree / "build").write_text("a file")
+    with pytest.raises(RaabError, match="cannot be written below"):
+        bundle.build(tree)
+
+
+def test_what_git_ignores_is_named(tree: Path) -> None:
+    """It is in the checkout and will be on no host."""
+    (tree / "src/raab/local.db").write_text("")
+    (tree / "src/raab/__pycache__").mkdir()
+    (tree / "src/raab/__pycache__/x.pyc").write_text("")
+    made = bundle.build(tree)
+    assert made.notes == ("not in the release, since git ignores it: src/raab/local.db",)
+    assert not made.dirty
+    with wheel(made) as archive:
+        assert "raab/local.db" not in archive.namelist()

@@ -18,10 +18,18 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab.deploy.tree import Origin, ask_git, content_hash, inputs
+from raab.deploy import exitcodes, lockfile, packing
+from raab.deploy.tree import Input, Tree, content_hash, look
 from raab.errors import RaabError
 
-CARRIED = ("requirements.lock", "wsgi.py", "gunicorn.py")
+LOCK = "requirements.lock"
+CARRIED = (LOCK, "wsgi.py", "gunicorn.py")
+# Of how a bundle is made: one of another number is made anew.
+FORMAT = 2
+# So many files are named where there may be thousands.
+NAMED = 5
+# The first moment that a zip file can name (1980-01-01).
+EARLIEST = 315532800
 
 
 class Part(Struct, frozen=True):
@@ -40,7 +48,7 @@ class Part(Struct, frozen=True):
 
 class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
-    packaged setting.yaml."""
+    packaged setting.yaml; `ignored` are files below src that are in no release, since git ignores them."""
 
     id: str
     version: str
@@ -51,48 +59,86 @@ class Bundle(Struct, frozen=True):
     manifest: str
     file: Path
     settings: str = ""
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether it is something else than its commit."""
+        return self.id.endswith("-dirty")
 
     @property
     def size(self) -> int:
         return sum(part.size for part in self.parts)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a deployer should know of it before it is sent."""
+        if not self.ignored:
+            return ()
+        more = f" and {len(self.ignored) - NAMED} more" if len(self.ignored) > NAMED else ""
+        return (f"not in the release, since git ignores it: {', '.join(self.ignored[:NAMED])}{more}",)
+
+    @property
+    def wheel(self) -> Path:
+        """The app itself."""
+        return next(part.path for part in self.parts if part.name.endswith(".whl"))
+
+    def manifest_with(self, wheels: tuple[Part, ...]) -> str:
+        """The manifest of a release with the dependencies that one kind of host has: hosts install what it names, by its SHA-256."""
+        named = [{"name": part.path.name, "sha256": part.sha256} for part in wheels]
+        return json.dumps({**json.loads(self.manifest), "wheels": named}, indent=1) + "\n"
+
     def texts(self) -> dict[str, str]:
         """Its lock and its packaged settings, by the names of their files: what raab.host.session.facts tells of a running release."""
         paths = {part.name: part.path for part in self.parts}
-        wheel = next(path for name, path in paths.items() if name.endswith(".whl"))
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(self.wheel) as archive:
             inside = [name for name in archive.namelist() if re.fullmatch(r"raab/config/\w+\.yaml", name)]
             settings = {name.rpartition("/")[2]: archive.read(name).decode() for name in inside}
-        return {"requirements.lock": paths["requirements.lock"].read_text(), **settings}
+        return {LOCK: paths[LOCK].read_text(), **settings}
 
 
 def build(root: Path) -> Bundle:
-    """The bundle of the tree at `root`; the same content, built before, is only read. Raises RaabError when it does not build."""
-    files = inputs(root)
-    content = content_hash(root, files)
-    origin = ask_git(root, files)
-    home = root / "build" / "raab" / "bundles" / (content[:16] + ("-dirty" if origin.dirty else ""))
-    if not (home / "manifest.json").exists():
-        make(root, files, content, origin, home)
-    return read(home)
+    """The bundle of the tree at `root`; the same content of the same commit, built before, is only read.
+
+    Raises RaabError when it does not build, or when there are files that it cannot carry.
+    """
+    tree = look(root)
+    name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}" + ("-dirty" if tree.dirty else "")
+    home = root / "build" / "raab" / "bundles" / name
+    try:
+        made = read(home)
+        if made is None:
+            make(root, tree, home)
+            made = read(home)
+    except OSError as error:
+        problem = f"bundle: it cannot be written below {root / 'build'}, got: {error.strerror or error}"
+        raise RaabError(problem, "raab needs that folder for itself", exitcodes.BAD_INPUT) from error
+    assert made is not None
+    return replace(made, ignored=tree.ignored)
 
 
-def make(root: Path, files: tuple[Path, ...], content: str, origin: Origin, home: Path) -> None:
+def make(root: Path, tree: Tree, home: Path) -> None:
     """Build into a directory beside `home` and rename it, so that a half-made bundle is never read."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="making-") as temporary:
         made = Path(temporary) / "made"
         parts_home = made / "parts"
         parts_home.mkdir(parents=True)
-        wheel = build_wheel(root, files, Path(temporary) / "tree", origin.commit_time)
+        files = copies(tree, Path(temporary) / "tree")
+        wheel = build_wheel(Path(temporary) / "tree", tree.time)
+        by_name = {one.name: one for one in files}
+        packing.complete(wheel, files, by_name["MANIFEST.in"].path.read_text() if "MANIFEST.in" in by_name else "")
         parts = [Part.of(Path(shutil.copy(wheel, parts_home)))]
-        for path in files:
-            name = str(path.relative_to(root))
-            if name in CARRIED or name.startswith("systemd/"):
-                target = parts_home / name
+        for one in files:
+            if one.name in CARRIED or one.name.startswith("systemd/"):
+                target = parts_home / one.name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                parts.append(Part.of(Path(shutil.copyfile(path, target)), name))
-        text = manifest_text(content, origin, wheel.name.split("-")[1], parts)
+                if one.name == LOCK:
+                    write_lock(one.path, target)
+                else:
+                    shutil.copyfile(one.path, target)
+                parts.append(Part.of(target, one.name))
+        text = manifest_text(tree, wheel.name.split("-")[1], parts)
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.
         (made / "manifest.json").write_text(text)
@@ -101,14 +147,31 @@ def make(root: Path, files: tuple[Path, ...], content: str, origin: Origin, home
         made.rename(home)
 
 
-def build_wheel(root: Path, files: tuple[Path, ...], tree: Path, epoch: int) -> Path:
-    """Build from a copy of the inputs alone: what else lies in the checkout, such as an old build/lib, must not get in."""
-    for path in files:
-        target = tree / path.relative_to(root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+def write_lock(lock: Path, target: Path) -> None:
+    """The lock as hosts get it. Raises RaabError for one that cannot be honoured."""
+    lockfile.read(lock)
+    target.write_text(lockfile.for_hosts(lockfile.text_of(lock)), newline="")
+
+
+def copies(tree: Tree, target: Path) -> tuple[Input, ...]:
+    """Copy the inputs alone: what else lies in the checkout, such as an old build/lib, must not get in. Raises RaabError when the tree is
+    edited meanwhile."""
+    made = []
+    for one in tree.files:
+        path = target / one.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(one.path, path)
+        path.chmod(0o755 if one.executable else 0o644)
+        made.append(Input(one.name, path, one.executable))
+    if content_hash(tuple(made)) != tree.content:
+        raise RaabError("bundle: the tree was changed while it was read", "save all files, then deploy again", exitcodes.BAD_INPUT)
+    return tuple(made)
+
+
+def build_wheel(tree: Path, time: int) -> Path:
+    """`time` is what all files in it are dated, in seconds since the epoch."""
     command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tree.parent / "dist"), str(tree))
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(epoch), "HOME": str(tree.parent)}
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(max(time, EARLIEST)), "HOME": str(tree.parent)}
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
     if done.returncode:
         raise RaabError(
@@ -117,14 +180,14 @@ def build_wheel(root: Path, files: tuple[Path, ...], tree: Path, epoch: int) -> 
     return next((tree.parent / "dist").glob("*.whl"))
 
 
-def manifest_text(content: str, origin: Origin, version: str, parts: list[Part]) -> str:
-    time = datetime.fromtimestamp(origin.commit_time, timezone.utc)
+def manifest_text(tree: Tree, version: str, parts: list[Part]) -> str:
+    time = datetime.fromtimestamp(tree.time, timezone.utc)
     manifest = {
-        "id": f"{time:%Y%m%dT%H%M%SZ}-{content[:7]}" + ("-dirty" if origin.dirty else ""),
+        "id": f"{time:%Y%m%dT%H%M%SZ}-{tree.content[:7]}" + ("-dirty" if tree.dirty else ""),
         "version": version,
-        "commit": origin.commit,
-        "content": content,
-        "lock": next(part.sha256 for part in parts if part.name == "requirements.lock"),
+        "commit": tree.commit,
+        "content": tree.content,
+        "lock": next(part.sha256 for part in parts if part.name == LOCK),
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
     return json.dumps(manifest, indent=1) + "\n"
@@ -139,18 +202,16 @@ def write_tar(target: Path, manifest: str, parts: list[Part]) -> None:
             tar.addfile(member, io.BytesIO(content))
 
 
-def read(home: Path) -> Bundle:
-    text = (home / "manifest.json").read_text()
-    manifest = json.loads(text)
-    parts = tuple(Part(part["name"], part["sha256"], part["size"], home / "parts" / part["name"]) for part in manifest["parts"])
-    bundle = Bundle(
-        manifest["id"],
-        manifest["version"],
-        manifest["commit"],
-        manifest["content"],
-        manifest["lock"],
-        parts,
-        text,
-        home / f"{manifest['id']}.tar",
-    )
-    return replace(bundle, settings=bundle.texts().get("setting.yaml", ""))
+def read(home: Path) -> Bundle | None:
+    """A bundle that was made before; None where there is none, or what is there is damaged."""
+    try:
+        text = (home / "manifest.json").read_text()
+        manifest = json.loads(text)
+        parts = tuple(Part(part["name"], part["sha256"], part["size"], home / "parts" / part["name"]) for part in manifest["parts"])
+        file = home / f"{manifest['id']}.tar"
+        whole = all(part.path.stat().st_size == part.size for part in (*parts, Part("", "", file.stat().st_size, file)))
+        named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
+        bundle = Bundle(*named, parts, text, file)
+        return replace(bundle, settings=bundle.texts().get("setting.yaml", "")) if whole else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None

@@ -51,6 +51,9 @@ class Operation(Struct, frozen=True):
             # The hosts are asked while the bundle is built; neither needs the other yet.
             asking = pool.submit(runner.facts)
             bundle = build(self.root)
+            if not only_plan:
+                for note in bundle.notes:
+                    self.progress("", note)
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
                 facts = runner.ahead(facts) if only_plan else facts
@@ -59,12 +62,12 @@ class Operation(Struct, frozen=True):
                 facts = {**facts, **runner.closely(name for name, host in facts.items() if addresses.taken(bundle.settings, host))}
                 return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told, restart)
 
-            return self.carry_out(runner, "deploy", bundle.id, bundle.manifest, asking.result(), planner, only_plan)
+            return self.carry_out(runner, "deploy", bundle.id, asking.result(), planner, only_plan)
 
     def differences(self, runner: Runner, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[str, tuple[str, ...]]:
         """What the bundle changes on each host that runs something else, for people."""
+        from raab.deploy.checkout import titles
         from raab.deploy.differences import between
-        from raab.deploy.tree import titles
 
         new = bundle.texts()
         running = {name: release for name, host in facts.items() if (release := host.release(host.current))}
@@ -81,14 +84,13 @@ class Operation(Struct, frozen=True):
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
                 return plan_rollback(self.environment, runner.ahead(facts) if only_plan else facts, to)
 
-            return self.carry_out(runner, "rollback", to, "", runner.facts(), planner, only_plan)
+            return self.carry_out(runner, "rollback", to, runner.facts(), planner, only_plan)
 
     def carry_out(
         self,
         runner: Runner,
         action: str,
         release: str,
-        manifest: str,
         facts: Outcome[HostFacts],
         planner: Planner,
         only_plan: ShowPlan | None,
@@ -108,7 +110,7 @@ class Operation(Struct, frozen=True):
         planned = planner({**facts.done, **locked})
         if not self.worth_it(facts, planned):
             return self.report(action, release, facts, planned, {})
-        staged = runner.stage(planned, manifest)
+        staged = runner.stage(planned)
         if staged.failed:
             plans = {host.host.name: host for host in planned.hosts}
             reports = {name: told(plans[name], result_of(error), error) for name, error in staged.failed.items()}

@@ -28,18 +28,20 @@ MARGIN = 64 * MIB
 
 
 class Supplies(Struct, frozen=True):
-    """What a host's platform needs beside the bundle: the dependencies' wheels and uv; or why they cannot be had."""
+    """What a host's platform needs beside the bundle: the dependencies' wheels and uv; or why they cannot be had. `notes` are for
+    people."""
 
     wheels: tuple[Part, ...] = ()
     uv: Part | None = None
     problem: RaabError | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Staging(Struct, frozen=True):
-    """Bring a release onto the host: `send` is exactly what its cache lacks, `wheels` all that its environment needs."""
+    """Bring a release onto the host: `send` is exactly what its cache lacks, `manifest` names all that it consists of."""
 
     send: tuple[Part, ...]
-    wheels: tuple[str, ...]
+    manifest: str
     uv: str
     dependencies: Literal["install", "link"]
 
@@ -64,12 +66,13 @@ class HostPlan(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """All hosts, and the waves in which those that change are switched."""
+    """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it."""
 
     environment: str
     title: str
     hosts: tuple[HostPlan, ...]
     waves: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def refused(self) -> tuple[HostPlan, ...]:
@@ -98,7 +101,8 @@ def deploy(
     plans = tuple(told_ahead(each, facts[each.host.name]) for each in plans)
     if differences:
         plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
-    return Plan(environment.name, f"deploy {bundle.id} to {environment.name}", plans, waves(environment.settings.waves, plans))
+    title = f"deploy {bundle.id} to {environment.name}"
+    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans), bundle.notes)
 
 
 def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
@@ -126,7 +130,7 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
         return HostPlan(
             host, "refuse", bundle.id, facts.current, refusal=at(host, RaabError(problem, "make room below /opt", exitcodes.REFUSED))
         )
-    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=changes(bundle, facts))
+    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=changes(bundle, facts) + supply.notes)
 
 
 def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
@@ -135,7 +139,7 @@ def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
     wanted = (*bundle.parts, *(() if linked else supply.wheels), supply.uv)
     # Two parts may be the same file under two names; its bytes are sent once.
     lacking = {part.sha256: part for part in wanted if part.sha256 not in facts.cache}
-    return Staging(tuple(lacking.values()), tuple(part.sha256 for part in supply.wheels), supply.uv.sha256, "link" if linked else "install")
+    return Staging(tuple(lacking.values()), bundle.manifest_with(supply.wheels), supply.uv.sha256, "link" if linked else "install")
 
 
 def unfit(host: Host, facts: HostFacts) -> RaabError | None:

@@ -7,7 +7,7 @@ from raab.deploy.plan import HostPlan, Plan
 
 def describe(plan: Plan) -> str:
     """The plan as people read it: what `fab plan` prints, whole lines, in the hosts' order."""
-    lines = [plan.title]
+    lines = [plan.title, *(f"  {note}" for note in plan.notes)]
     for host in plan.hosts:
         lines += [f"  {host.host.name} ({host.host.address})", *(f"    {line}" for line in describe_host(host))]
     if len(plan.active) > 1:

@@ -105,7 +105,7 @@ class Runner:
             self.progress("", error.message)
             time.sleep(0.5 + secrets.randbelow(500) / 1000)
 
-    def stage(self, plan: Plan, manifest: str) -> Outcome[dict[str, Any]]:
+    def stage(self, plan: Plan) -> Outcome[dict[str, Any]]:
         staged = {host.host.name: host.staging for host in plan.active if host.staging}
 
         def work(name: str) -> dict[str, Any]:
@@ -115,9 +115,8 @@ class Runner:
                 "stage",
                 lambda event: self.progress(name, event["text"]),
                 (part.path for part in staging.send),
-                manifest=manifest,
+                manifest=staging.manifest,
                 send=[{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in staging.send],
-                wheels=staging.wheels,
                 uv=staging.uv,
             )
 

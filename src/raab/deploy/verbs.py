@@ -35,7 +35,8 @@ class Verbs(Inspection):
                 }
                 for host in planned.hosts
             ]
-            print(json.dumps({"environment": planned.environment, "plan": planned.title, "hosts": hosts, "waves": planned.waves}))
+            told = {"environment": planned.environment, "plan": planned.title, "notes": planned.notes, "hosts": hosts}
+            print(json.dumps({**told, "waves": planned.waves}))
         else:
             print(plantext.describe(planned))
 
@@ -71,7 +72,9 @@ def build(root: Path, as_json: bool) -> int:
     bundle = build_bundle(root)
     if as_json:
         told = {"release": bundle.id, "version": bundle.version, "commit": bundle.commit, "file": str(bundle.file), "bytes": bundle.size}
-        print(json.dumps(told))
+        print(json.dumps({**told, "notes": bundle.notes}))
     else:
         print(f"{bundle.id}  version {bundle.version}, {bundle.size} bytes, {time.monotonic() - began:.2f} s\n{bundle.file}")
+        for note in bundle.notes:
+            print(note)
     return exitcodes.DONE

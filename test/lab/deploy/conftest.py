@@ -21,7 +21,8 @@ from raab.lab.state import LabHost
 ROOT = Path(__file__).resolve().parents[3]
 CARD = "src/raab/modules/home/__init__.py"
 PARTS = (
-    "src", "systemd", "setup.py", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "wsgi.py", "gunicorn.py", "fabfile.py"
+    "src", "systemd", "setup.py", "pyproject.toml", "MANIFEST.in", "requirements.lock", "requirements-dev.lock", "wsgi.py", "gunicorn.py",
+    "fabfile.py",
 )  # fmt: skip
 
 

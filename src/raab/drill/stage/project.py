@@ -19,7 +19,8 @@ from raab.errors import RaabError
 
 NAME = "drill"
 PARTS = (
-    "src", "systemd", "setup.py", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "wsgi.py", "gunicorn.py", "fabfile.py"
+    "src", "systemd", "setup.py", "pyproject.toml", "MANIFEST.in", "requirements.lock", "requirements-dev.lock", "wsgi.py", "gunicorn.py",
+    "fabfile.py",
 )  # fmt: skip
 # Importing takes its time, asleep, so that whoever waits for an import is seen on any machine; and the routes for long requests.
 WSGI = """\

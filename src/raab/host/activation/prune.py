@@ -30,7 +30,8 @@ def prune(paths: Paths, served: tuple[str, ...], protected: frozenset[str], keep
 def prune_cache(paths: Paths) -> None:
     texts = [file.read_text() for file in paths.releases.glob("*/requirements.lock")]
     manifests = [json.loads(file.read_bytes()) for file in paths.releases.glob("*/manifest.json")]
-    parts = {part["sha256"] for manifest in manifests for part in manifest["parts"]}
+    # Releases of before manifests named their wheels have the hashes in their locks alone.
+    parts = {part["sha256"] for manifest in manifests for part in (*manifest["parts"], *manifest.get("wheels", ()))}
     locks = {template_name(manifest["lock"], "0.0", "").split("-")[0] for manifest in manifests}
     tool = newest_tool(paths)
     for directory in paths.cache.glob("*"):

@@ -27,11 +27,11 @@ Step = Callable[[str], Any]
 DEPLOYER_S = re.compile(r"/site-packages/raab/(deploy|lab|drill)/")
 
 
-def install(paths: Paths, manifest_text: str, wheels: tuple[str, ...], uv_wheel: str, step: Step) -> None:
+def install(paths: Paths, manifest_text: str, uv_wheel: str, step: Step) -> None:
     """Build /opt/raab/releases/<id>, or leave it alone when it is complete.
 
-    `manifest_text` becomes the manifest byte by byte, so that a signature over it stays valid. `wheels` are the SHA-256 of the
-    dependencies' wheels, `uv_wheel` that of the one that carries uv. `step` names a step to the person who waits.
+    `manifest_text` becomes the manifest byte by byte, so that a signature over it stays valid; it names the dependencies'
+    wheels by their SHA-256. `uv_wheel` is that of the one that carries uv. `step` names a step to the person who waits.
     """
     manifest = json.loads(manifest_text)
     release = paths.release(manifest["id"])
@@ -42,7 +42,8 @@ def install(paths: Paths, manifest_text: str, wheels: tuple[str, ...], uv_wheel:
         shutil.rmtree(release)
     parts = {part["name"]: require(paths, part["sha256"], part["name"]) for part in manifest["parts"]}
     uv = unpack_uv(paths, uv_wheel)
-    template = ensure_template(paths, manifest["lock"], parts["requirements.lock"], wheels, uv, step)
+    wheels = tuple(part["sha256"] for part in manifest["wheels"])
+    template = ensure_template(paths, manifest["lock"], wheels, uv, step)
     step("unpacking the release")
     release.mkdir(parents=True)
     link_tree(template, release / "venv")
@@ -79,7 +80,7 @@ def unpack_uv(paths: Paths, sha256: str) -> Path:
     return tool
 
 
-def ensure_template(paths: Paths, lock: str, requirements: Path, wheels: tuple[str, ...], uv: Path, step: Step) -> Path:
+def ensure_template(paths: Paths, lock: str, wheels: tuple[str, ...], uv: Path, step: Step) -> Path:
     """The virtual environment with the lock's dependencies; releases with the same lock are hard links of it."""
     template = paths.templates / template_name(lock, platform.python_version(), platform.machine())
     if template.exists():
@@ -90,13 +91,17 @@ def ensure_template(paths: Paths, lock: str, requirements: Path, wheels: tuple[s
     for leftover in (part, links):
         shutil.rmtree(leftover, ignore_errors=True)
     links.mkdir(parents=True)
-    for sha256 in wheels:
-        path = require(paths, sha256, "a wheel")
-        os.link(path, links / path.name)
+    # By their hashes, and not by the lock's: one that the deployer built from a locked source has one of its own.
+    requirements = links / "requirements.txt"
+    with requirements.open("w", encoding="utf-8") as lines:
+        for sha256 in wheels:
+            path = require(paths, sha256, "a wheel")
+            os.link(path, links / path.name)
+            lines.write(f"{path.name.split('-')[0]} @ {(links / path.name).as_uri()} --hash=sha256:{sha256}\n")
     with lowered_errors("the dependencies"):
         # Relocatable: its scripts find their interpreter beside themselves, in whichever release they are linked into.
         run_uv(uv, "venv", "--relocatable", "--no-project", f"--python={os.path.realpath(sys.executable)}", str(part))
-        run_uv(uv, "pip", "install", "--no-index", f"--find-links={links}", "--require-hashes",
+        run_uv(uv, "pip", "install", "--no-index", "--no-deps", "--require-hashes",
                f"--python={part}/bin/python", f"--requirement={requirements}")  # fmt: skip
     shutil.rmtree(links)
     compile_bytecode(part)

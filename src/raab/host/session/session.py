@@ -119,7 +119,6 @@ class Session:
             install.install(
                 self.paths,
                 request["manifest"],
-                tuple(request["wheels"]),
                 request["uv"],
                 lambda text: self.emit({"event": "step", "text": text}),
             )

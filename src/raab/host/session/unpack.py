@@ -52,10 +52,13 @@ def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
                 if place not in made:
                     (site / place).mkdir(parents=True, exist_ok=True)
                     made.add(place)
-            if old and digest and known.get(name) == digest and link(f"{old}/{name}", f"{site}/{name}", digest):
+            runs = bool(archive.getinfo(name).external_attr >> 16 & 0o100)
+            if old and digest and known.get(name) == digest and link(f"{old}/{name}", f"{site}/{name}", digest, runs):
                 continue
             target = site / name
             target.write_bytes(archive.read(name))
+            if runs:
+                target.chmod(0o755)
             fresh.append(target)
         entries = next((name for name in wanted if name.endswith(".dist-info/entry_points.txt")), "")
         if entries:
@@ -64,10 +67,13 @@ def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
     return fresh
 
 
-def link(source: str, target: str, digest: str) -> bool:
-    """Link a file and its bytecode, which is valid as long as the file keeps its time. False when it is not what its record says."""
+def link(source: str, target: str, digest: str, runs: bool) -> bool:
+    """Link a file and its bytecode, which is valid as long as the file keeps its time. False when it is not what its record says, or
+    can be run where the new one is not to be, whose mode is the same as that of every link to it."""
     try:
         with open(source, "rb") as file:  # noqa: PTH123
+            if bool(os.fstat(file.fileno()).st_mode & 0o100) != runs:
+                return False
             if record_digest(file.read()) != digest.removeprefix("sha256="):
                 return False
     except FileNotFoundError:
