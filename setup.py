@@ -76,6 +76,8 @@ setup(
         "gevent>=25.9.1,<27",
         # Without the extra the gevent worker class refuses to start: it needs `packaging`.
         "gunicorn[gevent]>=27.0,<28",
+        # llhttp, for which the parser of src/http1 makes up in strictness.
+        "httptools>=0.6.4",
         "msgspec>=0.20",
         "python-json-logger>=3.3",
         "pyyaml>=6.0.2",

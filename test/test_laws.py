@@ -39,15 +39,28 @@ def offenders(folder: str, forbidden: tuple[str, ...]) -> list[str]:
 
 
 def test_handover_knows_nothing_of_raab() -> None:
-    """gunicorn's master imports it: the standard library, gunicorn and gevent are all it may hold."""
-    allowed = {*sys.stdlib_module_names, "gunicorn", "gevent", "greenlet", "handover"}
-    strangers = [
+    """gunicorn's master imports it: the standard library, gunicorn, gevent and what speaks HTTP are all it may hold."""
+    assert not strangers("handover", {"gunicorn", "gevent", "greenlet", "handover", "http1"})
+
+
+def test_http_knows_neither_raab_nor_the_handover() -> None:
+    """Nor gunicorn: it is given a socket and an application."""
+    assert not strangers("http1", {"gevent", "httptools", "http1"})
+
+
+def test_a_head_is_parsed_without_a_socket() -> None:
+    """Bytes in, values out."""
+    for name in ("head.py", "limits.py", "errors.py"):
+        assert not offenders(f"http1/{name}", ("gevent", "socket", "http1.reader", "http1.connection"))
+
+
+def strangers(folder: str, allowed: set[str]) -> list[str]:
+    return [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in sorted((SRC / "handover").rglob("*.py"))
+        for path in sorted((SRC / folder).rglob("*.py"))
         for name in imports(path)
-        if name.split(".")[0] not in allowed
+        if name.split(".")[0] not in {*sys.stdlib_module_names, *allowed}
     ]
-    assert not strangers
 
 
 def test_the_drills_traffic_is_light_and_knows_no_stage() -> None:
@@ -80,11 +93,12 @@ def test_only_the_master_changes_what_it_decides_on() -> None:
     assert writers == [("master.py", "_begin"), ("master.py", "handle")]
 
 
-def test_no_module_of_the_handover_needs_one_that_needs_it() -> None:
+@pytest.mark.parametrize(("folder", "count"), [("handover", 25), ("http1", 8)])
+def test_no_module_needs_one_that_needs_it(folder: str, count: int) -> None:
     """Each can be read with what it imports, and nothing above; type hints count."""
-    files = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in (SRC / "handover").rglob("*.py")}
+    files = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in (SRC / folder).rglob("*.py")}
     left = {module: set(imports(path)) for module, path in files.items()}
-    assert len(left) > 25
+    assert len(left) > count
     # A package's own file, which is what its name stands for in an import, imports for whoever stands outside.
     while done := {module for module, needed in left.items() if not needed & left.keys()}:
         left = {module: needed for module, needed in left.items() if module not in done}

@@ -35,7 +35,7 @@ def test_one_file_holds_every_part_and_the_manifest_its_hash(tree: Path) -> None
     for part in made.parts:
         assert bundle.Part.of(part.path, part.name) == part
     wheel = next(part.path for part in made.parts if part.name.endswith(".whl"))
-    assert {name.split("/")[0].split("-")[0] for name in zipfile.ZipFile(wheel).namelist()} == {"raab", "handover"}
+    assert {name.split("/")[0].split("-")[0] for name in zipfile.ZipFile(wheel).namelist()} == {"raab", "handover", "http1"}
 
 
 def test_the_same_commit_elsewhere_is_the_same_bytes(tree: Path, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from sources import Member, callers, is_module, lineage, members, of_class, ours
 _CONFIG = "gunicorn.config.Config"
 # Whose a name is that comes without a type: gunicorn's own names for its objects, and this project's for gevent's.
 MEANT = {
+    "_client": "gevent._socket3.socket",
     "_gevent": "gevent",
+    "_socket": "gevent._socket3.socket",
     "app": "gunicorn.app.wsgiapp.WSGIApplication",
     "cfg": _CONFIG,
     "client": "gevent._socket3.socket",
@@ -43,13 +45,13 @@ class Use(NamedTuple):
 
 
 def of_project(root: Path) -> list[Use]:
-    """All that src/handover, the configuration file and src/raab override and use."""
-    handover = sorted((root / "src/handover").rglob("*.py"))
+    """All that src/handover and src/http1, the configuration file and src/raab override and use."""
+    handover = sorted([*(root / "src/handover").rglob("*.py"), *(root / "src/http1").rglob("*.py")])
     raab = [path for path in sorted((root / "src/raab").rglob("*.py")) if any(map(ours, _imported(_tree(path)).values()))]
     files = [_File(path, str(path.relative_to(root))) for path in (*handover, *raab)]
     bases = {name: found for file in files for name, found in file.bases.items()}
     derived = {name: _first_of_ours(name, bases) for name in bases}
-    # What src/handover calls by a name that says nothing may be a member of any class that it has to do with.
+    # What these call by a name that says nothing may be a member of any class that it has to do with.
     classes = (*MEANT.values(), *(name for file in files[: len(handover)] for name in file.imports.values()))
     known = {name for name in classes if lineage(name) and (name.startswith("gunicorn.") or name not in MEANT.values())}
     uses = [use for file in files for use in file.uses(derived, sorted(known) if file.path in handover else [])]

@@ -1,51 +1,12 @@
-"""One accepted connection, and its end."""
+"""The end of a connection, by somebody else than who serves it."""
 
 from __future__ import annotations
 
 import _socket
 import fcntl
-import math
 import os
 import socket
 import termios
-import time
-from dataclasses import dataclass
-from typing import Any
-
-
-class Connection:
-    """One accepted connection, and the context of each wait for a request's head: `waiting` meanwhile, at most `until`.
-
-    The first head has `seconds` to arrive, each further one `keepalive`. A timer for each, as gunicorn has it, would cost each
-    request; the worker looks around once a second instead (`_end_idle`).
-    """
-
-    __slots__ = ("client", "keepalive", "seconds", "until", "waiting")
-
-    def __init__(self, client: socket.socket, seconds: float, keepalive: float) -> None:
-        self.client = client
-        self.seconds, self.keepalive = seconds, keepalive
-        self.waiting, self.until = True, math.inf
-
-    def __enter__(self) -> None:
-        self.waiting, self.until = True, time.monotonic() + self.seconds
-
-    def __exit__(self, *_: object) -> None:
-        self.waiting = False
-        self.seconds = self.keepalive
-
-
-@dataclass(frozen=True)
-class Name:
-    """All that gunicorn asks of a listener while it serves a connection (workers/base_async.py, handle).
-
-    Asked of the socket itself, a connection accepted just before the socket was closed would be lost to EBADF.
-    """
-
-    address: Any
-
-    def getsockname(self) -> Any:
-        return self.address
 
 
 def end(fd: int) -> None:

@@ -34,9 +34,10 @@ from handover.process import LEAVE, close_to_equals, end_with_parent, name_proce
 from handover.settings.pin import pin
 from handover.workers import sharing, template
 from handover.workers.check import check
-from handover.workers.connection import Connection, Name, end, end_unless_asked
+from handover.workers.connection import end, end_unless_asked
 from handover.workers.errand import Errand
 from handover.workers.patience import Patience
+from http1 import Connection, Limits, Refusal, Site
 
 # Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
 STOP_LINGER = 1.0
@@ -55,10 +56,12 @@ class HandoverWorker(GeventWorker):
     """A GeventWorker that reports to the master, and drains by connection instead of by the second; or a template of such."""
 
     errand: Errand
+    site: Site
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.open: dict[Any, Connection] = {}
+        # In the order in which they were accepted.
+        self.open: dict[Connection, None] = {}
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
@@ -141,6 +144,7 @@ class HandoverWorker(GeventWorker):
         self.leave = Event()
         wake = gevent.get_hub().loop.io(self.PIPE[0], 1)
         wake.start(self._woken)
+        self.site = self._site()
         self.servers = [self._listen(listener) for listener in self.sockets]
         os.register_at_fork(after_in_child=self._forked)
         self.errand.report("ready")
@@ -149,7 +153,7 @@ class HandoverWorker(GeventWorker):
             self.tally()
             self._end_idle(time.monotonic())
             self.leave.wait(1.0)
-        # gunicorn announces the end of a connection by this (workers/base_async.py, handle_request).
+        # Answers that begin from here on say that their connection ends with them.
         self.alive = False
         for server in self.servers:
             server.close()
@@ -157,6 +161,24 @@ class HandoverWorker(GeventWorker):
         self._drain()
         wake.stop()
         self.errand.report("done")
+
+    def _site(self) -> Site:
+        options = self.errand.options
+        return Site(
+            application=self.wsgi,
+            log=self.log.error_log,
+            begin=self.begin_request,
+            end=self.end_request,
+            leaving=lambda: not self.alive,
+            refused=options.refused or self._refused,
+            head_timeout=options.head_timeout,
+            keepalive=self.cfg.keepalive,
+            multiprocess=True,
+            limits=Limits(self.cfg.limit_request_line, self.cfg.limit_request_fields, self.cfg.limit_request_field_size),
+        )
+
+    def _refused(self, refusal: Refusal) -> None:
+        self.log.warning("refused with %s: %s, got %r from %s", refusal.status, refusal.reason, refusal.line[:100], refusal.peer)
 
     def _forked(self) -> None:
         """In a process that the application has forked: it is no worker, accepts nothing, and ends when it is told to.
@@ -182,7 +204,7 @@ class HandoverWorker(GeventWorker):
         # Room of its own, so that a flood at one listener leaves the others open.
         pool = Pool(self.worker_connections)
         self.pools.append(pool)
-        server = StreamServer(listener, handle=partial(self.handle, Name(listener.getsockname())), spawn=pool)
+        server = StreamServer(listener, handle=partial(self.handle, listener.getsockname()), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
         if listens(listener):
@@ -208,25 +230,22 @@ class HandoverWorker(GeventWorker):
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve one connection, known to `_drain` while it is open."""
-        me = gevent.getcurrent()
-        self.open[me] = Connection(client, self.errand.options.head_timeout, self.cfg.keepalive)
+        connection = Connection(self.site, client, listener, addr)
+        self.open[connection] = None
         try:
-            super().handle(listener, client, addr)
+            connection.serve()
         finally:
-            del self.open[me]
+            del self.open[connection]
 
-    def timeout_ctx(self) -> Connection:  # type: ignore[override]  # typeshed has the base class return nothing
-        """The wait for a request's head."""
-        return self.open[gevent.getcurrent()]
-
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """One request, counted while it is served."""
+    def begin_request(self) -> None:
+        """Counts a request while it is served."""
         self.active += 1
-        try:
-            return super().handle_request(listener_name, req, sock, addr)
-        finally:
-            self.active -= 1
-            self.tally()
+        self.nr += 1
+
+    def end_request(self) -> None:
+        """It is over."""
+        self.active -= 1
+        self.tally()
 
     def tally(self) -> None:
         """Put this worker's numbers where the master can read them."""
@@ -256,14 +275,14 @@ class HandoverWorker(GeventWorker):
 
     def _end_idle(self, until: float = math.inf) -> None:
         """End the connections that have waited for a request until that moment, and on which none has arrived."""
-        for connection in list(self.open.values()):
-            if connection.waiting and connection.until <= until:
+        for connection in list(self.open):
+            if connection.overdue(until):
                 with contextlib.suppress(OSError):
                     end_unless_asked(connection.client.fileno())
 
     def _end_slow(self, patience: Patience, now: float) -> None:
         """End the requests that wait for a client which hardly moves: it would hold this worker to its time limit."""
-        for client in patience.lost_with([one.client for one in self.open.values() if not one.waiting], now):
+        for client in patience.lost_with([one.client for one in self.open if not one.waiting], now):
             with contextlib.suppress(OSError):
                 end(client.fileno())
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 GUNICORN = """
-import sys
-worker_class, workers, bind, graceful_timeout = "gevent", 1, "127.0.0.1:0", 1
+import handover
+worker_class, workers, bind, graceful_timeout = handover.HandoverWorker, 1, "127.0.0.1:0", 1
+pre_fork, post_fork, on_starting = handover.pre_fork, handover.post_fork, handover.Options()
 control_socket_disable = True
 """
 WSGI = "from raab import create_app\napplication = create_app()\n"

@@ -1,0 +1,245 @@
+"""What the application answers, on its way to the client: the only place that sends."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+import gevent
+
+from http1.body import Body
+from http1.errors import ClientGone, WrongAnswer
+from http1.head import Head
+from http1.limits import PIECE_BYTES, REST_BYTES, TURN_BYTES
+
+SERVER = "raab"
+_STATUS = re.compile(r"[1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_DIGITS = re.compile(r"[0-9]{1,18}")
+# RFC 9110 section 7.6.1: these are the server's (PEP 3333, "Other HTTP Features"), and there is one Date.
+_OURS = frozenset(("connection", "date", "keep-alive", "proxy-connection", "server", "te", "trailer", "transfer-encoding", "upgrade"))
+# Names that applications have used, in lower case.
+_NAMES: dict[str, str] = {}
+_NAMES_KEPT = 1000
+_date: tuple[int, str] = (0, "")
+
+
+class Answer:
+    """The answer to one request.
+
+    `status` and `sent` (bytes of the body) are what has gone over the wire; `aborted` tells whose fault it is that an answer which has
+    begun does not end as it should: the client's or the application's. `close`: nothing else will be answered on the connection;
+    `upgraded`: the application has taken the connection over, and it is HTTP no longer. `body`: the request's, where it has one.
+    """
+
+    __slots__ = (
+        "_asks_head",
+        "_bodiless",
+        "_chunked",
+        "_head",
+        "_leaving",
+        "_length",
+        "_minor",
+        "_socket",
+        "_unyielded",
+        "aborted",
+        "body",
+        "close",
+        "sent",
+        "status",
+        "upgraded",
+    )
+
+    def __init__(self, client: Any, head: Head, leaving: Callable[[], bool]) -> None:
+        self._socket, self._leaving = client, leaving
+        self._minor, self._asks_head, self._bodiless = head.minor, head.method == "HEAD", False
+        # The head that `start` made, until it is sent.
+        self._head: str | None = None
+        self._length: int | None = None
+        self._chunked = False
+        self._unyielded = 0
+        self.close, self.upgraded = head.close, False
+        self.status, self.sent = 0, 0
+        self.aborted: str | None = None
+        self.body: Body | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of it has been sent."""
+        return self.status != 0
+
+    def start(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
+        """WSGI's start_response. Raises WrongAnswer for what cannot be sent."""
+        if self.begun or self.upgraded:
+            if exc_info:
+                raise exc_info[1].with_traceback(exc_info[2])
+            raise WrongAnswer("start_response is called when the answer has been sent")
+        if self._head is not None and not exc_info:
+            raise WrongAnswer("start_response is called twice")
+        if type(status) is not str or not _STATUS.fullmatch(status):
+            raise WrongAnswer(f"the status is malformed, got {status!r}")
+        self._compose(status, headers)
+        return self.write
+
+    def _compose(self, status: str, headers: Iterable[tuple[str, str]]) -> None:
+        code = int(status[:3])
+        self._length = None
+        upgrading = code == 101
+        bodiless = self._asks_head or code < 200 or code in (204, 304)
+        lines = [f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {date()}\r\n"]
+        for name, value in headers:
+            small = _NAMES.get(name) or lower(name)
+            if not (value.isascii() and value.isprintable()):
+                if not _VALUE.fullmatch(value):
+                    # The value may be a secret.
+                    raise WrongAnswer(f"the value of the header {name} has control characters")
+                value = value.strip(" \t")
+            if small == "content-length":
+                self._declare(value)
+                if code < 200 or code == 204:
+                    continue
+            elif small in _OURS and not (upgrading and small in ("connection", "upgrade")):
+                if small == "connection" and "close" in value.lower():
+                    self.close = True
+                continue
+            lines.append(f"{name}: {value}\r\n")
+        self._chunked = False
+        if upgrading:
+            self.close = True
+        elif not bodiless and self._length is None:
+            if self._minor:
+                self._chunked = True
+                lines.append("Transfer-Encoding: chunked\r\n")
+            else:
+                self.close = True
+        if bodiless:
+            self._length = None
+        self._head = "".join(lines)
+        self._bodiless = bodiless
+
+    def _declare(self, value: str) -> None:
+        if not _DIGITS.fullmatch(value) or self._length not in (None, int(value)):
+            raise WrongAnswer(f"the Content-Length is none, or two, got {value!r}")
+        self._length = int(value)
+
+    def write(self, piece: bytes) -> None:
+        """Sends a part of the body, with the head before the first. WSGI's write as well.
+
+        Raises ClientGone, and WrongAnswer for more than was declared: nothing of the piece is sent then.
+        """
+        if type(piece) is not bytes and not isinstance(piece, bytes):
+            raise WrongAnswer(f"a part of the body is not bytes, got {type(piece).__name__}")
+        if not piece:
+            return
+        if self._bodiless:
+            self._send_head()
+            return
+        size = len(piece)
+        if self._length is not None and self.sent + size > self._length:
+            raise WrongAnswer(f"the answer is longer than its Content-Length, {self._length}")
+        begun = self._taken_head()
+        if self._chunked:
+            self._send(b"%b%x\r\n%b\r\n" % (begun, size, piece))
+        elif begun and size > PIECE_BYTES:
+            self._send(begun)
+            self._send(piece)
+        else:
+            self._send(begun + piece if begun else piece)
+        self.sent += size
+
+    def finish(self) -> None:
+        """The application has nothing to add. Raises ClientGone, and WrongAnswer for less than was declared."""
+        if self._head is None and not self.begun:
+            raise WrongAnswer("the application has not called start_response")
+        if self._length is not None and self.sent < self._length:
+            raise WrongAnswer(f"the answer has {self.sent} bytes and its Content-Length is {self._length}")
+        if self._chunked:
+            self._send(self._taken_head() + b"0\r\n\r\n")
+        elif not self.begun:
+            self._send_head()
+
+    def replace(self, status: HTTPStatus) -> None:
+        """The server's own answer, in place of one of which nothing has been sent. Raises ClientGone."""
+        text = f"{status.value} {status.phrase}\n".encode()
+        self._head, self.close = None, True
+        self.start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+        self.write(text)
+        self.finish()
+
+    def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:
+        """wsgi.early_hints, as gunicorn has it: a 103 (RFC 8297) before the answer, nothing once that has begun."""
+        if self._minor and not self.begun:
+            lines = []
+            for name, value in headers:
+                if not (lower(name) and _VALUE.fullmatch(value)):
+                    raise WrongAnswer(f"the value of the header {name} has control characters")
+                lines.append(f"{name}: {value}\r\n")
+            self._send(f"HTTP/1.1 103 Early Hints\r\n{''.join(lines)}\r\n".encode("latin-1"))
+
+    def proceed(self) -> None:
+        """100 Continue, for a client that waits for it before it sends the body."""
+        if not self.begun:
+            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _send_head(self) -> None:
+        if not self.begun:
+            self._send(self._taken_head())
+
+    def _taken_head(self) -> bytes:
+        """The head as it is sent, once; empty after that."""
+        if self._head is None:
+            if not self.begun:
+                raise WrongAnswer("the application has not called start_response")
+            return b""
+        text, self._head = self._head, None
+        self.status = int(text[9:12])
+        if self.status != 101:
+            self.close = self.close or self._leaving() or (self.body is not None and lasting(self.body))
+            if self.close:
+                text += "Connection: close\r\n"
+            elif not self._minor:
+                text += "Connection: keep-alive\r\n"
+        return (text + "\r\n").encode("latin-1")
+
+    def _send(self, data: bytes) -> None:
+        try:
+            taken = self._socket.send(data)
+            if taken < len(data):
+                self._socket.sendall(data[taken:])
+                self._unyielded = 0
+                return
+        except OSError as error:
+            raise ClientGone(*error.args) from error
+        self._unyielded += taken
+        if self._unyielded > TURN_BYTES:
+            # A client that takes everything at once would keep others waiting.
+            self._unyielded = 0
+            gevent.sleep(0)
+
+
+def lasting(body: Body) -> bool:
+    """Whether too much of a body is left to be read for the sake of the connection, or the client has not been told to send it."""
+    return not body.done and (body.failed or body.expected or (body.left or 0) > REST_BYTES)
+
+
+def lower(name: str) -> str:
+    """The header's name in lower case. Raises WrongAnswer for what is none."""
+    if type(name) is not str or not _NAME.fullmatch(name):
+        raise WrongAnswer(f"a header's name is malformed, got {name!r}")
+    if len(_NAMES) < _NAMES_KEPT:
+        _NAMES[name] = name.lower()
+    return name.lower()
+
+
+def date() -> str:
+    """The time as a Date field has it (RFC 9110 section 5.6.7); thousands of answers share one."""
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, formatdate(now, usegmt=True))
+    return _date[1]

@@ -1,0 +1,152 @@
+"""One accepted connection, from its first request to its end."""
+
+from __future__ import annotations
+
+import io
+import time
+from http import HTTPStatus
+from typing import Any
+
+from http1 import environ as environs
+from http1.answer import Answer
+from http1.body import Body
+from http1.errors import BodyError, ClientGone, Refused, WrongAnswer
+from http1.farewell import finish, part
+from http1.head import Head, Parser
+from http1.reader import Reader
+from http1.site import Refusal, Site
+
+
+class Connection:
+    """One accepted connection. `waiting` for a request's head, until the moment `until` (seconds of the monotonic clock) at most;
+    `served` when one has come before.
+
+    A timer for each would cost each request; whoever looks after connections asks `overdue` once in a while.
+    """
+
+    __slots__ = ("_base", "_named", "_parser", "_reader", "_site", "client", "served", "until", "waiting")
+
+    def __init__(self, site: Site, client: Any, listener: Any, peer: Any) -> None:
+        self._site, self.client = site, client
+        self._base = environs.base(client, listener, peer, site.multiprocess)
+        self._named = isinstance(listener, tuple)
+        self._reader, self._parser = Reader(client), Parser(site.limits)
+        self.served, self.waiting, self.until = False, True, time.monotonic() + site.head_timeout
+
+    @property
+    def half(self) -> bool:
+        """Whether a part of a head has come, and the rest has not."""
+        return self._reader.half_since is not None
+
+    def overdue(self, now: float) -> bool:
+        """Whether a head has been waited for long enough."""
+        since = self._reader.half_since
+        return self.waiting and (self.until <= now or (since is not None and since + self._site.head_timeout <= now))
+
+    def serve(self) -> None:
+        """Answers one request after the other, and closes the connection. Raises nothing."""
+        site = self._site
+        try:
+            while self._next():
+                self.served = True
+                self.waiting, self.until = True, time.monotonic() + site.keepalive
+        except OSError as error:
+            site.log.debug("connection lost: %s", error)
+        finally:
+            self.client.close()
+
+    def _next(self) -> bool:
+        """Answers the next request; whether another one can follow."""
+        site = self._site
+        line = b""
+        try:
+            data = self._reader.head(site.limits)
+            if data is None:
+                return False
+            self.waiting = False
+            line = data
+            environ = self._base.copy()
+            head = self._parser.parse(data, environ)
+        except Refused as refused:
+            self.waiting = False
+            self._refuse(refused, line)
+            return False
+        if not self._named:
+            environs.name_by_host(environ)
+        site.begin()
+        try:
+            return self._answer(head, environ)
+        finally:
+            site.end()
+
+    def _answer(self, head: Head, environ: dict[str, Any]) -> bool:
+        site = self._site
+        answer = Answer(self.client, head, site.leaving)
+        body = None
+        if head.length == 0:
+            environ["wsgi.input"] = io.BytesIO()
+        else:
+            body = Body(self._reader, head.length, site.limits, answer.proceed if head.expects else None)
+            environ["wsgi.input"] = answer.body = body
+        environ["wsgi.early_hints"] = answer.early_hints
+        environ["http1.answer"] = answer
+        self._run(environ, answer)
+        if answer.aborted or answer.upgraded:
+            return False
+        unread = body is not None and not body.done
+        if not answer.close and (body is None or not unread or finish(body)):
+            return True
+        if unread or self._reader.holds:
+            part(self.client)
+        return False
+
+    def _run(self, environ: dict[str, Any], answer: Answer) -> None:
+        """Has the application answer."""
+        result: Any = None
+        try:
+            result = self._site.application(environ, answer.start)
+            for piece in result:
+                answer.write(piece)
+            answer.finish()
+        except ClientGone:
+            answer.aborted = "client"
+        except BaseException as error:
+            self._fail(environ, answer, error)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                try:
+                    close()
+                except BaseException:
+                    self._log(environ, "Error closing the answer to")
+
+    def _fail(self, environ: dict[str, Any], answer: Answer, error: BaseException) -> None:
+        """The application has raised something, be it SystemExit: 500, or, when the answer has begun, its end without an end."""
+        if isinstance(error, StopIteration) and "HTTP_UPGRADE" in environ and not answer.begun:
+            # What flask-sock raises when the connection that it has taken over has ended.
+            answer.upgraded = True
+            return
+        if isinstance(error, WrongAnswer):
+            self._site.log.error("%s %s: %s", environ["REQUEST_METHOD"], environ["RAW_URI"], error)
+        elif not isinstance(error, BodyError):
+            self._log(environ, "Error handling request")
+        if answer.begun:
+            answer.aborted = "application"
+            return
+        status = HTTPStatus.BAD_REQUEST if isinstance(error, BodyError) else HTTPStatus.INTERNAL_SERVER_ERROR
+        try:
+            answer.replace(status)
+        except ClientGone:
+            answer.aborted = "client"
+
+    def _log(self, environ: dict[str, Any], text: str) -> None:
+        self._site.log.exception("%s %s %s", text, environ["REQUEST_METHOD"], environ["RAW_URI"])
+
+    def _refuse(self, refused: Refused, data: bytes) -> None:
+        """Answers a request that is none, and takes leave of its client."""
+        status = refused.status
+        line = data.partition(b"\r\n")[0]
+        self._site.refused(Refusal(status.value, refused.args[0], self._base["REMOTE_ADDR"], line))
+        answer = Answer(self.client, Head(line, "HEAD" if line[:5] == b"HEAD " else "", 1), self._site.leaving)
+        answer.replace(status)
+        part(self.client)

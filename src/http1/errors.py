@@ -1,0 +1,33 @@
+"""What can go wrong between client and application."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class Refused(Exception):
+    """The request is none that can be served; answered with `status`, and the connection is closed (RFC 9112 section 9.6)."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class ClientGone(OSError):
+    """The client takes no more of its answer."""
+
+
+class BodyError(OSError):
+    """The request's body ends too early, or is no sound sequence of chunks.
+
+    An OSError, as reading from any other connection would raise: Werkzeug makes a 400 of it (wsgi.py, LimitedStream.on_disconnect).
+    """
+
+
+class WrongAnswer(Exception):
+    """The application's answer is none that can be sent."""
+
+
+def bad(reason: str) -> Refused:
+    """400."""
+    return Refused(HTTPStatus.BAD_REQUEST, reason)

@@ -1,0 +1,38 @@
+"""What a client still sends when nobody will read it: thrown away, by a bound of bytes and of seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+import gevent
+
+from http1.body import Body
+from http1.limits import FAREWELL_BYTES, FAREWELL_SECONDS, PIECE_BYTES, REST_BYTES, TURN_BYTES
+
+
+def finish(body: Body) -> bool:
+    """Throws the rest of a request's body away; whether the next request can be read after it."""
+    left = REST_BYTES
+    with gevent.Timeout(FAREWELL_SECONDS, False), contextlib.suppress(OSError):  # type: ignore[arg-type]  # False: silently
+        while left > 0 and not body.done:
+            left -= len(body.take(PIECE_BYTES))
+    return body.done
+
+
+def part(client: Any) -> None:
+    """Says that nothing more will come, and listens until the client has seen it and leaves.
+
+    To close at once while it still sends would reset the connection, and the client might lose what was sent to it (RFC 9112 section 9.6).
+    """
+    waste = bytearray(PIECE_BYTES)
+    left, unyielded = FAREWELL_BYTES, 0
+    with gevent.Timeout(FAREWELL_SECONDS, False), contextlib.suppress(OSError):  # type: ignore[arg-type]  # False: silently
+        client.shutdown(socket.SHUT_WR)
+        while left > 0 and (size := client.recv_into(waste)):
+            left -= size
+            unyielded += size
+            if unyielded >= TURN_BYTES:
+                unyielded = 0
+                gevent.sleep(0)

@@ -1,0 +1,33 @@
+"""What a request's head may cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Bytes of the request line without its end, number of header fields, bytes of each of them with its end.
+
+    A line that is too long is 414, a field too many or too long 431 (RFC 9110 section 15.5.15, RFC 6585 section 5). The defaults are
+    gunicorn's (config.py, LimitRequestLine, LimitRequestFields, LimitRequestFieldSize).
+    """
+
+    line: int = 4094
+    fields: int = 100
+    field: int = 8190
+
+    @property
+    def head(self) -> int:
+        """Bytes of a whole head."""
+        return self.line + 2 + self.fields * self.field + 2
+
+
+# Seconds and bytes for which a client that is told to stop is still listened to (`farewell`). With fewer bytes, one that sends its whole
+# upload before it reads would be reset, and never see what it was told.
+FAREWELL_SECONDS = 5.0
+FAREWELL_BYTES = 16 * 2**20
+# The rest of a request's body that is thrown away for the sake of the connection.
+REST_BYTES = 65536
+# Whoever finds so many bytes ready without ever waiting lets others have their turn: half a millisecond's work.
+TURN_BYTES = 262_144
+PIECE_BYTES = 65536

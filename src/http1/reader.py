@@ -1,0 +1,137 @@
+"""What a client sends, in order: the only place that receives."""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+from typing import Any
+
+import gevent
+
+from http1.errors import BodyError, Refused, bad
+from http1.limits import PIECE_BYTES, TURN_BYTES, Limits
+
+# A head fits into it nearly always.
+_FIRST = 16_384
+_END = b"\r\n\r\n"
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class Reader:
+    """Bytes from `client`, a gevent socket. What was received and not asked for yet is kept for who asks next.
+
+    `half_since` is when the first bytes of a head came that has not come whole yet, in seconds of the monotonic clock.
+    """
+
+    __slots__ = ("_at", "_client", "_kept", "_worked", "half_since")
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        # Received and not taken yet, from `_at` on: a position, as cutting off each piece would copy the rest each time.
+        self._kept, self._at = b"", 0
+        self._worked = 0
+        self.half_since: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether something has been received that nobody has asked for."""
+        return self._at < len(self._kept)
+
+    def head(self, limits: Limits) -> bytes | None:
+        """The next request's head, up to and with its empty line; None when the client sends no more.
+
+        Raises Refused as soon as it is clear that no sound head will come. One empty line before it is let be (RFC 9112 section 2.2).
+        """
+        if self.holds:
+            # The next request was sent without waiting for the answer: others have their turn first.
+            gevent.sleep(0)
+            data = self._kept[self._at :] if self._at else self._kept
+            self._kept, self._at = b"", 0
+        else:
+            # Waited for before it is asked for: nothing is there yet, and to be told so by an exception takes longer.
+            self._client._wait(self._client._read_event)
+            data = self._client.recv(_FIRST)
+        if data[:1] == b"\r":
+            data = self._without_empty_line(data)
+        end = data.find(_END)
+        if end < 0:
+            data = self._gather(data, limits)
+            end = data.find(_END)
+            if end < 0:
+                return None
+        if end + 4 < len(data):
+            self._kept, self._at = data, end + 4
+            return data[: end + 4]
+        return data
+
+    def _without_empty_line(self, data: bytes) -> bytes:
+        if data == b"\r":
+            data += self._client.recv(_FIRST)
+        return data.removeprefix(b"\r\n")
+
+    def _gather(self, first: bytes, limits: Limits) -> bytes:
+        """The data that a whole head is in; without one when the client sends no more."""
+        data, looked = bytearray(first), 0
+        self.half_since = time.monotonic()
+        try:
+            while data.find(_END, looked) < 0:
+                hopeless(data, looked, limits)
+                looked = max(0, len(data) - 3)
+                piece = self._client.recv(_FIRST)
+                if not piece:
+                    return b""
+                data += piece
+        finally:
+            self.half_since = None
+        return bytes(data)
+
+    def take(self, most: int) -> bytes:
+        """The next bytes, one at least and `most` at most. Raises BodyError when the client sends no more."""
+        if self._at < len(self._kept):
+            begun = self._at
+            self._at = min(len(self._kept), begun + most)
+            return self._kept[begun : self._at]
+        return self._receive(most)
+
+    def line(self, most: int) -> bytes:
+        """The next line, without its CRLF, with `most` bytes at most. Raises BodyError."""
+        looked = self._at
+        while (end := self._kept.find(b"\r\n", looked)) < 0:
+            if len(self._kept) - self._at > most or b"\n" in self._kept[looked:]:
+                raise BodyError("a line of a chunked body is too long, or does not end in CRLF")
+            looked = max(0, len(self._kept) - self._at - 1)
+            self._kept, self._at = self._kept[self._at :] + self._receive(_FIRST), 0
+        if end - self._at > most:
+            raise BodyError("a line of a chunked body is too long")
+        line, self._at = self._kept[self._at : end], end + 2
+        return line
+
+    def worked(self, units: int) -> None:
+        """So many bytes' worth of work is done: after a while of it, others have their turn."""
+        self._worked += units
+        if self._worked >= TURN_BYTES:
+            self._worked = 0
+            gevent.sleep(0)
+
+    def _receive(self, most: int) -> bytes:
+        try:
+            data: bytes = self._client.recv(min(most, PIECE_BYTES))
+        except OSError as error:
+            raise BodyError(f"the body cannot be received: {error}") from error
+        if not data:
+            raise BodyError("the body ends before its time")
+        self.worked(len(data))
+        return data
+
+
+def hopeless(data: bytes | bytearray, looked: int, limits: Limits) -> None:
+    """Raises Refused for a beginning that no sound head has; what lies before `looked` was seen to be sound."""
+    line = data.find(b"\r\n", 0, limits.line + 3)
+    if line < 0 and len(data) > limits.line + 1:
+        raise Refused(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line has more than {limits.line} bytes")
+    if len(data) > limits.head:
+        raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head has more than {limits.head} bytes")
+    # A line that ends otherwise would be waited for in vain.
+    if _BARE_LF.search(data, looked):
+        raise bad("a line does not end in CRLF")
