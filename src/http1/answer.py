@@ -13,6 +13,7 @@ import gevent
 
 from http1.body import Body
 from http1.errors import ClientGone, WrongAnswer
+from http1.handed import Handed
 from http1.head import Head
 from http1.limits import PIECE_BYTES, REST_BYTES, TURN_BYTES
 
@@ -34,7 +35,7 @@ class Answer:
 
     `status` and `sent` (bytes of the body) are what has gone over the wire; `aborted` tells whose fault it is that an answer which has
     begun does not end as it should: the client's or the application's. `close`: nothing else will be answered on the connection;
-    `upgraded`: the application has taken the connection over, and it is HTTP no longer. `body`: the request's, where it has one.
+    `handed`: what the application gets of a connection that its client would have leave HTTP. `body`: the request's, where it has one.
     """
 
     __slots__ = (
@@ -50,9 +51,9 @@ class Answer:
         "aborted",
         "body",
         "close",
+        "handed",
         "sent",
         "status",
-        "upgraded",
     )
 
     def __init__(self, client: Any, head: Head, leaving: Callable[[], bool]) -> None:
@@ -63,7 +64,8 @@ class Answer:
         self._length: int | None = None
         self._chunked = False
         self._unyielded = 0
-        self.close, self.upgraded = head.close, False
+        self.close = head.close
+        self.handed: Handed | None = None
         self.status, self.sent = 0, 0
         self.aborted: str | None = None
         self.body: Body | None = None
@@ -73,9 +75,16 @@ class Answer:
         """Whether any of it has been sent."""
         return self.status != 0
 
+    def take_over(self) -> bool:
+        """Whether the application has answered by the socket that it was handed; then that is what was answered."""
+        if self.handed is None or not self.handed.taken:
+            return False
+        self.status, self.sent = self.handed.status, self.handed.sent
+        return True
+
     def start(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
         """WSGI's start_response. Raises WrongAnswer for what cannot be sent."""
-        if self.begun or self.upgraded:
+        if self.begun or self.take_over():
             if exc_info:
                 raise exc_info[1].with_traceback(exc_info[2])
             raise WrongAnswer("start_response is called when the answer has been sent")

@@ -12,6 +12,7 @@ from http1.answer import Answer
 from http1.body import Body
 from http1.errors import BodyError, ClientGone, Refused, WrongAnswer
 from http1.farewell import finish, part
+from http1.handed import Handed
 from http1.head import Head, Parser
 from http1.reader import Reader
 from http1.site import Refusal, Site
@@ -88,10 +89,12 @@ class Connection:
         else:
             body = Body(self._reader, head.length, site.limits, answer.proceed if head.expects else None)
             environ["wsgi.input"] = answer.body = body
+        if head.upgrade:
+            environ["gunicorn.socket"] = answer.handed = Handed(self.client)
         environ["wsgi.early_hints"] = answer.early_hints
         environ["http1.answer"] = answer
         self._run(environ, answer)
-        if answer.aborted or answer.upgraded:
+        if answer.aborted or answer.handed is not None:
             return False
         unread = body is not None and not body.done
         if not answer.close and (body is None or not unread or finish(body)):
@@ -122,9 +125,8 @@ class Connection:
 
     def _fail(self, environ: dict[str, Any], answer: Answer, error: BaseException) -> None:
         """The application has raised something, be it SystemExit: 500, or, when the answer has begun, its end without an end."""
-        if isinstance(error, StopIteration) and "HTTP_UPGRADE" in environ and not answer.begun:
-            # What flask-sock raises when the connection that it has taken over has ended.
-            answer.upgraded = True
+        if answer.take_over():
+            # Libraries have nothing to answer after that, and raise what they raise: StopIteration flask-sock.
             return
         if isinstance(error, WrongAnswer):
             self._site.log.error("%s %s: %s", environ["REQUEST_METHOD"], environ["RAW_URI"], error)

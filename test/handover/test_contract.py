@@ -1,4 +1,4 @@
-"""What src/handover and src/http1 rest upon in gunicorn and gevent beyond what these document: each member by name, with a digest of its source.
+"""What src/handover and src/http1 rest upon in gunicorn and gevent beyond what is documented: each member by name, with a digest of it.
 
 contract.txt is written by hand, a line at a time, after the member has been read: the hints say what line. After an upgrade
 they are the list of what to read again.

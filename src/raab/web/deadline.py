@@ -69,7 +69,12 @@ class Deadlines:
         greenlet = self._flying.pop(exchange, None)
         if greenlet is None or exchange.touched >= time.perf_counter() - self.seconds:
             return
-        environ, exchange.ended_by = exchange.environ, "time limit"
+        environ = exchange.environ
+        answer = environ.get("http1.answer")
+        if answer is not None and answer.take_over():
+            # It is a request no longer.
+            return
+        exchange.ended_by = "time limit"
         _log.warning("request ended after %s s: %s %s", self.seconds, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
         # An answer that has begun can only be cut off. The server takes this for a client that has left, and adds nothing to it.
         greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else self._refusal(environ))

@@ -182,6 +182,7 @@ class Exchange:
         """
         answer = self.environ.get("http1.answer")
         if answer is not None:
+            answer.take_over()
             status, sent, aborted = answer.status, answer.sent, answer.aborted or ""
         elif self.failed and not self.begun:
             status, sent, aborted = 500, 0, ""
