@@ -111,6 +111,21 @@ def test_fewer_wanted_takes_those_that_do_not_serve_first() -> None:
     assert ordering.due(fleet_of(3, target=2)).retire == (1,)
 
 
+def test_who_died_while_it_served_is_counted_until_the_next_generation() -> None:
+    """Not who was told to leave, nor who said that it leaves, nor who never served, nor one of another generation."""
+    fleet = states.left(fleet_of(3), 1, by_signal=True)
+    assert fleet.died == 1
+    fleet = states.left(forked(fleet, 4), 4)
+    fleet = states.left(states.closed(fleet, 2), 2)
+    assert fleet.died == 1
+    fleet = states.reload(Fleet(**{**vars(fleet), "target": 1}), 1, EACH)
+    assert states.left(fleet, 3).died == 2
+    fleet = states.taken_over(states.ready(forked(fleet, 5), 5))
+    assert fleet.died == 0
+    assert states.left(fleet, 3).died == 0, "the generation before"
+    assert states.left(ordering.ordered(fleet, ordering.due(fleet)), 3).died == 0
+
+
 def test_crashes_in_steady_state_are_counted_until_a_worker_serves() -> None:
     """The master waits longer between attempts while none gets through."""
     fleet = fleet_of(1, target=2)

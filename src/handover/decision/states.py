@@ -56,7 +56,8 @@ class Fleet:
 
     `generation` is the newest that was ever complete (0: none yet), `incoming` the one being built, `newest` the highest
     number ever given out; `loads` has what those two consist of. `crashes` counts deaths of incoming workers that had
-    served, and in steady state consecutive deaths at boot.
+    served, and in steady state consecutive deaths at boot. `died` counts workers of `generation` that ended while they served, without
+    being told to and without a word.
     """
 
     target: int
@@ -64,6 +65,7 @@ class Fleet:
     incoming: int | None = None
     newest: int = 0
     crashes: int = 0
+    died: int = 0
     one_by_one: bool = False
     orders: int = 0
     members: tuple[Member, ...] = ()
@@ -149,6 +151,8 @@ def left(fleet: Fleet, pid: int, *, by_signal: bool = False) -> Fleet:
     fleet = _without(fleet, gone)
     if gone.phase is Phase.RETIRING:
         return fleet
+    if gone.phase is Phase.SERVING and not template and gone.generation == fleet.generation:
+        fleet = replace(fleet, died=fleet.died + 1)
     if fleet.incoming is None:
         # A template is one of its kind: that it ends again and again shall not keep the machine busy.
         counts = template or gone.phase is Phase.BOOTING
@@ -189,7 +193,7 @@ def taken_over(fleet: Fleet) -> Fleet:
     """The incoming generation is complete and is the one that serves from now on."""
     assert fleet.incoming is not None
     loads = {fleet.incoming: fleet.load}
-    return replace(fleet, generation=fleet.incoming, incoming=None, crashes=0, one_by_one=False, loads=loads)
+    return replace(fleet, generation=fleet.incoming, incoming=None, crashes=0, died=0, one_by_one=False, loads=loads)
 
 
 def given_up(fleet: Fleet, target: int) -> Fleet:

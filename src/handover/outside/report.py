@@ -53,6 +53,7 @@ def status_of(state: State, board: Board, hands: Mapping[int, Hand], started: fl
         "bounds": [serving.options.workers_min, serving.options.workers_max],
         "busy": state.busy,
         "one_by_one": serving.options.one_by_one,
+        "died": fleet.died,
         "started": started,
         "reload": state.outcome._asdict() if state.outcome else None,
         "load": {"mode": "each" if serving.each else "shared", "why": serving.each},

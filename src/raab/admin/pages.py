@@ -14,6 +14,7 @@ from flask import Flask
 from raab.admin.release import described
 from raab.errors import RaabError
 from raab.host import overview, samples
+from raab.host.counters import counted
 from raab.host.paths import Paths
 from raab.metrics.exposition import render
 from raab.web.health import checks, drained
@@ -89,7 +90,7 @@ def _limit() -> AbstractContextManager[Any]:
 
 
 def _metrics() -> Answer:
-    reading = samples.requests()
+    reading = counted()
     try:
         told = samples.service(_PATIENCE, vouched=False)
     except RaabError:

@@ -61,18 +61,18 @@ class Waves:
         return replace(self.runner.base(self.plans[name]), result=result, reason=error.message, hint=error.hint)
 
     def bake(self, wave: tuple[str, ...]) -> None:
-        """Wait, then look whether the workers that proved the release are still there, and what has been answered meanwhile."""
+        """Wait, then look whether workers of the new generation have died, and how many of its answers were errors. All that it has ever
+        done counts: it is new."""
         if not self.settings.bake:
             return
         self.progress("", f"baking for {self.settings.bake:g} s")
-        before = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
         time.sleep(self.settings.bake)
-        after = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
+        looked = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
         for name in wave:
-            if name in before.failed or name in after.failed:
-                problem = (after.failed.get(name) or before.failed[name]).message
+            if name in looked.failed:
+                problem = looked.failed[name].message
             else:
-                problem = spoilt(Look.of(before.done[name]), Look.of(after.done[name]), self.settings.bake_errors)
+                problem = spoilt(Look.of(looked.done[name]), self.settings.bake_errors)
             if problem:
                 self.reports[name] = replace(self.reports[name], reason=problem)
                 self.take_back(name, "failed")
@@ -124,27 +124,22 @@ class Waves:
 
 
 class Look(NamedTuple):
-    """What a host tells of its workers (raab.host.session.service): their process ids, and how many requests they have answered, and
-    how many of these with a 5xx status."""
+    """What a host tells of its newest generation of workers (raab.host.session.service): how many have died, and how many requests they
+    have answered, and how many of these with an error: a 5xx status, or an answer that was cut by the application or a time limit."""
 
-    workers: frozenset[int]
+    died: int
     requests: int
     errors: int
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Look:
-        return cls(frozenset(told["workers"]), told["requests"], told["errors"])
+        return cls(told["died"], told["requests"], told["errors"])
 
 
-def spoilt(before: Look, after: Look, allowed: float) -> str:
-    """What went wrong on a host between two looks, in words; empty for nothing.
-
-    `allowed` is how many percent of the requests may have been answered with a 5xx status.
-    """
-    dead = sorted(before.workers - after.workers)
-    if dead:
-        return f"bake: workers died, got {len(dead)} of {len(before.workers)} gone: {', '.join(map(str, dead))}"
-    requests, errors = after.requests - before.requests, after.errors - before.errors
-    if errors > requests * allowed / 100:
-        return f"bake: more than {allowed:g} % of the requests were answered with a 5xx status, got {errors} of {requests}"
+def spoilt(look: Look, allowed: float) -> str:
+    """What went wrong on a host, in words; empty for nothing. `allowed` is how many percent of the requests may have been errors."""
+    if look.died:
+        return f"bake: workers died, got {look.died}"
+    if look.errors > look.requests * allowed / 100:
+        return f"bake: more than {allowed:g} % of the answers were errors, got {look.errors} of {look.requests}"
     return ""

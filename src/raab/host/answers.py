@@ -135,14 +135,15 @@ _VERDICT = record({"good": truth, "reason": text, "generation": _COUNT, "seconds
 _HELD = record({"held": truth, "bind": binds, "load_timeout": number})
 _NOT_HELD = record({"held": truth, "reason": text})
 _WORKER = record(
-    {"pid": _PID, "generation": _COUNT, "phase": word, "age": number, "requests": _COUNT, "connections": _COUNT, "active": _COUNT}
+    {"pid": _PID, "generation": _COUNT, "phase": word, "age": number, "requests": _COUNT, "connections": _COUNT, "active": _COUNT},
+    {"answered": maybe(_COUNT), "failed": maybe(_COUNT)},
 )
 _TEMPLATE = record({"pid": _PID, "generation": _COUNT, "ready": truth})
 _REQUIRED: dict[str, Check] = {
     "pid": _PID, "release": word, "bind": binds, "generation": _COUNT, "incoming": maybe(_COUNT), "target": _COUNT, "configured": _COUNT,
     "bounds": each(_COUNT, exactly=2), "one_by_one": truth, "started": number, "reload": maybe(_VERDICT), "workers": each(_WORKER),
 }  # fmt: skip
-_OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth}
+_OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth, "died": _COUNT}
 _STATUS = record(_REQUIRED, _OPTIONAL)
 _STRAY = record({"pid": _PID, "parent": whole(0, _PIDS), "name": word, "age": number, "command": word})
 _TOLD = record(_REQUIRED, {**_OPTIONAL, "serving": _COUNT, "strays": each(_STRAY)})

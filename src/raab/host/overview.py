@@ -1,21 +1,26 @@
-"""What the master says of itself, with what its processes weigh."""
+"""What the master says of itself, with what its processes weigh and its workers have counted."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from raab.errors import RaabError
 from raab.host.control import ask
+from raab.host.counters import counted
 from raab.host.memory import memory
+from raab.metrics.reading import Tally
 
 
 def document(seconds: float, **how: bool) -> dict[str, Any]:
-    """What the master tells within so many seconds, and what its processes weigh. `how` and what is raised are those of `ask`."""
+    """What the master tells within so many seconds, what its processes weigh, and how much of what a worker has answered has failed: None
+    where that cannot be read. `how` and what is raised are those of `ask`."""
     status = ask(seconds, verb="status", **how)
     # A master of an older release has no templates, and does not say how it loads.
     templates = status.get("templates", [])
     weights = [(process, memory(process["pid"])) for process in (*status["workers"], *templates)]
     for process, weight in weights:
         process["private"], process["shared"] = (weight.private, weight.shared) if weight else (None, None)
+    _tally(status["workers"])
     own = [worker["private"] for worker in status["workers"] if worker["private"]]
     # What a generation holds once for all its workers, which the next one holds once more.
     common = sum(weight.part for _, weight in weights if weight) - sum(own) if templates else 0
@@ -24,6 +29,16 @@ def document(seconds: float, **how: bool) -> dict[str, Any]:
     status["serving"] = sum(worker["phase"] == "serving" for worker in status["workers"])
     status["memory"] = {"workers": sum(own), "common": common, "handover": common + average * extra}
     return status
+
+
+def _tally(workers: list[dict[str, Any]]) -> None:
+    try:
+        tallies = counted().workers
+    except RaabError:
+        tallies = None
+    for worker in workers:
+        tally = tallies.get(worker["pid"], Tally(0, 0)) if tallies is not None else None
+        worker["answered"], worker["failed"] = (tally.answered, tally.failed) if tally else (None, None)
 
 
 def template_ready(status: dict[str, Any]) -> bool:

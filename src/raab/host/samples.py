@@ -1,26 +1,11 @@
-"""What the workers have counted and the master knows, for Prometheus."""
+"""What the master knows, for Prometheus."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host.overview import document, template_ready
 from raab.metrics.exposition import Sample
-from raab.metrics.reading import Reading, read
 from raab.release import current_release
-
-
-def requests() -> Reading:
-    """What the workers have counted. Raises RaabError when that may not be read."""
-    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/raab")) / "metrics"
-    try:
-        return read(folder)
-    except PermissionError as error:
-        raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
-    except OSError as error:
-        raise RaabError(f"metrics: {error}", "readme, section After an intrusion; `rm` what is no metrics of a worker") from error
 
 
 def service(seconds: float = 10.0, **how: bool) -> list[Sample]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from raab.host.samples import requests, service
+from raab.host.counters import counted
+from raab.host.samples import service
 from raab.metrics.exposition import render
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all metrics. A service that is not running is a metric too: raab_up 0."""
-    sys.stdout.write(render(requests(), service()))
+    sys.stdout.write(render(counted(), service()))
     return 0

@@ -13,15 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import answers, journal, processes, releases, restart, systemd, verify
+from raab.host import answers, journal, releases, restart, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 from raab.host.session import lock
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
 SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
-# A line of `raab metrics`: how many requests were answered with one status, on one route by one method.
-COUNTED = re.compile(r'raab_http_request_duration_seconds_count\{.*status="(?P<status>\d{1,9})"\} (?P<count>\d{1,16})\Z')
 
 
 def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -111,20 +109,21 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def workers(paths: Paths) -> dict[str, Any]:
-    """The processes that serve now and what was answered until now, to see later whether they still do, and how well.
+    """How many workers of the generation that serves have died, and what those that live have answered: nothing of another generation,
+    whose workers leave as they should and may have failed for reasons of their own.
 
-    Raises RaabError when the service's counters or its status cannot be read: of errors that nobody could count none would be seen.
+    Raises RaabError when the service's status or its counters cannot be read: of errors that nobody could count none would be seen.
     """
-    told = systemd.must(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "metrics", timeout=15)
-    counts = [(match["status"], int(match["count"])) for match in map(COUNTED.match, told.splitlines()) if match]
     status, trouble = own_status(paths)
     if trouble:
         raise RaabError(f"workers: {trouble}")
-    named = {worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring"}
+    ours = [worker for worker in status["workers"] if worker["generation"] == status["generation"]]
+    if any(worker.get("failed") is None for worker in ours):
+        raise RaabError("workers: what they have counted cannot be read", "`raab metrics` on the host says why")
     return {
-        "workers": sorted(processes.children(systemd.main_pid()) & named),
-        "requests": sum(count for _, count in counts),
-        "errors": sum(count for status, count in counts if status.startswith("5")),
+        "died": status.get("died", 0),
+        "requests": sum(worker["answered"] for worker in ours),
+        "errors": sum(worker["failed"] for worker in ours),
     }
 
 

@@ -1,0 +1,20 @@
+"""What the workers have counted, where they leave it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.metrics.reading import Reading, read
+
+
+def counted() -> Reading:
+    """What the workers have counted. Raises RaabError when that may not be read, or is nothing that workers write."""
+    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/run/raab")) / "metrics"
+    try:
+        return read(folder)
+    except PermissionError as error:
+        raise RaabError(f"{folder}: not yours to read", "use sudo, or join the group raab", 2) from error
+    except OSError as error:
+        raise RaabError(f"metrics: {error}", "readme, section After an intrusion; `rm` what is no metrics of a worker") from error
