@@ -54,11 +54,14 @@ MIX = Mix(
 
 
 class Master:
-    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases, by the gunicorn beside `python`."""
+    """gunicorn with the hand-over, started as raab.service starts it, from a folder of releases, by the gunicorn beside `python`.
+
+    What it prints goes to the file `log`, or to the descriptor `output`.
+    """
 
     mix, wsgi = MIX, WSGI
 
-    def __init__(self, home: Path, python: str = sys.executable, **options: Any) -> None:
+    def __init__(self, home: Path, python: str = sys.executable, output: int | None = None, **options: Any) -> None:
         self.home = home
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -73,7 +76,7 @@ class Master:
             f"{home}/current/gunicorn.py",
         ]
         self.log = (home / "log").open("w")
-        self.process = subprocess.Popen(command, cwd="/", stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(command, cwd="/", stdout=output or self.log, stderr=output or self.log)
         self.wait(lambda: self.status()["generation"] == 1)
 
     def release(self, name: str, wsgi: str = "", config: str = "", **options: Any) -> None:

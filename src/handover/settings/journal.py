@@ -10,6 +10,11 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from handover.outside.output import adopt
+
+# journald takes a line of 48 KiB (journald.conf(5), LineMax=); what is longer it breaks in two, and the second half may begin with
+# anything.
+_LONGEST = 48 * 1024 - 256
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
@@ -18,6 +23,7 @@ class JournalLogger(Logger):
 
     def setup(self, cfg: Any) -> None:
         """As gunicorn's; called at the start and at each reload."""
+        adopt()
         super().setup(cfg)
         if "JOURNAL_STREAM" in os.environ:
             for handler in self.error_log.handlers:
@@ -35,9 +41,27 @@ class JournalFormatter(logging.Formatter):
             "time": stamp.replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "pid": record.process,
         }
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
-        return f"<{priority}>{json.dumps(line)}"
+        text, kept = json.dumps(line), _LONGEST
+        while len(text) > _LONGEST:
+            kept //= 2
+            text = json.dumps({name: _shortened(value, kept) if isinstance(value, str) else value for name, value in line.items()})
+        return f"<{priority}>{text}"
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:
+        # logging would print a traceback, of which each line were an event.
+        return f"{record.msg!r}, and arguments that do not fit: {type(error).__name__}"
+
+
+def _shortened(text: str, kept: int) -> str:
+    """Its beginning and its end; of a traceback both are wanted."""
+    half = kept // 2
+    return text if len(text) <= kept else f"{text[:half]} [... {len(text) - 2 * half} characters cut ...] {text[-half:]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import logging
 import math
 import os
 import signal
@@ -32,7 +33,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from handover.outside.sockets import listens
 from handover.process import LEAVE, close_to_equals, end_with_parent, name_process
 from handover.settings.pin import pin
-from handover.workers import sharing, template
+from handover.workers import background, sharing, template
 from handover.workers.check import check
 from handover.workers.connection import end, end_unless_asked
 from handover.workers.errand import Errand
@@ -102,6 +103,7 @@ class HandoverWorker(GeventWorker):
             super().patch()
         finally:
             metadata.entry_points = look
+        background.watch(logging.getLogger("gunicorn.error"))
 
     def init_signals(self) -> None:
         """Nothing yet: gunicorn calls this before the application is loaded, when a stop has to work at once."""

@@ -21,6 +21,10 @@ from raab.web.context import request_id
 
 # journald reads a priority from the start of each line (SyslogLevelPrefix=, on by default) and takes it off.
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+# journald breaks a line of more than 48 KiB in two (journald.conf(5), LineMax=), and the second half may begin with anything.
+_LONGEST = 48 * 1024 - 256
+# Characters that are always left of a member, and how many members when there are too many of them.
+_LEAST, _MEMBERS = 200, 20
 # Python's line ends and everything that a terminal obeys, shown instead of done.
 _VISIBLE = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 
@@ -85,8 +89,30 @@ class JsonFormatter(_JsonFormatter):
         # Again, for what `extra` holds under the same name: Django's loggers put a request object there.
         log_data.update(ours)
 
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """One that is too long is cut in the middle of what makes it so, and stays JSON."""
+        text, kept = super().jsonify_log_record(log_data), _LONGEST
+        while len(text) > _LONGEST and kept > _LEAST:
+            kept //= 2
+            text = super().jsonify_log_record({name: self._shortened(value, kept) for name, value in log_data.items()})
+        if len(text) > _LONGEST:
+            # So many members: those that every line has, which are the first.
+            text = super().jsonify_log_record({name: self._shortened(log_data[name], _LEAST) for name in [*log_data][:_MEMBERS]})
+        return text
+
     def format(self, record: logging.LogRecord) -> str:
-        return f"<{_priority(record.levelno)}>{super().format(record)}"
+        try:
+            text = super().format(record)
+        except Exception as error:
+            # logging would print a traceback, of which each line were an event.
+            told = f"{record.msg!r}, and what belongs to it cannot be shown: {type(error).__name__}"
+            text = super().format(logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, told, (), None))
+        return f"<{_priority(record.levelno)}>{text}"
+
+    def _shortened(self, value: Any, kept: int) -> Any:
+        text = value if isinstance(value, str) else super().jsonify_log_record({"": value})
+        half = kept // 2
+        return value if len(text) <= kept else f"{text[:half]} [... {len(text) - 2 * half} characters cut ...] {text[-half:]}"
 
 
 class ColumnFormatter(logging.Formatter):

@@ -13,6 +13,8 @@ from typing import NamedTuple, TextIO
 # A batch is written when it is so old (seconds) or so long (lines): what a killed worker may lose.
 _AGE = 0.1
 _LENGTH = 100
+# Characters of a path; each may take six in JSON, and journald takes a line of 48 KiB.
+_PATH = 4096
 
 
 class Line(NamedTuple):
@@ -76,9 +78,10 @@ class AccessLog:
 def json_line(line: Line) -> str:
     """The line as JsonFormatter would write it. What a client sent is quoted, so that it can end neither the text nor the line."""
     aborted = f', "aborted": "{line.aborted}"' if line.aborted else ""
+    path = line.path if len(line.path) <= _PATH else f"{line.path[:_PATH]} [... {len(line.path) - _PATH} characters cut ...]"
     return (
         f'<6>{{"time": "{_stamp(int(line.ended))}.{int(line.ended % 1 * 1000):03}Z", "level": "INFO", "logger": "raab.access", '
-        f'"request": "{line.request_id}", "method": {quoted(line.method)}, "path": {quoted(line.path)}, "route": {quoted(line.route)}, '
+        f'"request": "{line.request_id}", "method": {quoted(line.method)}, "path": {quoted(path)}, "route": {quoted(line.route)}, '
         f'"status": {line.status}, "ms": {line.seconds * 1000:.2f}, "bytes": {line.bytes}, "peer": {quoted(line.peer)}{aborted}}}\n'
     )
 

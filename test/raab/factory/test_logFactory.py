@@ -75,6 +75,40 @@ def test_no_text_can_forge_a_line(text: str) -> None:
         assert all(character.isprintable() or character == "\n" for character in columns if ord(character) < 0xA0)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        record("begin %s end", "x" * 200_000),
+        record("begin %s end", "\u2028" * 200_000),
+        record("x", exc_info=crash("<0>forged\n" * 50_000)),
+        logging.makeLogRecord({"msg": "x", "levelno": 30, "levelname": "WARNING", "name": "shop", "basket": ["\n<0>forged"] * 20_000}),
+        logging.makeLogRecord(
+            {"msg": "x", "levelno": 30, "levelname": "WARNING", "name": "shop", **{f"n{number}": "\u2028" * 300 for number in range(2000)}}
+        ),
+    ],
+)
+def test_a_line_is_never_longer_than_journald_takes(entry: logging.LogRecord) -> None:
+    """It would break it in two, and the second half could begin with a priority."""
+    line = JsonFormatter().format(entry)
+    assert len(line) < 48 * 1024
+    said = json.loads(line[3:])
+    assert {"time", "level", "logger", "message"} <= set(said)
+    assert "characters cut" in line
+
+
+def test_a_line_that_cannot_be_made_is_one_line() -> None:
+    """logging itself would print a traceback, of which each line were an event."""
+
+    class Evil:
+        def __str__(self) -> str:
+            raise ValueError("\n<0>forged")
+
+    for entry in (record("%s and %s", "one"), record("%s", Evil())):
+        said = json.loads(JsonFormatter().format(entry)[3:])
+        assert "cannot be shown" in said["message"]
+        assert "forged" not in said["message"]
+
+
 def test_wrong_logging_settings_are_one_error(tmp_path: Path) -> None:
     """A handler that does not exist is found by raab, a class that cannot be imported by logging.config; both without a traceback."""
     settings = load_settings({"RAAB_LOGGING__HANDLERS__STDERR__CLASS": "no.such.Handler"}, tmp_path)
