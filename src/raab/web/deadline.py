@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import sys
 import time
@@ -66,15 +67,15 @@ class Deadlines:
                 self._gevent.get_hub().loop.run_callback(self._end, exchange)
 
     def _end(self, exchange: Timed) -> None:
-        greenlet = self._flying.pop(exchange, None)
-        if greenlet is None or exchange.touched >= time.perf_counter() - self.seconds:
+        if exchange not in self._flying or exchange.touched >= time.perf_counter() - self.seconds:
             return
         environ = exchange.environ
         answer = environ.get("http1.answer")
         if answer is not None and answer.take_over():
-            # It is a request no longer.
+            # It is under way, but a request no longer.
+            exchange.touched = math.inf
             return
-        exchange.ended_by = "time limit"
+        greenlet, exchange.ended_by = self._flying.pop(exchange), "time limit"
         _log.warning("request ended after %s s: %s %s", self.seconds, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
         # An answer that has begun can only be cut off. The server takes this for a client that has left, and adds nothing to it.
         greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else self._refusal(environ))
