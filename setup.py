@@ -22,6 +22,9 @@ except ImportError:
     # Before setuptools 70.1 the command came with the package wheel.
     from wheel.bdist_wheel import bdist_wheel
 
+# What runs on the deployer's machine. The wheel that a deploy sends goes without (raab.deploy.bundle).
+DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab") for inner in ("", ".*"))
+
 
 class SameSdist(sdist):
     """An sdist whose bytes depend on its files' names and contents, on SOURCE_DATE_EPOCH, and on nothing else."""
@@ -66,7 +69,7 @@ setup(
     description="Flask services on a team's own servers: systemd, SSH, and reloads that nobody notices",
     python_requires=">=3.10",
     package_dir={"": "src"},
-    packages=find_packages("src"),
+    packages=find_packages("src", exclude=DEPLOYERS if os.environ.get("RAAB_WHEEL") == "servers" else ()),
     # Whatever lies beside a module is in the wheel as it is in the checkout: MANIFEST.in says for both, wheel and sdist, what is not.
     include_package_data=True,
     install_requires=[
@@ -86,6 +89,6 @@ setup(
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
         "test": ["hypothesis>=6.130", "mypy>=1.16", "prometheus-client>=0.22", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
     },
-    entry_points={"console_scripts": ["raab = raab.host.command.cli:main"]},
+    entry_points={"console_scripts": ["raab = raab.asked.command:main"]},
     cmdclass={"sdist": SameSdist, "bdist_wheel": SameWheel},
 )

@@ -33,7 +33,7 @@ def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
     done = converse({"op": "service", "action": "scale", "count": "4; reboot"}, {"op": "history"})
     first, second = map(json.loads, done.stdout.splitlines())
     assert (first["event"], first["code"], second["event"]) == ("error", 2, "done")
-    assert "not a number of workers, got 4; reboot" in first["message"]
+    assert "not a number of workers, got '4; reboot'" in first["message"]
 
 
 def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
@@ -68,15 +68,31 @@ def test_a_host_without_python_says_so() -> None:
 
 def test_the_program_is_the_session_and_what_it_stands_on() -> None:
     """Every import of raab's, wherever in a module, is in it, and everything else is the standard library's: it runs on hosts that have
-    nothing of ours. No other room of the host's code travels."""
-    known = set(wire.modules())
+    nothing of ours. No other room of the host's code travels with each connection."""
+    known = set(wire.closure((wire.ENTRY,)))
+    assert not strangers(known)
+    assert {name.split(".")[2] for name in known if name.count(".") > 2} == {"session"}
+
+
+def test_roots_program_is_all_rooms_and_what_they_stand_on() -> None:
+    known = set(wire.roots_program())
+    assert not strangers(known)
+    assert {"session", "activation", "renewal", "command"} <= {name.split(".")[2] for name in known if name.count(".") > 2}
+
+
+def strangers(known: set[str]) -> list[str]:
+    found = []
     for name in known:
-        for node in ast.walk(ast.parse(wire.text(name))):
+        source = wire.text(name) if wire.place(name).is_file() else ""
+        for node in ast.walk(ast.parse(source)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 assert node.module
-                names = [node.module if node.module in known else f"{node.module}.{alias.name}" for alias in node.names]
-            for imported in names:
-                assert imported.split(".")[0] in sys.stdlib_module_names or imported in known, f"{name} imports {imported}"
-    rooms = {name.split(".")[2] for name in known if name.count(".") > 2}
-    assert rooms == {"session"}
+                plain = node.module in known and not wire.place(node.module).with_suffix("").is_dir()
+                names = [node.module if plain else f"{node.module}.{alias.name}" for alias in node.names]
+            found += [
+                f"{name} imports {imported}"
+                for imported in names
+                if imported.split(".")[0] not in sys.stdlib_module_names and imported not in known
+            ]
+    return found

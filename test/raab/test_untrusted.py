@@ -13,7 +13,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host.command.cli import main
-from raab.host.command.metrics import requests
+from raab.host.samples import requests
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots
 from raab.metrics.slot import LazySlot, Slot

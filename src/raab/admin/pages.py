@@ -13,7 +13,7 @@ from flask import Flask
 
 from raab.admin.release import described
 from raab.errors import RaabError
-from raab.host import overview, samples
+from raab.host import overview, releases, samples
 from raab.host.counters import counted
 from raab.host.paths import Paths
 from raab.metrics.exposition import render
@@ -92,7 +92,7 @@ def _limit() -> AbstractContextManager[Any]:
 def _metrics() -> Answer:
     reading = counted()
     try:
-        told = samples.service(_PATIENCE, vouched=False)
+        told = samples.service(_PATIENCE, releases.version, vouched=False)
     except RaabError:
         # What the workers have counted is true without the master's word.
         told = []

@@ -31,6 +31,9 @@ NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
 EARLIEST = 315532800
 
+# No server gets the code that runs on the deployer's machine: for MANIFEST.in what setup.py leaves out of the wheel for servers.
+DEPLOYERS = "\nprune src/raab/deploy\nprune src/raab/lab\n"
+
 
 class Part(Struct, frozen=True):
     """One file to send: the name it gets on the host, its SHA-256 in hex, its size in bytes, and where it lies here."""
@@ -127,7 +130,7 @@ def make(root: Path, tree: Tree, home: Path) -> None:
         files = copies(tree, Path(temporary) / "tree")
         wheel = build_wheel(Path(temporary) / "tree", tree.time)
         by_name = {one.name: one for one in files}
-        packing.complete(wheel, files, by_name["MANIFEST.in"].path.read_text() if "MANIFEST.in" in by_name else "")
+        packing.complete(wheel, files, (by_name["MANIFEST.in"].path.read_text() if "MANIFEST.in" in by_name else "") + DEPLOYERS)
         parts = [Part.of(Path(shutil.copy(wheel, parts_home)))]
         for one in files:
             if one.name in CARRIED or one.name.startswith("systemd/"):
@@ -171,7 +174,12 @@ def copies(tree: Tree, target: Path) -> tuple[Input, ...]:
 def build_wheel(tree: Path, time: int) -> Path:
     """`time` is what all files in it are dated, in seconds since the epoch."""
     command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tree.parent / "dist"), str(tree))
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(max(time, EARLIEST)), "HOME": str(tree.parent)}
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "SOURCE_DATE_EPOCH": str(max(time, EARLIEST)),
+        "HOME": str(tree.parent),
+        "RAAB_WHEEL": "servers",
+    }
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
     if done.returncode:
         raise RaabError(

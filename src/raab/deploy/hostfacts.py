@@ -49,7 +49,8 @@ class HostFacts(Struct, frozen=True):
     """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each.
 
     `settings` is the host's own setting.yaml; `variables` are those of the running service by which its addresses are told; `taken` where
-    others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone.
+    others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone. `program` is the digest of root's
+    program, if it is whole.
     """
 
     python: str
@@ -70,6 +71,7 @@ class HostFacts(Struct, frozen=True):
     templates: frozenset[str] = frozenset()
     units: dict[str, str] = field(default_factory=dict)
     user: bool = False
+    program: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)
     served: tuple[str, ...] = ()
     lock: LockHolder | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes
+from raab.deploy import exitcodes, wire
 from raab.deploy.connection import ConnectionLost, Remote
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
@@ -20,6 +20,7 @@ from raab.deploy.hostfacts import HostFacts, ahead, parse
 from raab.deploy.plan import HostPlan, Plan, Staging
 from raab.deploy.report import HostReport, Probe, Result
 from raab.errors import RaabError
+from raab.host.session.program import digest, pack
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
@@ -37,6 +38,7 @@ class Runner:
         self.hosts = {host.name: host for host in environment.hosts}
         self.remotes: dict[str, Remote] = {}
         self.ending = threading.Event()
+        self.programs: dict[str, str] = {}
 
     def __enter__(self) -> Runner:
         threading.Thread(target=self.keep_alive, daemon=True).start()
@@ -64,7 +66,12 @@ class Runner:
         return everywhere(self.hosts, lambda name: self.connect(name).request(operation, **values), self.parallel)
 
     def facts(self) -> Outcome[HostFacts]:
-        return everywhere(self.hosts, lambda name: parse(self.connect(name).request("facts")["facts"]), self.parallel)
+        return everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts")), self.parallel)
+
+    def told(self, name: str, answer: dict[str, Any]) -> HostFacts:
+        facts = parse(answer["facts"])
+        self.programs[name] = facts.program
+        return facts
 
     def closely(self, names: Iterable[str]) -> dict[str, HostFacts]:
         """The same of hosts that are connected, with who listens there."""
@@ -96,7 +103,7 @@ class Runner:
         while True:
             outcome = everywhere(names, lambda name: self.remotes[name].request("lock", what=what, **myself()), self.parallel)
             if not outcome.failed:
-                return {name: parse(answer["facts"]) for name, answer in outcome.done.items()}
+                return {name: self.told(name, answer) for name, answer in outcome.done.items()}
             error = next(iter(outcome.failed.values()))
             if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
                 raise error
@@ -140,6 +147,7 @@ class Runner:
             "condemn": condemn,
             "restart": plan.restart,
             "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
+            **self.program(name),
             **myself(),
         }
         try:
@@ -148,6 +156,11 @@ class Runner:
             self.progress(name, f"{error.message}; connecting again to read the verdict")
             answer = self.follow(name, token, error)
         return self.outcome(plan, answer["verdict"], "rolled back" if action == "rollback" else "deployed")
+
+    def program(self, name: str) -> dict[str, str]:
+        """What makes the release current there, unless the host has it."""
+        sources = wire.roots_program()
+        return {} if self.programs.get(name) == digest(sources) else {"program": pack(sources)}
 
     def follow(self, name: str, token: str, error: RaabError) -> dict[str, Any]:
         """The verdict of an activation whose connection was lost."""

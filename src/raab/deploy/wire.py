@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import zlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -60,17 +61,26 @@ def command(sudo: bool) -> str:
 @cache
 def program() -> bytes:
     """The session program, compressed, led by its length."""
-    sources = {name: text(name) for name in modules()}
+    sources = {name: text(name) for name in closure((ENTRY,))}
     packages = sorted({".".join(name.split(".")[:depth]) for name in sources for depth in range(1, name.count(".") + 1)})
     sources |= dict.fromkeys(packages, "")
     packed = zlib.compress(f"SOURCES = {sources!r}\nPACKAGES = {packages!r}\n{LOADER}".encode(), 9)
     return b"%d\n%s" % (len(packed), packed)
 
 
-def modules() -> tuple[str, ...]:
-    """The session and the ground that it stands on: all that its modules import of raab, and those in turn."""
+@cache
+def roots_program() -> dict[str, str]:
+    """All of the host's code, with what it imports: what is installed on a host as root's own, a text for each module."""
+    files = sorted(place("raab.host").with_suffix("").rglob("[!_]*.py"))
+    names = closure(".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in files)
+    packages = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
+    return {**dict.fromkeys(sorted(packages), ""), **{name: text(name) for name in names}}
+
+
+def closure(names: Iterable[str]) -> tuple[str, ...]:
+    """These modules, all that they import of raab, and that in turn."""
     found: dict[str, None] = {}
-    waiting = [ENTRY]
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
         if name not in found:

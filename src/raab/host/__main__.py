@@ -1,7 +1,9 @@
-"""`python -m raab.host`: the `raab` command, also where the script's own first line would lead to another release."""
+"""`python -m raab.host`: the `raab` command of a release, by which root's program asks it; and where the script's own first line would
+lead to another release."""
 
 import sys
 
-from raab.host.command.cli import main
+from raab.asked.command import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from raab.untrusted import plain
 
@@ -45,13 +45,22 @@ def decode(packet: bytes, verb: str) -> dict[str, Any]:
     return checked
 
 
-def told(document: str) -> dict[str, Any]:
-    """What `raab status --json` of a release says, which may be another one than this: the master's words, and what it adds to them."""
+class Settings(NamedTuple):
+    """What a release says of its settings: where it will listen, the admin listener's port or 0, how many seconds it may load."""
+
+    bind: tuple[str, ...]
+    admin_port: int
+    load_timeout: float
+
+
+def settings(document: str) -> Settings:
+    """The answer to `raab settings`, from the last line that was printed. Raises ValueError saying what is wrong."""
+    lines = document.splitlines()
     try:
-        checked: dict[str, Any] = _TOLD(json.loads(document), "")
+        checked = _SETTINGS(json.loads(lines[-1] if lines else ""), "settings")
     except RecursionError:
         raise ValueError("a document without end") from None
-    return checked
+    return Settings(tuple(checked["bind"]), checked["admin_port"], float(checked["load_timeout"]))
 
 
 def wrong(where: str, value: Any) -> ValueError:
@@ -71,6 +80,13 @@ def number(value: Any, where: str) -> float:
     if type(value) not in (int, float) or not math.isfinite(value) or not -_MOST <= value <= _MOST:
         raise wrong(where, value)
     return float(value) if type(value) is float else int(value)
+
+
+def limit(value: Any, where: str) -> float:
+    """Seconds that somebody may be waited for: no more than a day."""
+    if not 0 < number(value, where) <= 86400:
+        raise wrong(where, value)
+    return float(value)
 
 
 def truth(value: Any, where: str) -> bool:
@@ -132,7 +148,7 @@ def record(required: dict[str, Check], optional: dict[str, Check] | None = None)
 
 _PID, _COUNT = whole(1, _PIDS), whole(0, _MOST)
 _VERDICT = record({"good": truth, "reason": text, "generation": _COUNT, "seconds": number, "at": number, "replaced": truth})
-_HELD = record({"held": truth, "bind": binds, "load_timeout": number})
+_HELD = record({"held": truth, "bind": binds, "load_timeout": limit})
 _NOT_HELD = record({"held": truth, "reason": text})
 _WORKER = record(
     {"pid": _PID, "generation": _COUNT, "phase": word, "age": number, "requests": _COUNT, "connections": _COUNT, "active": _COUNT},
@@ -145,8 +161,7 @@ _REQUIRED: dict[str, Check] = {
 }  # fmt: skip
 _OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth, "died": _COUNT}
 _STATUS = record(_REQUIRED, _OPTIONAL)
-_STRAY = record({"pid": _PID, "parent": whole(0, _PIDS), "name": word, "age": number, "command": word})
-_TOLD = record(_REQUIRED, {**_OPTIONAL, "serving": _COUNT, "strays": each(_STRAY)})
+_SETTINGS = record({"bind": each(bind), "admin_port": whole(0, 65535), "load_timeout": limit})
 _ANSWERS = {
     "status": _STATUS,
     "scale": record({"before": _COUNT, "after": _COUNT}),

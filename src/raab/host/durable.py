@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, it is there whole or not at all."""
+def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file so that, whatever happens, it is there whole or not at all. It is a new one, whatever has stood in its place."""
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:  # noqa: PTH123
+        os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
+from raab.host import strays
 from raab.host.control import ask
 from raab.host.counters import counted
 from raab.host.memory import memory
 from raab.metrics.reading import Tally
+
+
+def whole() -> dict[str, Any]:
+    """All that is told of the running service, its strays too. Raises RaabError, exit code 3, when nothing runs."""
+    return {**document(10.0, patient=True), "strays": [stray._asdict() for stray in strays.find()]}
 
 
 def document(seconds: float, **how: bool) -> dict[str, Any]:

@@ -16,12 +16,13 @@ ACTIVATION_UNIT = "raab-activate.service"
 
 
 class Paths(NamedTuple):
-    """The places on one host. The fields are the roots; tests point them into a directory of their own."""
+    """The places of one service on one host. The fields are its name and the roots; tests point them into a directory of their own."""
 
     root: Path = Path("/opt/raab")
     etc: Path = Path("/etc")
     run: Path = Path("/run/raab-deploy")
     bin: Path = Path("/usr/local/bin")
+    name: str = "raab"
 
     @property
     def releases(self) -> Path:
@@ -52,12 +53,12 @@ class Paths(NamedTuple):
 
     @property
     def roots_own(self) -> Path:
-        """Root's program of the unit (raab.host.renewal), as the last release that was activated has it: by no path through a release."""
-        return self.bin.with_name("lib") / "raab"
+        """Root's program, as the last deploy or rollback has sent it: by no path through a release."""
+        return self.bin.with_name("lib") / self.name
 
     @property
     def configuration(self) -> Path:
-        return self.etc / "raab"
+        return self.etc / self.name
 
     @property
     def lock(self) -> Path:
@@ -76,7 +77,7 @@ class Paths(NamedTuple):
     @property
     def token(self) -> Path:
         """By which the service knows the requests of the activation now running. Beside its own runtime directory, not in it."""
-        return self.run.with_name("raab-proof")
+        return self.run.with_name(f"{self.name}-proof")
 
     def release(self, release_id: str) -> Path:
         """The directory of a release. Raises ValueError for a name that is not a release id, so that none can lead elsewhere."""

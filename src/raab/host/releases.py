@@ -22,6 +22,11 @@ def describe(release: Path) -> dict[str, Any]:
         return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
 
 
+def version(release_id: str) -> str:
+    """Of a release on this host; where the code that serves is none, which may be anything, `development`."""
+    return describe(Paths().releases / release_id)["version"] or "development" if RELEASE_ID.match(release_id) else "development"
+
+
 def current_release(paths: Paths) -> str | None:
     try:
         name = paths.current.readlink().name

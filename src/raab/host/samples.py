@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from raab.errors import RaabError
 from raab.host.overview import document, template_ready
 from raab.metrics.exposition import Sample
-from raab.release import current_release
 
 
-def service(seconds: float = 10.0, **how: bool) -> list[Sample]:
-    """What the master tells on its control socket, within so many seconds. `how` is that of `ask`. Raises RaabError when it runs and
-    does not tell."""
+def service(seconds: float, version: Callable[[str], str], **how: bool) -> list[Sample]:
+    """What the master tells on its control socket, within so many seconds; `version` knows that of a release by its id. `how` is that of
+    `ask`. Raises RaabError when it runs and does not tell."""
     try:
         status = document(seconds, **how)
     except RaabError as error:
         if error.exit_code != 3:
             raise
         return [Sample("raab_up", "gauge", "Whether the service runs.", (({}, 0),))]
-    release = current_release()
+    release = status["release"]
     phases = sorted({worker["phase"] for worker in status["workers"]} | {"serving"})
     workers = tuple(({"phase": phase}, sum(worker["phase"] == phase for worker in status["workers"])) for phase in phases)
     samples = [
         Sample("raab_up", "gauge", "Whether the service runs.", (({}, 1),)),
-        Sample("raab_build_info", "gauge", "The release that serves.", (({"release": status["release"], "version": release.version}, 1),)),
+        Sample("raab_build_info", "gauge", "The release that serves.", (({"release": release, "version": version(release)}, 1),)),
         Sample("raab_start_time_seconds", "gauge", "When the master started, since the epoch.", (({}, status["started"]),)),
         Sample("raab_generation", "gauge", "Generation of workers that serves.", (({}, status["generation"]),)),
         Sample("raab_workers", "gauge", "Workers by phase.", workers),

@@ -19,10 +19,18 @@ SURROUNDINGS = (
     "WorkingDirectory",
 )  # fmt: skip
 
+# Where systemd looks for drop-ins, beside the host's own configuration; the first place comes first.
+PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")))
+
 
 def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
-    """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them."""
-    files = [release / "systemd" / UNIT, *sorted((paths.etc / "systemd/system" / f"{UNIT}.d").glob("*.conf"))]
+    """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them: by their
+    names, and of one name the one of the first place (systemd.unit(5))."""
+    drop_ins: dict[str, Path] = {}
+    for place in reversed((paths.etc / "systemd/system", *PLACES)):
+        for folder in ("service.d", f"{UNIT}.d"):
+            drop_ins |= {file.name: file for file in (place / folder).glob("*.conf")}
+    files = [release / "systemd" / UNIT, *(drop_ins[name] for name in sorted(drop_ins))]
     return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8").splitlines()))
 
 
@@ -71,10 +79,3 @@ def read_environment_file(value: str) -> list[str]:
             return []
         raise
     return [word for line in text.splitlines() if line.strip() and line.strip()[0] not in "#;" for word in shlex.split(line)]
-
-
-def settings_environment(paths: Paths, release: Path) -> dict[str, str]:
-    """The variables by which the service's settings are read, for a reader that is root and needs no help of systemd."""
-    found = environment(service_lines(paths, release))
-    credentials = paths.configuration / "credentials"
-    return {**found, "CREDENTIALS_DIRECTORY": str(credentials)} if credentials.is_dir() else found

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
-from raab.host.activation import units
-from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, twin, variables
 
-SRC = Path(__file__).parents[3] / "src"
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
 
@@ -163,32 +158,3 @@ def test_what_systemd_would_make_of_the_unit_s_file(tmp_path: Path) -> None:
     assert state() == "loaded"
     (second / "raab.service").unlink()
     assert state() == "not-found"
-
-
-def test_roots_program_has_all_that_it_imports(tmp_path: Path) -> None:
-    """As it is installed, it runs by any Python of the host, without a release, site-packages or variables."""
-    release = tmp_path / "release"
-    packages = release / "venv/lib/python3.11/site-packages"
-    for name in (*units.ROOTS_OWN, "raab/host/renewal/__main__.py"):
-        (packages / name).parent.mkdir(parents=True, exist_ok=True)
-        (packages / name).write_bytes((SRC / name).read_bytes())
-    paths = Paths(etc=tmp_path / "etc", bin=tmp_path / "usr/local/bin")
-    units.copy(units.of_release(paths, release))
-    installed = paths.roots_own
-    loaded = {name for path in installed.rglob("*.py") for name in imported(path) if name.split(".")[0] == "raab"}
-    # What only the application half needs of raab's own face.
-    missing = {name for name in loaded if not (installed / f"{name.replace('.', '/')}.py").exists()} - {"raab.settings.schema"}
-    missing = {name for name in missing if not (installed / name.replace(".", "/") / "__init__.py").exists()}
-    assert missing <= {"raab.factory.appFactory", "raab.factory.configFactory", "raab.factory.logFactory"}
-    done = subprocess.run([sys.executable, "-IS", str(installed)], capture_output=True, text=True, env={**os.environ, "PATH": "/nowhere"})
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "systemctl" in done.stderr
-
-
-def imported(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return found

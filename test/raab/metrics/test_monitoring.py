@@ -37,7 +37,7 @@ STATUS = {
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(samples, "document", lambda seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
-    return render(Reading((series,), 0, {}, {}), samples.service())
+    return render(Reading((series,), 0, {}, {}), samples.service(1.0, lambda release: "0.1.0"))
 
 
 def test_workers_are_told_by_phase(exposed: str) -> None:
@@ -56,7 +56,7 @@ def test_memory_and_template_are_told(exposed: str, monkeypatch: pytest.MonkeyPa
     older = {key: value for key, value in STATUS.items() if key not in ("load", "templates")}
     for status, expected in ((retired, {"raab_load_shared": 1, "raab_template_ready": 0}), (older, {})):
         monkeypatch.setattr(samples, "document", lambda seconds, status=status: status)
-        told = {sample.name: sample.values[0][1] for sample in samples.service()}
+        told = {sample.name: sample.values[0][1] for sample in samples.service(1.0, lambda release: "0.1.0")}
         assert {name: told[name] for name in ("raab_load_shared", "raab_template_ready") if name in told} == expected
 
 

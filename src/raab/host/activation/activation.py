@@ -9,14 +9,15 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, journal, sandbox, strays, systemd, verify
-from raab.host.activation import asofnow, probe, proof, rehearsal, switch, takeup, units
+from raab.host import addresses, journal, strays, systemd, verify
+from raab.host.activation import asofnow, probe, proof, question, switch, takeup, units
 from raab.host.activation.held import Asked, Held
+from raab.host.activation.question import Question
 from raab.host.activation.task import Hook, Task, Teller
 from raab.host.activation.token import Token
 from raab.host.paths import UNIT, Paths
 from raab.host.processes import children
-from raab.host.releases import current_release
+from raab.host.releases import current_release, user_exists
 from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending
 from raab.host.renewal.pending import lines
@@ -43,7 +44,7 @@ class Activation:
         self.held: Held | None = None
         self.suspects: strays.Suspects = {}
         self.wanted: Now | None = None
-        self.environment: dict[str, str] = {}
+        self.asking: Question | None = None
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
@@ -60,6 +61,8 @@ class Activation:
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
+        if user_exists():
+            self.asking = Question(self.paths, self.release, "settings")
         # From where the service is now; where it cannot tell, from where it will be.
         told = takeup.told()
         self.suspects = strays.look(told) if told else {}
@@ -124,13 +127,13 @@ class Activation:
         self.held = self.loaded()
         if self.held:
             return
-        trial = rehearsal.Rehearsal(self.paths, self.release)
+        trial = Question(self.paths, self.release, "trial")
         try:
             if not self.binds:
                 self.read_settings()
         finally:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
-            trial.finish(self.waits + 10)
+            trial.answer(self.waits + 10)
         # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
         addresses.check(self.binds, self.admin_port)
 
@@ -168,7 +171,6 @@ class Activation:
             # This activation brings it.
             return False
         wanted = twin.now()
-        self.environment = wanted.environment
         found = pending(wanted)
         for line in lines(found, "this activation"):
             self.teller.step(line)
@@ -178,14 +180,13 @@ class Activation:
         return found.by_reload
 
     def read_settings(self) -> None:
-        """By the new release's code, while its trial runs: importing what reads them takes a tenth of a second."""
-        from raab.factory.configFactory import load_settings
-
-        environment = sandbox.settings_environment(self.paths, self.release)
-        settings = load_settings({**environment, **self.environment}, self.paths.configuration)
-        self.binds = settings.server.bind
-        self.admin_port = settings.server.admin_port
-        self.waits = float(settings.server.load_timeout)
+        """By the new release's code, which is asked while everything else goes on. Raises RaabError with its reason."""
+        asking = self.asking or Question(self.paths, self.release, "settings")
+        self.asking = None
+        settings = question.settings(asking, self.waits)
+        self.binds = settings.bind
+        self.admin_port = settings.admin_port
+        self.waits = settings.load_timeout
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
@@ -251,7 +252,7 @@ class Activation:
     def hook(self, name: str, hook: Hook | None) -> None:
         if hook is not None:
             self.teller.step(f"hook {name}: {hook.command}")
-            self.teller.output(rehearsal.run_hook(self.paths, name, hook, self.release))
+            self.teller.output(question.run_hook(self.paths, name, hook, self.release))
 
     def prune(self) -> None:
         from raab.host.activation import prune

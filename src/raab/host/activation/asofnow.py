@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import sandbox
+from raab.host import answers
+from raab.host.answers import Settings
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, twin, variables
 from raab.host.renewal.ahead import pending, shown
@@ -29,22 +29,21 @@ def run(verb: str) -> str:
     Raises RaabError with its reason, or systemd's why there would be no start.
     """
     wanted = twin.now()
-    said = tried(wanted, sys.executable, verb)
+    said = tried(wanted, python(), verb)
     return "".join([said, *(f"{line}\n" for line in lines(pending(wanted), "systemctl reload raab"))])
 
 
-def settings() -> Any:
-    """Those that a start would have; None when root cannot read them by itself, as with a credential that is encrypted."""
-    # Here and not above: who activates has other things to do first, and this takes a tenth of a second.
-    from raab.factory.configFactory import load_settings
-    from raab.settings.node import ConfigError
-
-    paths = Paths()
-    environment = {**sandbox.settings_environment(paths, paths.current.resolve()), **twin.now().environment}
+def settings() -> Settings:
+    """Those that a start would have. Raises RaabError for what is no answer."""
+    said = tried(twin.now(), python(), "settings")
     try:
-        return load_settings(environment, paths.configuration)
-    except ConfigError:
-        return None
+        return answers.settings(said)
+    except ValueError as error:
+        raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
+
+
+def python() -> str:
+    return str(Paths().current / "venv/bin/python")
 
 
 def check(wanted: Now, release: Path) -> None:

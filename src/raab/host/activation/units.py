@@ -11,17 +11,6 @@ from raab.host.paths import UNIT, Paths
 from raab.host.releases import UNIT_PLACES, user_exists
 from raab.host.sandbox import assignments
 
-# What root's program of the unit consists of: raab.host.renewal, and all that it imports.
-ROOTS_OWN = tuple(
-    f"raab/{name}.py"
-    for name in (
-        "__init__", "errors", "untrusted", "host/__init__", "host/answers", "host/control", "host/conversation", "host/paths",
-        "host/processes", "host/sandbox", "host/systemd", "host/renewal/__init__", "host/renewal/ahead", "host/renewal/credentials",
-        "host/renewal/directives", "host/renewal/pending", "host/renewal/reload", "host/renewal/tell", "host/renewal/twin",
-        "host/renewal/variables",
-    )
-)  # fmt: skip
-
 
 class UnitFile(NamedTuple):
     """One file of a release's systemd/ folder and the place where it belongs."""
@@ -43,10 +32,6 @@ def of_release(paths: Paths, release: Path) -> tuple[UnitFile, ...]:
     for folder, place in UNIT_PLACES.items():
         sources = sorted((release / "systemd" / folder).glob("raab*"))
         found += [UnitFile(source, paths.etc / place / source.name) for source in sources if source.is_file()]
-    # Root's program.
-    for packages in release.glob("venv/lib/python3*/site-packages"):
-        found += [UnitFile(packages / name, paths.roots_own / name) for name in ROOTS_OWN if (packages / name).is_file()]
-        found += [UnitFile(source, paths.roots_own / "__main__.py") for source in packages.glob("raab/host/renewal/__main__.py")]
     return tuple(found)
 
 
@@ -73,7 +58,6 @@ def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
     changed = tuple(file for file in of_release(paths, release) if file.differs)
     restart = restart_needed(paths, release)
     copy(changed)
-    link_command(paths)
     if changed or before.get("NeedDaemonReload") == "yes":
         systemd.must("systemctl", "daemon-reload")
     if before.get("UnitFileState") != "enabled":
@@ -105,11 +89,3 @@ def copy(files: tuple[UnitFile, ...]) -> None:
         file.target.parent.mkdir(parents=True, exist_ok=True)
         write_durably(file.target, file.source.read_bytes())
         file.target.chmod(0o644)
-
-
-def link_command(paths: Paths) -> None:
-    """Put `raab` on the operator's path; it follows `current` and so needs no change later."""
-    command = paths.bin / "raab"
-    if not command.is_symlink() and not command.exists():
-        command.parent.mkdir(parents=True, exist_ok=True)
-        command.symlink_to(paths.current / "venv/bin/raab")

@@ -1,6 +1,6 @@
 """`raab activate ID`: make a release the current one, proved by answers, or leave the host as it was.
 
-Runs on the host by the new release's own code, apart from the deployer's connection.
+Runs on the host as a unit of its own, apart from the deployer's connection.
 """
 
 from __future__ import annotations

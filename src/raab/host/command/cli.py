@@ -1,4 +1,7 @@
-"""The `raab` command on a host. Each subcommand is a module beside this one; only the one asked for is imported."""
+"""The `raab` command on a host. Each subcommand is a module beside this one; only the one asked for is imported.
+
+On a server this is root's program, which executes nothing of a release. What only a release can answer is asked of it there (`asked`).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,16 @@ import argparse
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from raab.errors import RaabError
 
 _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the service is not running, 4 the release does not serve"
+
+
+# What only a release can answer.
+ASKED = ("check", "config", "settings", "trial")
+Answer = Callable[[argparse.Namespace], int]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("trial", help="load this release as a worker would and ask it whether it is ready")
     verbs.add_parser("check", help="validate the configuration, load every module and say how workers would, without starting anything")
     verbs.add_parser("config", help="the effective settings and where each comes from")
+    verbs.add_parser("settings", help="of these what an activation has to know, as JSON")
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
     verbs.add_parser("undrain", help="the end of it")
     verbs.add_parser("metrics", help="what Prometheus wants to know, in its text format")
@@ -34,16 +43,22 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit code; expected errors become two lines on stderr."""
+def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
+    """Run one subcommand and return its exit code; expected errors become two lines on stderr.
+
+    `own` answers for the release that this is the command of; None where it is no release's.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     # argparse would take `-1` for an option: the count of `raab scale` is the one argument that may look like that.
     if words[:1] == ["scale"] and "--" not in words:
         words.insert(1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
     try:
-        module = importlib.import_module(f"raab.host.command.{args.verb.replace('-', '_')}")
-        return int(module.run(args))
+        if args.verb in ASKED:
+            from raab.host.command import asked
+
+            return asked.run(args, own)
+        return int(importlib.import_module(f"raab.host.command.{args.verb}").run(args))
     except RaabError as error:
         if args.debug:
             traceback.print_exc()

@@ -8,15 +8,14 @@ import time
 from typing import Any
 
 from raab.host import strays
-from raab.host.overview import document, template_ready
+from raab.host.overview import template_ready, whole
 
 _MB = 1024 * 1024
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
-    status = document(10.0, patient=True)
-    status["strays"] = [stray._asdict() for stray in strays.find()]
+    status = whole()
     print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
     return 0
 

@@ -17,7 +17,7 @@ from typing import Any
 from raab.host import journal, listening, processes
 from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, Paths
 from raab.host.releases import UNIT_PLACES, current_release, describe, uid_of_user
-from raab.host.session import lock
+from raab.host.session import lock, program
 
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 
@@ -40,6 +40,7 @@ def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
         "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
         "templates": sorted(path.name for path in paths.templates.glob("*") if not path.name.endswith(".part")),
         "units": unit_hashes(paths),
+        "program": program.installed(paths),
         "user": uid_of_user() is not None,
         "settings": settings(paths),
         "taken": listening.taken(uid_of_user() or 0, closely),

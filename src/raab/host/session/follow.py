@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def start(paths: Paths, request: dict[str, Any]) -> None:
     write_durably(paths.request, json.dumps(request).encode())
     systemd.must(
         "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={ACTIVATION_UNIT}", "--property=KillMode=mixed",
-        str(paths.release(release) / "venv/bin/python"), "-I", "-m", "raab.host", "activate", release,
+        sys.executable, "-IS", str(paths.roots_own), "command", "activate", release,
     )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import compileall
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -23,8 +22,6 @@ from raab.host.session import unpack
 from raab.host.session.receive import cached
 
 Step = Callable[[str], Any]
-# These packages of the wheel run on the deployer's machine; compiling them took half the time of staging.
-DEPLOYER_S = re.compile(r"/site-packages/raab/(deploy|lab|drill)/")
 
 
 def install(paths: Paths, manifest_text: str, uv_wheel: str, step: Step) -> None:
@@ -115,7 +112,7 @@ def install_app(paths: Paths, uv: Path, venv: Path, wheel: Path) -> None:
         current = paths.current / "venv"
         fresh = unpack.unpack(wheel, venv, current if current.exists() and same_python(current, venv) else None)
         for path in fresh:
-            if path.suffix == ".py" and not DEPLOYER_S.search(str(path)):
+            if path.suffix == ".py":
                 compileall.compile_file(str(path), quiet=2)
         return
     run_uv(uv, "pip", "install", "--no-index", "--no-deps", f"--python={venv}/bin/python", str(wheel))
@@ -152,7 +149,7 @@ def lowered_errors(what: str) -> Iterator[None]:
 
 def compile_bytecode(tree: Path) -> None:
     """Compile what a host runs. The service cannot write into its release, so each worker would do it again."""
-    compileall.compile_dir(str(tree), quiet=2, workers=1, rx=DEPLOYER_S)
+    compileall.compile_dir(str(tree), quiet=2, workers=1)
 
 
 def link_tree(source: str | Path, target: str | Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import select
 import subprocess
 import sys
@@ -13,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import answers, journal, releases, restart, systemd, verify
+from raab.host import journal, overview, releases, restart, scaling, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
-from raab.host.session import lock
+from raab.host.session import lock, program
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
-SCALE = re.compile(r"\A[+-]?[0-9]{1,3}\Z")
 
 
 def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -39,7 +37,7 @@ def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]
 
 
 def status(paths: Paths) -> dict[str, Any]:
-    """State, release and version of the service, and what `raab status --json` of the current release says of its workers."""
+    """State, release and version of the service, and what its master says of its workers."""
     shown = systemd.show(UNIT, "ActiveState", "SubState", "MainPID")
     current = releases.current_release(paths)
     described = releases.describe(paths.releases / current) if current else {}
@@ -47,17 +45,16 @@ def status(paths: Paths) -> dict[str, Any]:
         "state": shown.get("ActiveState", "unknown") if current else "absent",
         "release": current,
         "version": described.get("version") or None,
-        "raab": own_status(paths)[0] if current else {},
+        "raab": own_status()[0] if current else {},
     }
 
 
-def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
-    """What it says, checked, and what it complains of; one of them is empty."""
-    done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "status", "--json", timeout=15)
+def own_status() -> tuple[dict[str, Any], str]:
+    """What it says, checked, and what stands against that; one of them is empty."""
     try:
-        return answers.told(done.stdout), ""
-    except ValueError as error:
-        return {}, answers.text(done.stderr.strip(), "")[-500:] or f"an answer that is none, got {error}"
+        return overview.whole(), ""
+    except RaabError as error:
+        return {}, str(error)
 
 
 def examine(paths: Paths) -> dict[str, Any]:
@@ -70,13 +67,13 @@ def examine(paths: Paths) -> dict[str, Any]:
             for path in sorted((release / "systemd" / folder).glob("raab*")):
                 if path.is_file():
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
-    told, trouble = own_status(paths) if current else ({}, "")
+    told, trouble = own_status() if current else ({}, "")
     return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble}
 
 
 def ahead(paths: Paths) -> dict[str, Any] | None:
     """What the next start of the service would come to, by the word of root's own program there; None where there is none that knows."""
-    if not (paths.roots_own / "raab/host/renewal/ahead.py").is_file():
+    if not program.installed(paths):
         return None
     done = systemd.order(PYTHON, "-IS", str(paths.roots_own), "ahead", timeout=150)
     try:
@@ -91,19 +88,18 @@ def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
     began = time.time()
     action = request["action"]
     if action == "scale":
-        count = str(request["count"])
-        if not SCALE.match(count):
-            raise RaabError(f"scale: not a number of workers, got {count}", "give a count such as 4, +1 or -1", exit_code=2)
-        # The leading -- keeps -1 from being read as an option.
-        done = systemd.order(str(paths.current / "venv/bin/python"), "-I", "-m", "raab.host", "scale", "--", count, timeout=120)
-    elif action == "restart":
+        try:
+            return {"output": scaling.scale(str(request["count"]), 120), "seconds": time.time() - began}
+        except RaabError as error:
+            raise RaabError(error.message, error.hint, error.exit_code if error.exit_code == 2 else 5) from error
+    if action == "restart":
         done = restart.restart(300)
     elif action == "reload":
         done = systemd.order("systemctl", "reload", UNIT, timeout=300)
     else:
         raise RaabError(f"service: unknown action, got {action}")
     if done.returncode:
-        reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began) if action != "scale" else "")))
+        reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began))))
         raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exit_code=5)
     return {"output": done.stdout.strip(), "seconds": time.time() - began}
 
@@ -114,7 +110,7 @@ def workers(paths: Paths) -> dict[str, Any]:
 
     Raises RaabError when the service's status or its counters cannot be read: of errors that nobody could count none would be seen.
     """
-    status, trouble = own_status(paths)
+    status, trouble = own_status()
     if trouble:
         raise RaabError(f"workers: {trouble}")
     ours = [worker for worker in status["workers"] if worker["generation"] == status["generation"]]

@@ -127,8 +127,12 @@ class Session:
         return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
 
     def activate(self, request: Request) -> Request:
-        from raab.host.session import follow
+        from raab.host.session import follow, program
 
+        # What makes the release current is what was sent, and neither that release's nor the one's before.
+        if packed := request.pop("program", ""):
+            program.install(self.paths, program.unpack(packed))
+        program.offer(self.paths)
         follow.start(self.paths, request)
         return self.follow(request)
 

@@ -12,9 +12,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from raab.asked.loading import load_and_tell
 from raab.errors import RaabError
 from raab.factory.configFactory import load_settings
-from raab.host.loading import load_and_tell
 
 _CHECK = "/readyz"
 

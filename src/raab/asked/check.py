@@ -7,28 +7,17 @@ import argparse
 from gevent import monkey
 
 from raab import create_app
+from raab.asked.loading import load_and_tell
 from raab.factory.configFactory import load_settings
 from raab.host import addresses
-from raab.host.activation import asofnow
-from raab.host.loading import load_and_tell
-from raab.host.renewal.ahead import reboot
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say so when it could, and how its workers would get the application. For root on a server by what a start would get by now, for
-    everybody else by the variables of his shell.
+    """Say so when it could, and how its workers would get the application, by the variables of this process.
 
     Raises ConfigError with everything that is wrong, RaabError for an address that cannot be had, and for a module or mount that cannot
     be used.
     """
-    if asofnow.installed():
-        said = asofnow.run("check")
-        # From within the service's sandbox nobody sees who holds an address.
-        if settings := asofnow.settings():
-            addresses.check(settings.server.bind, settings.server.admin_port)
-        reboot()
-        print(said, end="")
-        return 0
     settings = load_settings()
     addresses.check(settings.server.bind, settings.server.admin_port)
     monkey.patch_all()

@@ -1,4 +1,5 @@
-"""Load a release before the service does: as the service's user, in its sandbox, with the host's own configuration and credentials."""
+"""Asking a release something that only its code can answer: as the service's user, in its sandbox, with the host's own configuration and
+credentials. What it answers is believed as little as any word of the service's."""
 
 from __future__ import annotations
 
@@ -8,42 +9,60 @@ import time
 from pathlib import Path
 
 from raab.errors import RaabError
-from raab.host import sandbox, systemd
+from raab.host import answers, bounded, sandbox, systemd
 from raab.host.activation.task import Hook
+from raab.host.answers import Settings
 from raab.host.paths import USER, Paths
+from raab.host.renewal.ahead import shown
 
-TRIAL_UNIT = "raab-trial.service"
+# More is not read of what it says.
+MOST = 1 << 20
 
 
-class Rehearsal:
-    """The release's own `raab trial`, under way from here on until `finish`.
+class Question:
+    """`raab VERB` of a release, under way from here on until `answer`.
 
     A transient unit, and not a child of ours: only systemd hands credentials over and builds the sandbox.
     """
 
-    def __init__(self, paths: Paths, release: Path) -> None:
+    def __init__(self, paths: Paths, release: Path, verb: str) -> None:
+        self.verb = verb
+        self.unit = f"{paths.name}-{verb}.service"
         self.process = subprocess.Popen(
             (
-                "systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={TRIAL_UNIT}", "--working-directory=/",
+                "systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={self.unit}", "--working-directory=/",
                 *sandbox.properties(sandbox.service_lines(paths, release)),
-                str(release / "venv/bin/python"), "-I", "-m", "raab.host", "trial",
+                str(release / "venv/bin/python"), "-I", "-m", "raab.host", verb,
             ),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def finish(self, limit: float) -> None:
-        """Wait for its end, at most `limit` seconds. Raises RaabError with its reason when the release does not load."""
-        try:
-            _, said = self.process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            systemd.order("systemctl", "kill", "--signal=KILL", TRIAL_UNIT)
-            self.process.communicate()
-            raise RaabError(
-                f"trial: the release did not load within {limit:.0f} s", "find what it waits for, or raise load_timeout"
-            ) from None
+    def answer(self, limit: float) -> str:
+        """What it printed. Waits for its end, at most `limit` seconds. Raises RaabError with its reason when it does not go well."""
+        said, complaint, ended = bounded.read(self.process, limit, MOST)
+        if not ended:
+            self.end()
+            raise RaabError(f"{self.verb}: the release did not load within {limit:.0f} s", "find what it waits for, or raise load_timeout")
         if self.process.returncode:
-            reason, _, hint = (said.strip() or f"trial: it ended with exit code {self.process.returncode}").rpartition("\nhint: ")
+            told = shown(complaint).strip() or f"{self.verb}: it ended with exit code {self.process.returncode}"
+            reason, _, hint = told.rpartition("\nhint: ")
             raise RaabError((reason or hint)[-2000:], hint if reason else "")
+        return said
+
+    def end(self) -> None:
+        """Nothing of it is left afterwards."""
+        systemd.order("systemctl", "kill", "--signal=KILL", self.unit)
+        self.process.kill()
+        self.process.communicate()
+
+
+def settings(question: Question, limit: float) -> Settings:
+    """The answer to `settings`. Raises RaabError with the release's reason, or for what is no answer."""
+    said = question.answer(limit)
+    try:
+        return answers.settings(said)
+    except ValueError as error:
+        raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
 
 
 def run_hook(paths: Paths, name: str, hook: Hook, release: Path) -> str:

@@ -1,0 +1,128 @@
+"""Root's program on a host: installed as it was sent, outside of every release, whichever of them is current."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.host.durable import sync_directory, write_durably
+from raab.host.paths import Paths
+
+ENTRY = "__main__.py"
+MODULE = re.compile(r"\Araab(\.[a-z_]+)*\Z")
+STARTED = re.compile(r"^# Written by raab: what is started here is (?P<digest>[0-9a-f]{64})\.$", re.MULTILINE)
+MOST = 1 << 22
+START = """\
+# Written by raab: what is started here is {digest}.
+import sys
+sys.path.insert(0, {home!r})
+import raab.host.command.root
+sys.exit(raab.host.command.root.main(sys.argv[1:]))
+"""
+# -I and -S: neither the caller's variables nor any site-packages have a part in what root runs.
+COMMAND = """\
+#!/bin/sh
+# Written by raab: root's own program, whatever release is current.
+exec /usr/bin/python3 -IS {program} command "$@"
+"""
+
+
+def digest(sources: Mapping[str, str]) -> str:
+    """The SHA-256 of all of it, names and texts."""
+    return digest_of({place(name, sources): text.encode() for name, text in sources.items()})
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(b"".join(b"%s\0%d\0%s" % (name.encode(), len(text), text) for name, text in sorted(files.items()))).hexdigest()
+
+
+def installed(paths: Paths) -> str:
+    """The digest of what is started on this host, if all of it is there as it was sent; else empty."""
+    name = started(paths)
+    home = paths.roots_own / name
+    try:
+        files = {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*.py")}
+    except OSError:
+        return ""
+    return name if digest_of(files) == name else ""
+
+
+def started(paths: Paths) -> str:
+    """The digest of what the entry names; "none" where there is no such entry."""
+    try:
+        found = STARTED.search((paths.roots_own / ENTRY).read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return "none"
+    return found["digest"] if found else "none"
+
+
+def pack(sources: Mapping[str, str]) -> str:
+    """As it travels within a request."""
+    return base64.b64encode(zlib.compress(json.dumps(dict(sources)).encode(), 9)).decode()
+
+
+def unpack(packed: str) -> dict[str, str]:
+    """Raises RaabError for what is none."""
+    try:
+        unpacker = zlib.decompressobj()
+        sources = json.loads(unpacker.decompress(base64.b64decode(packed, validate=True), MOST))
+        if unpacker.unconsumed_tail:
+            raise ValueError(f"more than {MOST} bytes")
+        for name, text in sources.items():
+            if not MODULE.match(name) or type(text) is not str:
+                raise ValueError(f"not a module: {name!r}")
+    except (ValueError, AttributeError, zlib.error) as error:
+        raise RaabError(f"activate: what was sent is not root's program, got {error}", "deploy again") from error
+    return dict(sources)
+
+
+def install(paths: Paths, sources: Mapping[str, str]) -> None:
+    """Have it be these modules. Each version has a folder of its own, named by its content; one file says which is started, and is replaced
+    by rename."""
+    files = {place(name, sources): text.encode() for name, text in sources.items()}
+    name = digest_of(files)
+    before = started(paths)
+    write(paths.roots_own / name, files)
+    write_durably(paths.roots_own / ENTRY, START.format(digest=name, home=str(paths.roots_own / name)).encode())
+    remove_others(paths.roots_own, (name, before))
+
+
+def offer(paths: Paths) -> None:
+    """Have `raab` on the operator's path start it."""
+    command = COMMAND.format(program=paths.roots_own).encode()
+    target = paths.bin / paths.name
+    if target.is_symlink() or not target.is_file() or target.read_bytes() != command:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(target, command, 0o755)
+
+
+def place(name: str, sources: Mapping[str, str]) -> str:
+    package = any(other.startswith(f"{name}.") for other in sources)
+    return name.replace(".", "/") + ("/__init__.py" if package else ".py")
+
+
+def write(home: Path, files: Mapping[str, bytes]) -> None:
+    """Into a folder beside it, so that nothing is ever started of which a part is missing."""
+    part = home.with_name(f"{home.name}.part")
+    for leftover in (part, home):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for name, text in files.items():
+        target = part / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(target, text)
+    part.rename(home)
+    sync_directory(home.parent)
+
+
+def remove_others(folder: Path, kept: tuple[str, ...]) -> None:
+    """All but the new one and the one of before, which may still be at work. Among them what earlier versions of raab put there."""
+    for entry in folder.iterdir():
+        if entry.name not in (ENTRY, *kept):
+            shutil.rmtree(entry, ignore_errors=True)

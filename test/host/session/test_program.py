@@ -1,0 +1,98 @@
+"""Root's program as it is installed on a host: here below a folder of the test's own, run by this Python without anything of ours."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from raab.deploy import wire
+from raab.errors import RaabError
+from raab.host.paths import Paths
+from raab.host.session import program
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(root=tmp_path / "opt/raab", etc=tmp_path / "etc", run=tmp_path / "run/raab-deploy", bin=tmp_path / "usr/local/bin")
+
+
+def run(paths: Paths, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-IS", str(paths.roots_own), *words)
+    return subprocess.run(command, capture_output=True, text=True, env={"PATH": "/nowhere", **environ}, cwd="/", timeout=30)
+
+
+def test_it_has_all_that_it_imports(paths: Paths) -> None:
+    """It runs by any Python of the host, without a release, site-packages or variables, and each of its modules can be imported."""
+    sources = wire.roots_program()
+    program.install(paths, program.unpack(program.pack(sources)))
+    assert program.installed(paths) == program.digest(sources)
+    done = run(paths)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False) and "systemctl daemon-reload" in done.stderr
+    assert "usage: raab" in run(paths, "command", "--help").stdout
+    home = paths.roots_own / program.digest(sources)
+    for name in sources:
+        if not name.endswith(".tell"):
+            code = f"import sys; sys.path.insert(0, {str(home)!r}); import {name}"
+            done = subprocess.run((sys.executable, "-IS", "-c", code), capture_output=True, text=True, cwd="/", timeout=30)
+            assert done.stderr == "", name
+
+
+def test_what_an_operator_types_starts_it_whatever_release_is_current(paths: Paths) -> None:
+    """Also where a release of before has put a link into itself; nobody's variables lead it elsewhere."""
+    paths.bin.mkdir(parents=True)
+    (paths.bin / "raab").symlink_to(paths.current / "venv/bin/raab")
+    program.install(paths, wire.roots_program())
+    program.offer(paths)
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "/nowhere", "RUNTIME_DIRECTORY": str(paths.root)}
+    done = subprocess.run((str(paths.bin / "raab"), "scale", "many"), capture_output=True, text=True, env=environ, timeout=30)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "scale: not a number of workers, got 'many'")
+    assert not (paths.bin / "raab").is_symlink()
+
+
+def test_a_version_that_is_not_whole_is_not_taken_for_one(paths: Paths) -> None:
+    """A file of it was changed, or lost, or one came to it: it has to be sent again."""
+    sources = {"raab": "", "raab.one": "x = 1\n", "raab.two": "y = 2\n"}
+    program.install(paths, sources)
+    home = paths.roots_own / program.digest(sources)
+    for spoil in (
+        lambda: (home / "raab/one.py").write_text("x = 2\n"),
+        lambda: (home / "raab/one.py").unlink(),
+        lambda: (home / "sitecustomize.py").write_text("z = 3\n"),
+        lambda: (paths.roots_own / "__main__.py").unlink(),
+    ):
+        assert program.installed(paths) == program.digest(sources)
+        spoil()
+        assert program.installed(paths) == ""
+        program.install(paths, sources)
+
+
+def test_the_one_of_before_is_kept_for_who_runs_it_and_older_ones_go(paths: Paths) -> None:
+    """What versions of before this way of installing have left goes as well."""
+    (paths.roots_own / "raab/host").mkdir(parents=True)
+    texts = [{"raab": "", "raab.one": f"x = {number}\n"} for number in range(3)]
+    for sources in texts:
+        program.install(paths, sources)
+    assert {path.name for path in paths.roots_own.iterdir()} == {"__main__.py", *map(program.digest, texts[1:])}
+
+
+LARGE = {"raab.x": "y" * (5 << 20)}
+
+
+@pytest.mark.parametrize(
+    "sources", [{"../x": ""}, {"raab/../x": ""}, {"os": "x"}, {"raab.x": 7}, {"raab.x\n": ""}, {"raab..x": ""}, [], "raab", LARGE]
+)
+def test_what_is_no_program_is_refused(sources: object) -> None:
+    with pytest.raises(RaabError, match="not root's program"):
+        program.unpack(base64.b64encode(zlib.compress(json.dumps(sources).encode())).decode())
+
+
+def test_what_is_not_packed_is_refused() -> None:
+    for packed in ("", "!", base64.b64encode(b"x").decode()):
+        with pytest.raises(RaabError, match="not root's program"):
+            program.unpack(packed)
