@@ -47,6 +47,7 @@ def tree(tmp_path: Path, git: Git) -> Path:
     for name, text in {
         "src/raab/__init__.py": "",
         "src/handover/__init__.py": "",
+        "src/http1/__init__.py": "",
         "systemd/raab.service": "[Service]\n",
         "wsgi.py": "application = None\n",
         "gunicorn.py": "",

@@ -31,8 +31,8 @@ NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
 EARLIEST = 315532800
 
-# No server gets the code that runs on the deployer's machine: for MANIFEST.in what setup.py leaves out of the wheel for servers.
-DEPLOYERS = "\nprune src/raab/deploy\nprune src/raab/lab\n"
+# What runs on the deployer's machine is left out of the wheel for servers (setup.py).
+DEPLOYERS = ("src/raab/deploy", "src/raab/lab")
 
 
 class Part(Struct, frozen=True):
@@ -130,7 +130,9 @@ def make(root: Path, tree: Tree, home: Path) -> None:
         files = copies(tree, Path(temporary) / "tree")
         wheel = build_wheel(Path(temporary) / "tree", tree.time)
         by_name = {one.name: one for one in files}
-        packing.complete(wheel, files, (by_name["MANIFEST.in"].path.read_text() if "MANIFEST.in" in by_name else "") + DEPLOYERS)
+        excluded = [f"prune {folder}" for folder in DEPLOYERS if any(name.startswith(f"{folder}/") for name in by_name)]
+        manifest_in = by_name["MANIFEST.in"].path.read_text() if "MANIFEST.in" in by_name else ""
+        packing.complete(wheel, files, "\n".join([manifest_in, *excluded]))
         parts = [Part.of(Path(shutil.copy(wheel, parts_home)))]
         for one in files:
             if one.name in CARRIED or one.name.startswith("systemd/"):
