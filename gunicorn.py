@@ -46,8 +46,9 @@ def _prepare() -> None:
 
 
 wsgi_app = "wsgi:application"
-# As a path through the link `current`, so that each generation finds its own release there.
-pythonpath = _root
+# As a path through the link `current`, so that each generation finds its own release there. A release has wsgi.py in a folder of its own,
+# off which this file is kept, which hides the package of its name from whoever finds it there: Python's multiprocessing, for one.
+pythonpath = f"{_root}/app" if os.path.isfile(f"{_root}/app/wsgi.py") else _root
 # What operators ask is answered at listeners of their own (raab.admin). Which these are the workers learn from the master that has opened
 # them: the settings may have been changed since.
 _admin = [f"unix:{_run}/admin"] if _run else []

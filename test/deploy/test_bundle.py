@@ -31,7 +31,7 @@ def test_one_file_holds_every_part_and_the_manifest_its_hash(tree: Path) -> None
         manifest = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
         assert tar.getnames() == ["manifest.json", *(part["name"] for part in manifest["parts"])]
     assert made.manifest == json.dumps(manifest, indent=1) + "\n"
-    assert {part.name for part in made.parts} >= {"gunicorn.py", "requirements.lock", "wsgi.py", "systemd/raab.service"}
+    assert {part.name for part in made.parts} >= {"gunicorn.py", "requirements.lock", "app/wsgi.py", "systemd/raab.service"}
     for part in made.parts:
         assert bundle.Part.of(part.path, part.name) == part
     wheel = next(part.path for part in made.parts if part.name.endswith(".whl"))
@@ -157,14 +157,14 @@ def test_one_commit_has_one_id_however_it_came_about(tree: Path, git: Any, tmp_p
     assert (here.id, here.commit, here.file.read_bytes()) == (there.id, there.commit, there.file.read_bytes())
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "parts/wsgi.py", "*.tar"])
+@pytest.mark.parametrize("name", ["manifest.json", "parts/app/wsgi.py", "*.tar"])
 def test_a_damaged_bundle_is_made_anew(tree: Path, name: str) -> None:
     """A power loss leaves empty files."""
     first = bundle.build(tree)
     next(first.file.parent.glob(name)).write_text("")
     again = bundle.build(tree)
     assert (again.manifest, again.parts) == (first.manifest, first.parts)
-    assert (again.file.parent / "parts/wsgi.py").read_text() == "application = None\n"
+    assert (again.file.parent / "parts/app/wsgi.py").read_text() == "application = None\n"
 
 
 def test_a_checkout_that_cannot_be_written_is_said(tree: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -101,6 +102,24 @@ def test_a_target_is_written_past_a_fifo_and_not_through_a_link(tmp_path: Path) 
 def test_only_paths_through_the_link_are_pinned(path: str, expected: str) -> None:
     """A path that merely begins with the same letters is another one."""
     assert pinned(path, "/opt/raab/current", "/r/1") == expected
+
+
+PINNED = """
+import multiprocessing.spawn as spawn, os, sys
+from handover.settings.pin import pin
+sys.executable, sys.prefix, sys.exec_prefix = "/r/current/venv/bin/python", "/r/current/venv", "/r/current/venv"
+spawn.set_executable(sys.executable)
+sys.modules["__main__"].__file__ = "/r/current/venv/bin/gunicorn"
+pin("/r/current", "/r/1")
+print(sys.executable, sys.prefix, sys.exec_prefix, os.fsdecode(spawn.get_executable()), sys.modules["__main__"].__file__)
+"""
+
+
+def test_what_a_worker_starts_is_of_its_own_release() -> None:
+    """A retiring one may start a process when the link has moved on."""
+    said = subprocess.run([sys.executable, "-c", PINNED], capture_output=True, text=True, check=True, cwd="/").stdout
+    python = "/r/1/venv/bin/python"
+    assert said.split() == [python, "/r/1/venv", "/r/1/venv", python, "/r/1/venv/bin/gunicorn"]
 
 
 def test_differences_are_told_by_package() -> None:

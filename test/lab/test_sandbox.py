@@ -55,7 +55,7 @@ def ask(service: Service, path: str) -> Any:
 def probing(service: Service) -> Service:
     """A release that carries out the probes in its workers."""
     probes = Path(__file__).with_name("probes.py").read_text()
-    service.switch(service.variant(Content(after=ASKED, files=(("probes.py", probes),))))
+    service.switch(service.variant(Content(after=ASKED, files=(("app/probes.py", probes),))))
     service.systemctl("reload")
     return service
 

@@ -106,19 +106,24 @@ def running(command: list[str], reached: Reached, environ: dict[str, str] | None
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., contextlib.AbstractContextManager[Reached]]:
-    """`with serve({"shop/__init__.py": "..."}, RAAB_...="...") as server`: raab by its own gunicorn.py, with one worker; the files can be
-    imported there."""
+    """`with serve({"shop/__init__.py": "..."}, RAAB_...="...") as server`: raab by its own gunicorn.py, laid out as a release on a host,
+    with one worker; the files can be imported there."""
 
     @contextlib.contextmanager
     def begin(files: dict[str, str], **environ: str) -> Iterator[Reached]:
         home = tmp_path_factory.mktemp("served")
-        for name, text in files.items():
-            (home / name).parent.mkdir(parents=True, exist_ok=True)
-            (home / name).write_text(text)
+        for path, text in ((home / "modules" / name, text) for name, text in files.items()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        release = home / "releases/1"
+        (release / "app").mkdir(parents=True)
+        shutil.copy(ROOT / "gunicorn.py", release)
+        shutil.copy(ROOT / "wsgi.py", release / "app")
+        (home / "current").symlink_to("releases/1")
         reached = Reached(free_port(), home / "log")
-        command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
+        command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(home / "current/gunicorn.py")]
         usual = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{reached.port}", "RAAB_SERVER__WORKERS": "1"}
-        with running(command, reached, {**os.environ, "PYTHONPATH": str(home), **usual, **environ}):
+        with running(command, reached, {**os.environ, "PYTHONPATH": str(home / "modules"), **usual, **environ}):
             yield reached
 
     return begin

@@ -1,5 +1,6 @@
 """One release for the whole life of a worker, though the link to the release moves on."""
 
+import os
 import sys
 
 
@@ -21,3 +22,11 @@ def pin(root: str, real: str) -> None:
         if isinstance(search, list):
             search[:] = [pinned(path, root, real) for path in search]
     sys.path_importer_cache.clear()
+    # What the application starts runs this Python and this environment, too (multiprocessing, or subprocess with sys.executable), and
+    # multiprocessing has its processes run the main file again.
+    for name in ("executable", "prefix", "exec_prefix"):
+        setattr(sys, name, pinned(getattr(sys, name), root, real))
+    if spawn := sys.modules.get("multiprocessing.spawn"):
+        spawn.set_executable(pinned(os.fsdecode(spawn.get_executable()), root, real))
+    if file := getattr(sys.modules["__main__"], "__file__", None):
+        sys.modules["__main__"].__file__ = pinned(file, root, real)

@@ -28,11 +28,11 @@ def run(args: argparse.Namespace) -> int:
     server = load_settings().server
     root = Path(sys.prefix).parent
     _end_after(server.load_timeout)
-    _configure(root / "gunicorn.py")
+    where = _configure(root / "gunicorn.py")
     from gevent import monkey
 
     monkey.patch_all()
-    sys.path.insert(0, str(root))
+    sys.path.insert(0, where)
     application, how = load_and_tell(server, _load)
     from handover.workers.check import check
 
@@ -60,15 +60,16 @@ def _end_after(seconds: float) -> None:
     timer.start()
 
 
-def _configure(config: Path) -> None:
-    """Have gunicorn read its configuration file. It prints what is wrong and exits, which is turned into an error here."""
+def _configure(config: Path) -> str:
+    """Have gunicorn read its configuration file, and say where it takes the application from. It prints what is wrong and exits, which is
+    turned into an error here."""
     said = io.StringIO()
     argv, sys.argv = sys.argv, ["gunicorn", "-c", str(config)]
     try:
         from gunicorn.app.wsgiapp import WSGIApplication
 
         with contextlib.redirect_stderr(said):
-            WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]")
+            return str(WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]").cfg.pythonpath)
     except ImportError as error:
         raise RaabError(f"trial: the release lacks a part of its server, got {error}", "deploy it again") from error
     except (Exception, SystemExit) as error:

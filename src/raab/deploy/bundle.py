@@ -23,9 +23,11 @@ from raab.deploy.tree import Input, Tree, content_hash, look
 from raab.errors import RaabError
 
 LOCK = "requirements.lock"
-CARRIED = (LOCK, "wsgi.py", "gunicorn.py")
+# What a release has beside its environment, by the name that it has here. There wsgi.py lies in a folder of its own, since gunicorn puts
+# that folder on sys.path: beside gunicorn.py, every `import gunicorn` of the application would find the wrong one.
+CARRIED = {LOCK: LOCK, "gunicorn.py": "gunicorn.py", "wsgi.py": "app/wsgi.py"}
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 2
+FORMAT = 3
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -136,13 +138,14 @@ def make(root: Path, tree: Tree, home: Path) -> None:
         parts = [Part.of(Path(shutil.copy(wheel, parts_home)))]
         for one in files:
             if one.name in CARRIED or one.name.startswith("systemd/"):
-                target = parts_home / one.name
+                name = CARRIED.get(one.name, one.name)
+                target = parts_home / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if one.name == LOCK:
                     write_lock(one.path, target)
                 else:
                     shutil.copyfile(one.path, target)
-                parts.append(Part.of(target, one.name))
+                parts.append(Part.of(target, name))
         text = manifest_text(tree, wheel.name.split("-")[1], parts)
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.

@@ -22,7 +22,7 @@ def test_first_deploy_prepares_a_bare_host_and_the_card_names_the_release(projec
     assert (row["name"], row["address"], row["state"], row["release"]) == (host.name, host.address, "active", report["release"])
     assert row["workers"]["serving"] == row["workers"]["target"] >= 2
     assert lab.shell(host).run("systemctl is-enabled raab; systemctl is-system-running", check=False).out.split() == ["enabled", "running"]
-    assert lab.shell(host).run("ls -ld /opt/raab/current/wsgi.py /opt/raab/releases").out.count("root root") == 2
+    assert lab.shell(host).run("ls -ld /opt/raab/current/app/wsgi.py /opt/raab/releases").out.count("root root") == 2
 
 
 def test_upgrade_same_release_again_and_rollback(project: Any, lab: Any, ask: Any, look: Any) -> None:

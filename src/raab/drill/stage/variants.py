@@ -60,7 +60,7 @@ class Content:
 
     def order(self, releases: str, base: str, release: str) -> str:
         """What MAKE reads."""
-        wsgi = {"wsgi.py": WSGI.format(before=self.before, after=self.after, release=release)} if self.drilled else {}
+        wsgi = {"app/wsgi.py": WSGI.format(before=self.before, after=self.after, release=release)} if self.drilled else {}
         return json.dumps({
             "releases": releases, "base": base, "id": release, "packages": PACKAGES, "files": {**wsgi, **dict(self.files)},
             "appended": dict(self.appended), "without": self.without,
