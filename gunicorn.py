@@ -27,13 +27,13 @@ def _settings() -> str:
     from raab.factory.configFactory import read_once
 
     settings, kept = read_once()
-    return msgspec.json.encode({"server": settings.server, "kept": kept}).decode()
+    return msgspec.json.encode({"server": settings.server, "limits": settings.limits, "kept": kept}).decode()
 
 
 # Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a reload.
 # So a process of its own reads the YAML files and checks them.
 _read = json.loads(handover.apart(_settings, 30))
-_server = _read["server"]
+_server, _limits = _read["server"], _read["limits"]
 _run, _state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
 
 
@@ -64,6 +64,9 @@ backlog = _server["backlog"]
 timeout = _server["timeout"]
 graceful_timeout = _server["graceful_timeout"]
 keepalive = _server["keepalive"]
+limit_request_line = _limits["request_line"]
+limit_request_fields = _limits["headers"]
+limit_request_field_size = _limits["header_size"]
 # Neither the scheme nor SCRIPT_NAME and PATH_INFO by a header: whom and what of it is believed, raab.web.proxies knows.
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}

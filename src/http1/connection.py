@@ -59,18 +59,17 @@ class Connection:
     def _next(self) -> bool:
         """Answers the next request; whether another one can follow."""
         site = self._site
-        line = b""
+        data: bytes | None = None
         try:
             data = self._reader.head(site.limits)
             if data is None:
                 return False
             self.waiting = False
-            line = data
             environ = self._base.copy()
             head = self._parser.parse(data, environ)
         except Refused as refused:
             self.waiting = False
-            self._refuse(refused, line)
+            self._refuse(refused, data or refused.read)
             return False
         if not self._named:
             environs.name_by_host(environ)
@@ -148,7 +147,9 @@ class Connection:
         """Answers a request that is none, and takes leave of its client."""
         status = refused.status
         line = data.partition(b"\r\n")[0]
-        self._site.refused(Refusal(status.value, refused.args[0], self._base["REMOTE_ADDR"], line))
         answer = Answer(self.client, Head(line, "HEAD" if line[:5] == b"HEAD " else "", 1), self._site.leaving)
-        answer.replace(status)
+        try:
+            answer.replace(status)
+        finally:
+            self._site.refused(Refusal(status.value, refused.args[0], self._base["REMOTE_ADDR"], line, answer.sent))
         part(self.client)

@@ -6,11 +6,13 @@ from http import HTTPStatus
 
 
 class Refused(Exception):
-    """The request is none that can be served; answered with `status`, and the connection is closed (RFC 9112 section 9.6)."""
+    """The request is none that can be served; answered with `status`, and the connection is closed (RFC 9112 section 9.6). `read` is how
+    it begins, as far as it was received."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+        self.read = b""
 
 
 class ClientGone(OSError):

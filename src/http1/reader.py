@@ -82,6 +82,9 @@ class Reader:
                 if not piece:
                     return b""
                 data += piece
+        except Refused as refused:
+            refused.read = bytes(data[:PIECE_BYTES])
+            raise
         finally:
             self.half_since = None
         return bytes(data)

@@ -14,13 +14,14 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Refusal(NamedTuple):
-    """A request that no application got to see: the status it was answered with, why, whose it was, and its first line as far as it was
-    read. Whatever stands in `line` and `reason` a client has chosen."""
+    """A request that no application got to see: the status it was answered with, why, whose it was, its first line as far as it was read,
+    and how many bytes of a body the answer had. Whatever stands in `line` and `reason` a client has chosen."""
 
     status: int
     reason: str
     peer: str
     line: bytes
+    sent: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Site:
     head_timeout: seconds in which a head has to arrive, from the connection's begin or, later, from its first byte.
     keepalive: seconds for which a connection may wait for its next request.
     begin, end: called around each request. leaving: whether connections are to be closed after the answer that begins now.
-    refused: called for each request that is refused before the application has it.
+    refused: called for each request that was refused before the application had it.
     """
 
     application: Application

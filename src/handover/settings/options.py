@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from http1 import Refusal
+    pass
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class Options:
     prepare: called in the process that is about to load the application, when gevent's patches are made.
     root: the symbolic link through which the release is reached, as the master began with it; workers resolve it once, when they are
     forked.
-    refused: called in a worker with each request that no application gets to see, as it is none; else gunicorn's log has a line of it.
     target_file: where the number of workers wanted is kept. control: path of the control socket.
     """
 
@@ -37,7 +36,6 @@ class Options:
     check: str | None = None
     shared: bool = True
     prepare: Callable[[], None] | None = None
-    refused: Callable[[Refusal], None] | None = None
     root: str | None = None
     target_file: str | None = None
     control: str | None = None

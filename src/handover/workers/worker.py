@@ -172,7 +172,7 @@ class HandoverWorker(GeventWorker):
             begin=self.begin_request,
             end=self.end_request,
             leaving=lambda: not self.alive,
-            refused=options.refused or self._refused,
+            refused=self._refused,
             head_timeout=options.head_timeout,
             keepalive=self.cfg.keepalive,
             multiprocess=True,
@@ -180,6 +180,10 @@ class HandoverWorker(GeventWorker):
         )
 
     def _refused(self, refusal: Refusal) -> None:
+        """A request that is none. An application that keeps its own account of requests has a method of this name; else the log says it."""
+        if account := getattr(self.wsgi, "refused", None):
+            account(refusal)
+            return
         self.log.warning("refused with %s: %s, got %r from %s", refusal.status, refusal.reason, refusal.line[:100], refusal.peer)
 
     def _forked(self) -> None:

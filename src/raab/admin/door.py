@@ -32,6 +32,8 @@ class Door:
 
     def __init__(self, app: WSGIApplication, pages: WSGIApplication, admin: frozenset[Listener]) -> None:
         self._app, self._pages, self._admin = app, pages, admin
+        # Where there is a method for it, the server tells it of requests that are none.
+        self.refused = getattr(app, "refused", None)
         self._by_port = any(isinstance(listener, tuple) for listener in admin)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -33,11 +33,14 @@ def build_app(settings: Settings) -> Flask:
     # /livez and /readyz come first, so that a module that takes their place is told so.
     app.register_blueprint(health.blueprint)
     register(app, find_modules(settings.project.modules), settings)
-    app.wsgi_app = wrapped(app.wsgi_app, settings, access)  # type: ignore[method-assign, assignment]
+    edge = wrapped(app.wsgi_app, settings, access)
+    app.wsgi_app = edge  # type: ignore[method-assign]
+    # The server looks for it at the application that it is given.
+    app.refused = edge.refused  # type: ignore[attr-defined]
     return app
 
 
-def wrapped(flask: WSGIApplication, settings: Settings, access: AccessLog | None) -> WSGIApplication:
+def wrapped(flask: WSGIApplication, settings: Settings, access: AccessLog | None) -> Edge:
     """What each request passes on its way to `flask`, from the inside out. Before all of it lies raab.admin's door, which wsgi.py adds."""
     app = mounted(flask, settings.project.mounts, settings.server.public_health)
     # Each request, whoever answers it, gets its id, its line and its limits.

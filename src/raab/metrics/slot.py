@@ -76,17 +76,26 @@ class Slot:
     def observe(self, method: str, route: str, status: int, seconds: float, sent: int, aborted: str = "") -> None:
         """Counts a request that ended: its duration in seconds, the bytes of its answer's body, and which of ABORTERS ended it
         too early."""
+        self._count(method, route, status, seconds, sent)
+        values = self._values
+        values[ANSWERED] += 1
+        if status >= 500 or aborted in FAULTS:
+            values[FAILED] += 1
+        if aborted:
+            values[_ABORTED[aborted]] += 1
+
+    def refuse(self, method: str, status: int, sent: int) -> None:
+        """Counts a request that is none: whatever its status, it is the client's fault."""
+        self._count(method, "", status, 0.0, sent)
+        self._values[ANSWERED] += 1
+
+    def _count(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
         block = self._blocks.get((method, route, status)) or self._block(method, route, status)
         values = self._values
         values[block + COUNT] += 1
         values[block + SECONDS] += seconds
         values[block + BYTES] += sent
         values[block + BUCKETS + bisect_left(BOUNDS, seconds)] += 1
-        values[ANSWERED] += 1
-        if status >= 500 or aborted in FAULTS:
-            values[FAILED] += 1
-        if aborted:
-            values[_ABORTED[aborted]] += 1
 
     def _block(self, method: str, route: str, status: int) -> int:
         # A client can make up methods without end.

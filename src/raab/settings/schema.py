@@ -142,6 +142,9 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """setting.yaml, `limits`: what a request may cost."""
 
+    request_line: Annotated[int, Meta(ge=100, le=65_536)]
+    headers: Annotated[int, Meta(ge=10, le=10_000)]
+    header_size: Annotated[int, Meta(ge=100, le=65_536)]
     body: Size
     form_memory: Size
     form_parts: Annotated[int, Meta(ge=1, le=1_000_000)]

@@ -19,7 +19,8 @@ _PATH = 4096
 
 class Line(NamedTuple):
     """What is said of one request. `ended` is the time in seconds since the epoch, `seconds` how long it took, `bytes` those of the
-    body as they went over the wire, `aborted` who ended the answer before its end: one of metrics.layout's ABORTERS, or nobody."""
+    body as they went over the wire, `aborted` who ended the answer before its end: one of metrics.layout's ABORTERS, or nobody.
+    `refused`: why the server has refused it before any application had it, where it has."""
 
     ended: float
     request_id: str
@@ -31,6 +32,7 @@ class Line(NamedTuple):
     bytes: int
     peer: str
     aborted: str = ""
+    refused: str = ""
 
 
 class AccessLog:
@@ -78,6 +80,8 @@ class AccessLog:
 def json_line(line: Line) -> str:
     """The line as JsonFormatter would write it. What a client sent is quoted, so that it can end neither the text nor the line."""
     aborted = f', "aborted": "{line.aborted}"' if line.aborted else ""
+    if line.refused:
+        aborted = f', "refused": {quoted(line.refused[:_PATH])}'
     path = line.path if len(line.path) <= _PATH else f"{line.path[:_PATH]} [... {len(line.path) - _PATH} characters cut ...]"
     return (
         f'<6>{{"time": "{_stamp(int(line.ended))}.{int(line.ended % 1 * 1000):03}Z", "level": "INFO", "logger": "raab.access", '
@@ -91,7 +95,7 @@ def column_line(line: Line) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(line.ended))
     # quoted() again, for its escapes: a terminal obeys what a client sends.
     request = quoted(f"{line.method} {line.path}")[1:-1]
-    aborted = f"  aborted by {line.aborted}" if line.aborted else ""
+    aborted = f"  aborted by {line.aborted}" if line.aborted else f"  {quoted(line.refused)[1:-1]}" if line.refused else ""
     return f"{clock} {line.status} {line.seconds * 1000:8.1f} ms {line.bytes:9} B  {request}{aborted}  [{line.request_id}]\n"
 
 

@@ -4,19 +4,40 @@ by each request."""
 from __future__ import annotations
 
 import atexit
+import re
+import time
 from collections.abc import Iterable
+from typing import Protocol
 
 from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.settings.schema import Settings
-from raab.web.access import AccessLog
+from raab.web.access import AccessLog, Line
 from raab.web.deadline import deadlines
 from raab.web.exchange import Exchange, Rules
 from raab.web.hosts import Hosts
+from raab.web.ids import new_id
 from raab.web.limited import LimitedInput
 from raab.web.proxies import Proxies
 from raab.web.refusal import Refusal, too_large
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_METHOD = re.compile(rb"[A-Z]{1,20}")
+
+
+class Refused(Protocol):
+    """What the server tells of a request that it has refused (http1.Refusal)."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def line(self) -> bytes: ...
+    @property
+    def sent(self) -> int: ...
 
 
 class Edge:
@@ -61,6 +82,17 @@ class Edge:
         if self.rules.access is not None:
             self.rules.access.flush()
 
+    def refused(self, refusal: Refused) -> None:
+        """Called by the server for a request that is none, or whose head is larger than the limits: it has its line and its count, too."""
+        method, path = read_of(refusal.line)
+        slot = self.rules.slot.get() if self.rules.slot is not None else None
+        if slot is not None:
+            slot.refuse(method, refusal.status, refusal.sent)
+        if self.rules.access is not None:
+            self.rules.access.write(
+                Line(time.time(), new_id(), method, path, "", refusal.status, 0.0, refusal.sent, refusal.peer, refused=refusal.reason)
+            )
+
     def limit(self, environ: WSGIEnvironment) -> None:
         """Raises Refusal for a body that is too large, at once where its length is told, else when it has come in too far.
 
@@ -72,3 +104,10 @@ class Edge:
         # Python refuses to read a number of thousands of digits, which is too large in any case.
         elif length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
             raise too_large(self.max_body)
+
+
+def read_of(line: bytes) -> tuple[str, str]:
+    """Method and path of what was read of a request line; empty where there is none."""
+    method, _, rest = line.partition(b" ")
+    path = rest.partition(b" ")[0].partition(b"?")[0]
+    return method.decode("latin-1") if _METHOD.fullmatch(method) else "", path.decode("latin-1")

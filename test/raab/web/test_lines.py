@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,8 @@ class Service:
             **os.environ, "RAAB_ENVIRONMENT": "production", "RUNTIME_DIRECTORY": str(folder), "PYTHONPATH": str(folder / "src"),
             "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application'}",
             "RAAB_SERVER__BIND": f"127.0.0.1:{self.address[1]}", "RAAB_SERVER__WORKERS": "1", "RAAB_LIMITS__REQUEST": "2",
-            "RAAB_SERVER__GRACEFUL_TIMEOUT": "2", "RAAB_SERVER__LINGER": "0",
+            "RAAB_SERVER__GRACEFUL_TIMEOUT": "2", "RAAB_LIMITS__REQUEST_LINE": "200",
+            "RAAB_LIMITS__HEADERS": "20", "RAAB_LIMITS__HEADER_SIZE": "500", "RAAB_SERVER__LINGER": "0",
         }  # fmt: skip
         self.folder, self.log = folder, folder / "log"
         command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
@@ -104,11 +106,19 @@ class Service:
         (line,) = self.lines(path)
         return line
 
+    def refusals(self, path: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in re.findall(r"^<6>(\{.*raab\.access.*\})$", self.log.read_text(), re.MULTILINE)]
+        return [line for line in found if "refused" in line and line["path"].startswith(path)]
+
     def counted(self) -> Reading:
         return read(self.folder / "metrics")
 
     def statuses(self, route: str) -> dict[int, int]:
-        return {series.name.status: int(series.count) for series in self.counted().series if series.name.route == route}
+        counted: Counter[int] = Counter()
+        for series in self.counted().series:
+            if series.name.route == route:
+                counted[series.name.status] += int(series.count)
+        return dict(counted)
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -186,6 +196,36 @@ def test_what_a_worker_leaves_behind_has_its_line(service: Service) -> None:
     assert (status, aborted) == (200, "worker")
     assert sent >= 1000
     assert service.counted().aborted["worker"] == 1
+
+
+REFUSED = (
+    (414, b"GET /long/" + b"x" * 300 + b"?secret HTTP/1.1\r\nHost: x\r\n\r\n", "GET", "/long/"),
+    (431, b"GET /many HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 30 + b"\r\n", "GET", "/many"),
+    (431, b"POST /large HTTP/1.1\r\nHost: x\r\nA: " + b"y" * 600 + b"\r\n\r\n", "POST", "/large"),
+    (400, b"GET /bare HTTP/1.1\nHost: x\n\n", "GET", "/bare"),
+    (400, b"\x16\x03\x01\x02\x00 <0>forged\r\n\r\n", "", ""),
+    (400, b"GET /version HTTP/7.1\r\nHost: x\r\n\r\n", "GET", "/version"),
+    (501, b"GET /coded HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "GET", "/coded"),
+)
+
+
+def test_what_the_server_refuses_has_its_line_and_its_count(service: Service) -> None:
+    """Of each: status and bytes as its client got them, and why. Limits are those of the settings; none of it is the release's fault."""
+    expected: dict[int, int] = {}
+    for _, sent, _, path in REFUSED:
+        head, _, body = service.whole(sent).partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        until(lambda path=path, status=status: any(one["status"] == status for one in service.refusals(path)))
+        line = service.refusals(path)[-1]
+        assert (line["bytes"], line["route"], line["peer"]) == (len(body), "", "127.0.0.1")
+        expected[status] = expected.get(status, 0) + 1
+    assert set(expected) == {status for status, _, _, _ in REFUSED}
+    # /livez, by which the fixture waits, has a route.
+    assert service.statuses("") == expected
+    (tally,) = service.counted().workers.values()
+    assert (tally.answered >= len(REFUSED), tally.failed) == (True, 0)
+    assert "secret" not in service.log.read_text()
+    assert all(re.match("<[2-7]>{|[0-9[]", line) for line in service.log.read_text().splitlines())
 
 
 def told(line: dict[str, Any]) -> tuple[int, int, str | None]:
