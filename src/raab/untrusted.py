@@ -43,5 +43,6 @@ def read(path: Path, limit: int) -> bytes:
 
 
 def plain(text: str, limit: int = 200) -> str:
-    """A text that a terminal can be given: one line without control characters, and not a long one."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:limit])
+    """A text that a terminal can be given: one line of at most `limit` letters, in which whatever does not show, or shows elsewhere than it
+    stands, is an escape: control characters, line ends, marks that turn the direction of writing, halves of letters."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[:limit])

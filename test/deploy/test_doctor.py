@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import convert
 from msgspec.structs import replace
 
 from raab.deploy import doctor
+from raab.deploy.answers import Examined, Own
 from raab.deploy.hostfacts import HostFacts, InstalledRelease
 
 ID = "20261122T061500Z-1a2b3c4"
@@ -19,7 +21,7 @@ STRAY = {"pid": 77, "parent": 1, "name": "sh", "age": 3.0, "command": "sh -c x"}
 
 
 def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
-    return [finding.check for finding in doctor.findings(facts, lag, {**TOLD, **told}) if not finding.well]
+    return [finding.check for finding in doctor.findings(facts, lag, convert({**TOLD, **told}, Examined)) if not finding.well]
 
 
 def test_a_host_that_is_well() -> None:
@@ -51,10 +53,10 @@ def test_what_is_not_well_is_found_alone(facts: HostFacts, told: dict[str, Any],
 
 
 def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
-    (found,) = doctor.strays({"strays": [STRAY]})
+    (found,) = doctor.strays(convert({"strays": [STRAY]}, Own))
     assert "77 (sh)" in found.text and "`fab restart`" in found.text
-    assert [finding.well for finding in doctor.strays({"strays": []})] == [True]
+    assert [finding.well for finding in doctor.strays(Own(strays=()))] == [True]
 
 
 def test_why_the_service_did_not_answer() -> None:
-    assert "not the service's master" in doctor.workers({}, "control: not the service's master\nhint: x").text
+    assert "not the service's master" in doctor.workers(Own(), "control: not the service's master\nhint: x").text

@@ -35,6 +35,12 @@ def test_a_host_takes_from_the_environment_what_it_does_not_say_itself(tmp_path:
     assert (one.address, one.port, one.user, one.roles) == ("web1", 22, "bob", ("app",))
     assert (two.address, two.port, two.user) == ("192.0.2.2", 2222, "ann")
     assert read.url(two) == "http://192.0.2.2:8000/"
+    (six,) = load(tmp_path, "hosts: {web6: {address: '2001:db8::1'}}\n").hosts
+    assert read.url(six) == "http://[2001:db8::1]:8000/"
+
+
+def test_two_sshds_at_one_address_are_two_hosts(tmp_path: Path) -> None:
+    assert len(load(tmp_path, "hosts: {a: {address: h, port: 1}, b: {address: h, port: 2}}\n").hosts) == 2
 
 
 def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
@@ -64,6 +70,12 @@ def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
         ("hosts: {web1: {roles: [db]}}\n", "roles"),
         ("hosts: {'-x': }\n", "not a host's name"),
         ("hosts: {web1: }\non_failure: panic\n", "on_failure"),
+        ("hosts: {web1: {address: 'root@web1:2222'}}\n", "{address: web1, user: root, port: 2222}"),
+        ("hosts: {web1: {address: '[2001:db8::1]:22'}}\n", "{address: '2001:db8::1', port: 22}"),
+        ("hosts: {web1: {address: '-oProxyCommand=reboot'}}\n", "not an address alone"),
+        ("hosts: {web1: {address: 'a b'}}\n", "as ssh takes it"),
+        ("hosts: {web1: , other: {address: WEB1}}\n", "two names for one address, web1 and other"),
+        ("hosts: {a: {address: '2001:db8::1'}, b: {address: '2001:db8:0::1'}}\n", "two names for one address, a and b"),
         ("hosts: {web1: }\nhooks: {once: {command: ''}}\n", "command"),
         ("hosts: [\n", "is not YAML"),
     ],

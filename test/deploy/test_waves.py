@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from raab.deploy.answers import Workers
 from raab.deploy.environment import Environment, Host
 from raab.deploy.plan import HostPlan, Plan
 from raab.deploy.report import HostReport
 from raab.deploy.schema import File, Hook, Hooks, HostEntry, Hosts
-from raab.deploy.waves import Look, Waves, spoilt
+from raab.deploy.waves import Waves, spoilt
 from raab.errors import RaabError
 
 NAMES = ("a", "b", "c", "d")
@@ -25,7 +26,7 @@ class Played:
     broken: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
-    looks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    looks: dict[str, list[Workers]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     def base(self, plan: HostPlan) -> HostReport:
@@ -50,7 +51,7 @@ class Remote:
     name: str
     played: Played
 
-    def request(self, operation: str, *_: object, **values: Any) -> dict[str, Any]:
+    def request(self, operation: str, *_: object, **values: Any) -> Workers:
         self.played.log.append(f"{operation} on {self.name}")
         if operation == "hook" and values["command"] == "false":
             raise RaabError("hook once: exit code 1")
@@ -58,17 +59,20 @@ class Remote:
         return looks.pop(0) if looks else look()
 
 
-def look(died: int = 0, requests: int = 0, errors: int = 0) -> dict[str, Any]:
-    return {"died": died, "requests": requests, "errors": errors}
+def look(died: int = 0, requests: int = 0, errors: int = 0) -> Workers:
+    return Workers(died, requests, errors)
 
 
 def run(played: Played, previous: str | None = "old", action: str = "deploy", **settings: Any) -> dict[str, str]:
+    return {name: report.result for name, report in reports(played, previous, action, **settings).items()}
+
+
+def reports(played: Played, previous: str | None = "old", action: str = "deploy", **settings: Any) -> dict[str, HostReport]:
     hosts = tuple(Host(name, "", 22, "root", "", "", ("app",)) for name in NAMES)
     environment = Environment("prod", hosts, False, File(hosts=Hosts(False, {name: HostEntry() for name in NAMES}), parallel=1, **settings))
     plans = tuple(HostPlan(host, "activate", "new", previous) for host in hosts)
     planned = Plan("prod", "", plans, (("a",), ("b", "c"), ("d",)))
-    reports = Waves(played, environment, planned, action, lambda host, text: None).carry_out()  # type: ignore[arg-type]
-    return {name: report.result for name, report in reports.items()}
+    return Waves(played, environment, planned, action, lambda host, text: None).carry_out()  # type: ignore[arg-type]
 
 
 def test_wave_after_wave() -> None:
@@ -97,6 +101,20 @@ def test_a_host_that_gives_no_verdict_is_stranded_and_the_others_are_taken_back(
     assert run(Played(silent=("b",))) == {"a": "reverted", "b": "stranded", "c": "reverted"}
 
 
+def test_what_a_host_serves_that_gives_no_verdict_is_unknown() -> None:
+    """Not what it served before: nobody knows that it still does. The same after a take-back that nobody heard the end of."""
+    assert reports(Played(silent=("b",)))["b"].release == "unknown"
+    played = Played(looks={"a": [look(died=1)]})
+    told = played.activate
+    played.activate = lambda plan, action, condemn="": told(replace_host(plan, action), action, condemn)  # type: ignore[method-assign]
+    played.silent = ("taken back",)
+    assert reports(played, bake=0.01)["a"].release == "unknown"
+
+
+def replace_host(plan: HostPlan, action: str) -> HostPlan:
+    return replace(plan, host=replace(plan.host, name="taken back")) if action == "revert" else plan
+
+
 def test_a_first_deploy_has_nothing_to_be_taken_back_to() -> None:
     """Its new release does serve there, so it stays."""
     played = Played(broken=("b",))
@@ -122,10 +140,10 @@ def test_errors_while_baking_fail_the_wave() -> None:
 
 
 def test_what_spoils_a_bake_is_told() -> None:
-    assert spoilt(Look(2, 0, 0), 1) == "bake: workers died, got 2"
-    assert spoilt(Look(0, 200, 3), 1) == "bake: more than 1 % of the answers were errors, got 3 of 200"
+    assert spoilt(Workers(2, 0, 0), 1) == "bake: workers died, got 2"
+    assert spoilt(Workers(0, 200, 3), 1) == "bake: more than 1 % of the answers were errors, got 3 of 200"
     # No traffic at all is no reason.
-    assert spoilt(Look(0, 0, 0), 0) == spoilt(Look(0, 200, 2), 1) == ""
+    assert spoilt(Workers(0, 0, 0), 0) == spoilt(Workers(0, 200, 2), 1) == ""
 
 
 @pytest.mark.parametrize(("command", "results"), [("true", dict.fromkeys(NAMES, "deployed")), ("false", {"a": "failed"})])

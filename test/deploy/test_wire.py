@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 import time
 import zlib
 from typing import Any
+
+import pytest
 
 from raab.deploy import wire
 from raab.deploy.hostfacts import parse
@@ -16,12 +19,17 @@ from raab.deploy.hostfacts import parse
 
 def converse(*requests: dict[str, Any], shell: tuple[str, ...] = ("sh", "-c")) -> subprocess.CompletedProcess[bytes]:
     text = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
-    return subprocess.run((*shell, wire.command(sudo=False)), input=wire.program() + text, capture_output=True, timeout=60)
+    return subprocess.run((*shell, wire.command()), input=wire.program() + text, capture_output=True, timeout=60)
+
+
+def lines(said: bytes) -> list[Any]:
+    """What the session said; the empty lines between keep it apart from what others print."""
+    return [json.loads(line) for line in said.splitlines() if line]
 
 
 def test_facts_are_one_answer_that_becomes_a_value() -> None:
     done = converse({"op": "facts"})
-    answer = json.loads(done.stdout)
+    (answer,) = lines(done.stdout)
     facts = parse(answer["facts"])
     assert done.stderr == b""
     assert (facts.implementation, facts.disk_total > facts.disk_free > 0) == ("CPython", True)
@@ -31,7 +39,7 @@ def test_facts_are_one_answer_that_becomes_a_value() -> None:
 def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
     """A request with a value that is not what it should be: the host says so and listens to the next."""
     done = converse({"op": "service", "action": "scale", "count": "4; reboot"}, {"op": "history"})
-    first, second = map(json.loads, done.stdout.splitlines())
+    first, second = lines(done.stdout)
     assert (first["event"], first["code"], second["event"]) == ("error", 2, "done")
     assert "not a number of workers, got '4; reboot'" in first["message"]
 
@@ -41,7 +49,7 @@ def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
     packed = wire.program()
     source = zlib.decompress(packed.split(b"\n", 1)[1]).replace(b"SILENCE_SECONDS = 90", b"SILENCE_SECONDS = 1")
     short = zlib.compress(source)
-    with subprocess.Popen(("sh", "-c", wire.command(sudo=False)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(("sh", "-c", wire.command()), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"%d\n%s" % (len(short), short))
@@ -51,14 +59,36 @@ def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
             time.sleep(0.5)
         process.stdin.write(b'{"op": "history"}\n')
         process.stdin.flush()
+        assert process.stdout.readline() == b"\n"
         assert json.loads(process.stdout.readline())["event"] == "done"
         assert process.wait(timeout=10) == -14
 
 
 def test_an_unknown_request_ends_the_session_as_a_defect() -> None:
     done = converse({"op": "shell", "command": "id"}, {"op": "facts"})
-    (answer,) = map(json.loads, done.stdout.splitlines())
+    (answer,) = lines(done.stdout)
     assert (answer["event"], answer["code"]) == ("error", 70)
+
+
+def test_a_host_that_is_busy_says_that_it_is_there() -> None:
+    source = zlib.decompress(wire.program().split(b"\n", 1)[1]).replace(b"PULSE_SECONDS = 15", b"PULSE_SECONDS = 0.1")
+    fast = zlib.compress(source)
+    with subprocess.Popen(("sh", "-c", wire.command()), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"%d\n%s" % (len(fast), fast))
+        process.stdin.flush()
+        assert process.stdout.read(6) == b"\n" * 6
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "ksh", "mksh", "tcsh", "csh", "fish", "busybox sh"])
+def test_every_login_shell_takes_the_command(shell: str) -> None:
+    """As sshd has it run by the user's own shell: `shell -c command`."""
+    words = shell.split()
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"there is no {shell} here")
+    (answer,) = lines(converse({"op": "history"}, shell=(*words, "-c")).stdout)
+    assert answer["event"] == "done"
 
 
 def test_a_host_without_python_says_so() -> None:

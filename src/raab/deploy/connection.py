@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import json
-import logging
-import socket
-import threading
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import fabric
-import paramiko
+import msgspec
 
 from raab.deploy import exitcodes, wire
+from raab.deploy.answers import Event, decode
+from raab.deploy.channel import Channel, EndlessLine, Silence
 from raab.deploy.environment import Host
-from raab.deploy.refusals import explain
+from raab.deploy.refusals import explain, not_a_session, unusable
+from raab.deploy.ssh import configuration, words
 from raab.errors import RaabError
+from raab.untrusted import plain
 
-# What goes wrong in paramiko's threads reaches the caller as an exception; its own log would show it as a traceback besides.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-# The ways in which paramiko says that a connection is no more.
-LOST = (OSError, EOFError, paramiko.SSHException)
-OnEvent = Callable[[dict[str, Any]], None]
+OnText = Callable[[str], None]
+Answer = TypeVar("Answer")
 BLOCK = 1 << 17
+# What a login file of the host prints, as some .bashrc does, is passed over; more than so much is no greeting.
+NOISE_BYTES = 1 << 20
+# A host says something every 15 s, whatever it is busy with (raab.host.session). Silence for so many seconds means that it is not there.
+SILENCE_SECONDS = 45.0
+# A host that is alive and well answers a plain question within this many seconds, one that waits for its previous activation included.
+ANSWER_SECONDS = 180.0
+# The ways in which a channel says that nobody is there any more.
+LOST = (OSError, Silence, EndlessLine)
 
 
 class ConnectionLost(RaabError):
     """The connection ended before the host had answered."""
 
 
-def silent(_: dict[str, Any]) -> None:
+def silent(_: str) -> None:
     """For requests whose events nobody wants to see."""
 
 
@@ -40,117 +48,136 @@ class Remote:
 
     def __init__(self, host: Host, connect_timeout: float) -> None:
         self.host = host
-        self.sent = 0
+        self.connect_timeout = connect_timeout
         self.channels = 0
-        self.writing = threading.Lock()
-        self.connection = fabric.Connection(
-            host.address,
-            user=host.user,
-            port=host.port,
-            connect_timeout=int(connect_timeout),
-            config=fabric.Config(overrides={"load_ssh_configs": not host.identity}),
-            connect_kwargs=login(host, connect_timeout),
-        )
-        # Fabric adds every host key that it meets and loads none (FACTS 26).
-        self.connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        if Path(host.known_hosts).is_file():
-            self.connection.client.load_host_keys(host.known_hosts)
+        self.noise = bytearray()
+        self.spoken = False
 
     def open(self) -> None:
-        """Log in and start the session program. Raises RaabError when the host cannot be reached or is not who it should be."""
-        try:
-            self.connection.open()
-            transport = self.connection.client.get_transport()
-            assert transport is not None
-            # A connection that has silently died is noticed by this, not by the kernel's two hours.
-            transport.set_keepalive(15)
-            self.channel = transport.open_session()
-            self.channels += 1
-            self.channel.exec_command(wire.command(sudo=self.host.user != "root"))
-            self.lines = self.channel.makefile("rb")
-        except LOST as error:
-            self.close()
-            raise explain(self.host, error) from error
-        # A host without Python may have ended the channel by now; why, is read with the first answer.
-        with suppress(*LOST):
-            self.write([wire.program()])
+        """Have ssh log in and start the session program; what goes wrong there is told by the first answer.
 
-    def request(self, operation: str, on_event: OnEvent = silent, payload: Iterable[Path] = (), **values: Any) -> dict[str, Any]:
-        """Send one request and return its answer. Raises RaabError with what the host has to say, ConnectionLost when it says nothing."""
+        Raises RaabError when there is no ssh here, or what it needs is not there.
+        """
+        for what, file in (("identity", self.host.identity), ("known_hosts", self.host.known_hosts), ("ssh_config", self.host.ssh_config)):
+            if file and file != "none" and not Path(file).is_file():
+                raise unusable(self.host, what, file)
+        folder = Path(tempfile.mkdtemp(prefix="raab-ssh-"))
+        self.folder = folder
+        try:
+            (folder / "config").write_text(configuration(self.host, self.connect_timeout))
+            self.channel = Channel(words(self.host, folder, wire.command()), SILENCE_SECONDS)
+        except FileNotFoundError as error:
+            shutil.rmtree(folder)
+            raise RaabError("ssh: not found on this machine", "install OpenSSH's client", exitcodes.BAD_INPUT) from error
+        except RaabError:
+            shutil.rmtree(folder)
+            raise
+        self.channels += 1
+        with suppress(*LOST):
+            self.channel.send(wire.program(), self.connect_timeout + self.channel.silence)
+
+    @property
+    def sent(self) -> int:
+        """How many bytes the host was sent."""
+        return self.channel.sent
+
+    def request(
+        self,
+        operation: str,
+        kind: type[Answer],
+        on_text: OnText = silent,
+        payload: Iterable[Path] = (),
+        lasts: bool = False,
+        **values: Any,
+    ) -> Answer:
+        """Send one request and return its answer, which is of that `kind` (raab.deploy.answers).
+
+        `lasts`: it may take as long as it takes, as long as the host is there.
+        Raises RaabError with what the host has to say, ConnectionLost when it says nothing, or nothing that could be an answer.
+        """
+        end = None if lasts else time.monotonic() + ANSWER_SECONDS
+        if self.spoken:
+            self.channel.listen_anew()
         # The host may have refused in the middle of a payload; its reason is then waiting to be read.
-        with suppress(*LOST), self.writing:
-            self.write([json.dumps({"op": operation, **values}).encode() + b"\n"])
+        with suppress(*LOST):
+            self.channel.send(json.dumps({"op": operation, **values}).encode() + b"\n")
             for path in payload:
-                self.write(blocks(path))
+                for block in blocks(path):
+                    self.channel.send(block)
+        while True:
+            line = self.listen(operation, end)
+            try:
+                told = decode(line)
+                event = msgspec.convert(told, Event)
+                if event.event == "done":
+                    return msgspec.convert(told, kind)
+            except (ValueError, RecursionError) as error:
+                raise self.lost(f"its answer to {operation} is none ({plain(str(error))}), got: {shown(line[:200])}") from error
+            if event.event == "error":
+                raise self.told(event)
+            on_text(event.text)
+
+    def listen(self, operation: str, end: float | None) -> bytes:
+        """The next line of the session program's; whatever else its login shell says is passed over."""
+        patience = None if self.spoken else self.connect_timeout + self.channel.silence
         while True:
             try:
-                line = self.lines.readline()
-            except LOST as error:
-                raise ConnectionLost(
-                    f"host {self.host.name}: the connection was lost, got {error}", "deploy again", exitcodes.UNREACHABLE
-                ) from error
+                line = self.channel.line(patience)
+            except Silence:
+                raise self.lost(f"it has said nothing for {patience or self.channel.silence:.0f} s") from None
+            except EndlessLine:
+                raise self.lost(f"its answer to {operation} has no end, got more than 16 MB in one line") from None
             if not line:
                 raise self.ended()
-            if not line.startswith(b'{"event"'):
-                # A login file on the host that prints something, as some .bashrc does.
-                continue
-            answer: dict[str, Any] = json.loads(line)
-            if answer["event"] == "done":
-                return answer
-            if answer["event"] == "error":
-                raise RaabError(f"host {self.host.name}: {answer['message']}", answer["hint"], answer["code"])
-            on_event(answer)
+            if line.startswith(b'{"event"'):
+                self.spoken = True
+                return line
+            if line != b"\n":
+                self.noise += line
+                if len(self.noise) > NOISE_BYTES:
+                    raise self.lost(f"it says more than any greeting, got: {shown(bytes(self.noise[:200]))}")
+            if end is not None and time.monotonic() > end:
+                raise self.lost(f"no answer to {operation} within {ANSWER_SECONDS:.0f} s")
 
-    def write(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:
-            self.channel.sendall(piece)
-            self.sent += len(piece)
+    def told(self, event: Event) -> RaabError:
+        """The host's own error. Its code is one of those that are documented; that it failed is so whatever the code says."""
+        code = event.code if event.code in exitcodes.ERRORS else exitcodes.ERROR
+        return RaabError(f"host {self.host.name}: {event.message or 'it failed, and does not say why'}", event.hint, code)
+
+    def lost(self, reason: str) -> ConnectionLost:
+        self.close()
+        return ConnectionLost(
+            f"host {self.host.name}: the connection was lost: {reason}", "look at the host, then deploy again", exitcodes.UNREACHABLE
+        )
 
     def ping(self) -> None:
         """Tell the host that this side is alive: it lets go of a deployer who is silent for too long (raab.host.session)."""
-        with suppress(*LOST), self.writing:
-            self.write([b"\n"])
+        self.channel.touch()
 
     def ended(self) -> RaabError:
-        """Why the session program is gone: what the host's shell, sudo or Python said of it."""
-        said = b""
-        while block := self.channel.recv_stderr(65536):
-            said += block
-        text = said.decode(errors="replace").strip()
-        name = self.host.name
-        if wire.NO_PYTHON in text:
-            return RaabError(f"host {name}: there is no python3, got none on PATH", "install Python >= 3.10 on it", exitcodes.REFUSED)
-        if wire.OLD_PYTHON in text:
-            got = text.split(wire.OLD_PYTHON)[1].split()[0]
-            return RaabError(f"host {name}: its python3 is too old, got {got}", "install Python >= 3.10 on it", exitcodes.REFUSED)
-        if wire.NO_SUDO in text:
-            return RaabError(
-                f"host {name}: {self.host.user} is not root and there is no sudo", "log in as root, or install sudo", exitcodes.REFUSED
+        """Why ssh has ended: it could not log in, the host's shell, sudo or Python said something, or the connection is gone."""
+        said = self.channel.last_words()
+        status = self.channel.status()
+        log = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
+        self.close()
+        if status == 255 and "Authenticated to " not in log:
+            # A hop before the host speaks on standard error.
+            return explain(self.host, said + log)
+        if self.spoken:
+            last = said.strip() or "\n".join(line for line in log.splitlines() if not line.startswith("debug1:"))
+            return ConnectionLost(
+                f"host {self.host.name}: the session ended, got: {shown(last.encode()) or 'no word'}", "deploy again", exitcodes.UNREACHABLE
             )
-        if text.startswith("sudo:"):
-            return RaabError(
-                f"host {name}: sudo refused {self.host.user}, got: {text}", "allow it python3 without a password", exitcodes.REFUSED
-            )
-        return ConnectionLost(f"host {name}: the session ended, got: {text[-1000:] or 'no word'}", "deploy again", exitcodes.UNREACHABLE)
+        return not_a_session(self.host, said, self.noise.decode(errors="replace"), status, log)
 
     def close(self) -> None:
-        self.connection.client.close()
+        self.channel.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def login(host: Host, timeout: float) -> dict[str, Any]:
-    """A key that is named is the only one to be tried; else the agent and the usual files are."""
-    options: dict[str, Any] = {"banner_timeout": timeout, "auth_timeout": timeout, "transport_factory": without_delay}
-    if not host.identity:
-        return options
-    return {**options, "key_filename": host.identity, "look_for_keys": False, "allow_agent": False}
-
-
-def without_delay(sock: Any, **options: Any) -> paramiko.Transport:
-    """paramiko leaves Nagle's algorithm on: a login's small packets then wait 40 ms for delayed acknowledgements (tcp(7), TCP_NODELAY)."""
-    # Through a jump host it is a channel and no socket.
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return paramiko.Transport(sock, **options)
+def shown(said: bytes) -> str:
+    """The end of what was said, on one line."""
+    return plain(" / ".join(said.decode(errors="replace").strip()[-1000:].splitlines()), 1000)
 
 
 def blocks(path: Path) -> Iterable[bytes]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
 
+from raab.deploy.answers import Examined, Own
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import MARGIN, MIB, OLDEST_SYSTEMD
 
@@ -24,7 +24,7 @@ class Finding(Struct, frozen=True):
     text: str
 
 
-def findings(facts: HostFacts, lag: float, told: Mapping[str, Any]) -> tuple[Finding, ...]:
+def findings(facts: HostFacts, lag: float, told: Examined) -> tuple[Finding, ...]:
     """All checks, in a fixed order. `lag` is how many seconds the host's clock is ahead; `told` the answer to `examine`."""
     disk = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free, {facts.inodes_free} inodes"
     found = [
@@ -42,10 +42,10 @@ def findings(facts: HostFacts, lag: float, told: Mapping[str, Any]) -> tuple[Fin
         *found,
         release(facts),
         Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}; the next deploy removes them" if broken else "none"),
-        Finding("files", not told["drift"], "; ".join(told["drift"][:3]) or "as installed"),
-        units(facts, told["units"]),
-        workers(told["raab"], told.get("trouble", "")),
-        *strays(told["raab"]),
+        Finding("files", not told.drift, "; ".join(told.drift[:3]) or "as installed"),
+        units(facts, told.units),
+        workers(told.raab, told.trouble),
+        *strays(told.raab),
     )
 
 
@@ -73,18 +73,17 @@ def units(facts: HostFacts, wanted: Mapping[str, str]) -> Finding:
     return Finding("units", not differ and not reload, text)
 
 
-def workers(status: Mapping[str, Any], trouble: str) -> Finding:
-    if not status:
+def workers(status: Own, trouble: str) -> Finding:
+    if not status.said:
         reason = f", got {' '.join(trouble.split())}" if trouble else ""
         return Finding("workers", False, f"the service does not answer `raab status`{reason}")
-    serving, target = status.get("serving"), status.get("target")
-    return Finding("workers", serving == target, f"{serving} serve, {target} wanted")
+    return Finding("workers", status.serving == status.target, f"{status.serving} serve, {status.target} wanted")
 
 
-def strays(status: Mapping[str, Any]) -> tuple[Finding, ...]:
+def strays(status: Own) -> tuple[Finding, ...]:
     """Processes of the service that are nobody's; of a release that does not tell of them there is nothing to find."""
-    if "strays" not in status:
+    if status.strays is None:
         return ()
-    found = [f"{stray['pid']} ({stray['name']})" for stray in status["strays"]]
+    found = [f"{stray.pid} ({stray.name})" for stray in status.strays]
     text = f"nobody's, and `fab restart` ends them (readme, After an intrusion): {', '.join(found[:5])}" if found else "each is somebody's"
     return (Finding("processes", not found, text),)

@@ -18,7 +18,7 @@ from raab.settings.yamlfile import read_yaml
 
 
 class Host(Struct, frozen=True):
-    """A server as SSH reaches it. `identity` and `known_hosts` are files; empty for what SSH itself would use."""
+    """A server as SSH reaches it. What is empty, or 0, is what ssh itself would use; `ssh_config` may also be the word none."""
 
     name: str
     address: str
@@ -27,6 +27,7 @@ class Host(Struct, frozen=True):
     identity: str
     known_hosts: str
     roles: tuple[str, ...]
+    ssh_config: str = ""
 
 
 class Environment(Struct, frozen=True):
@@ -38,7 +39,8 @@ class Environment(Struct, frozen=True):
     settings: File
 
     def url(self, host: Host) -> str:
-        return f"http://{host.address}:{self.settings.service_port}/"
+        address = f"[{host.address}]" if ":" in host.address else host.address
+        return f"http://{address}:{self.settings.service_port}/"
 
     def only(self, names: str) -> Environment:
         """The same with the hosts of a comma-separated list alone; all for an empty one. Raises RaabError for any other name."""
@@ -64,22 +66,31 @@ def load(root: Path, name: str) -> Environment:
         raise RaabError(f"--env: no such environment, got {name}", hint, exitcodes.BAD_INPUT)
     node = read_yaml(path)
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
-    hosts = lab_hosts(name) if settings.hosts.lab else own_hosts(settings)
+    hosts = lab_hosts(name) if settings.hosts.lab else own_hosts(root, settings)
     return Environment(name, hosts, settings.hosts.lab, settings)
 
 
-def own_hosts(settings: File) -> tuple[Host, ...]:
-    identity, known_hosts = (str(Path(text).expanduser()) if text else "" for text in (settings.identity, settings.known_hosts))
-    return tuple(
-        Host(name, entry.address or name, entry.port or settings.port, entry.user or settings.user, identity, known_hosts, entry.roles)
-        for name, entry in settings.hosts.entries.items()
+def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
+    identity, known_hosts, ssh_config = (
+        # Not by where the verb was typed: a relative path is the project's.
+        str(root / Path(text).expanduser()) if text and text != "none" else text
+        for text in (settings.identity, settings.known_hosts, settings.ssh_config)
     )
+    return tuple(
+        Host(
+            name, entry.address or name, entry.port or settings.port or 0, entry.user or settings.user, identity, known_hosts, entry.roles,
+            ssh_config,
+        )
+        for name, entry in settings.hosts.entries.items()
+    )  # fmt: skip
 
 
 def lab_hosts(name: str) -> tuple[Host, ...]:
     from raab.lab import state
 
-    hosts = tuple(Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",)) for host in state.hosts())
+    hosts = tuple(
+        Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",), "none") for host in state.hosts()
+    )
     if not hosts:
         raise RaabError(f"environment {name}: the lab has no hosts, got none", "boot some with `fab lab.up`", exitcodes.BAD_INPUT)
     return hosts

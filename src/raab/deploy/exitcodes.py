@@ -9,3 +9,5 @@ REFUSED = 5  # a host is not fit for it (Python, disk, wheels, systemd), or its 
 LOCKED = 6  # somebody else is deploying
 STRANDED = 7  # it failed, and going back failed too: a person has to look
 DEFECT = 70  # raab itself is wrong
+# What a host may end a request with.
+ERRORS = (ERROR, BAD_INPUT, UNREACHABLE, FAILED, REFUSED, LOCKED, STRANDED, DEFECT)

@@ -116,7 +116,7 @@ class Operation(Struct, frozen=True):
             reports = {name: told(plans[name], result_of(error), error) for name, error in staged.failed.items()}
         else:
             reports = Waves(runner, self.environment, planned, action, self.progress).carry_out()
-        return self.report(action, release, facts, planned, timed(reports, {name: done["seconds"] for name, done in staged.done.items()}))
+        return self.report(action, release, facts, planned, timed(reports, {name: done.seconds for name, done in staged.done.items()}))
 
     def worth_it(self, facts: Outcome[HostFacts], planned: Plan) -> bool:
         """Whether anything is to be done, and all that it needs is given."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from raab.host.renewal.pending import Pending
 from raab.host.taken import Taken
@@ -15,14 +14,22 @@ if TYPE_CHECKING:
     from raab.deploy.wheels import Platform
 
 
+# What a host says is checked as a stranger's word: names become arguments of commands here, numbers are printed and reckoned with.
+Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
+Commit = Annotated[str, Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
+Words = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9.+~_ -]{0,63}\Z|\A\Z")]
+Count = Annotated[int, Meta(ge=0, le=1 << 60)]
+Seconds = Annotated[float, Meta(ge=0, le=1e10)]
+
+
 class InstalledRelease(Struct, frozen=True):
     """A release directory on a host; an incomplete one has nothing but its name."""
 
-    id: str
+    id: Name
     complete: bool
     content: str
     version: str
-    commit: str
+    commit: Commit
     lock: str
 
 
@@ -32,7 +39,7 @@ class LockHolder(Struct, frozen=True):
     who: str = "somebody"
     machine: str = "somewhere"
     what: str = "a deploy"
-    since: float = 0.0
+    since: Seconds = 0.0
 
 
 class Ahead(Struct, frozen=True):
@@ -53,27 +60,27 @@ class HostFacts(Struct, frozen=True):
     program, if it is whole.
     """
 
-    python: str
-    implementation: str
-    libc: str
-    machine: str
+    python: Words
+    implementation: Words
+    libc: Words
+    machine: Words
     system: str
-    uid: int
-    time: float
-    disk_free: int
-    disk_total: int
-    inodes_free: int
-    systemd: int
+    uid: Count
+    time: Seconds
+    disk_free: Count
+    disk_total: Count
+    inodes_free: Count
+    systemd: Count
     executable: str = ""
     releases: tuple[InstalledRelease, ...] = ()
-    current: str | None = None
+    current: Name | None = None
     cache: frozenset[str] = frozenset()
     templates: frozenset[str] = frozenset()
     units: dict[str, str] = field(default_factory=dict)
     user: bool = False
     program: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)
-    served: tuple[str, ...] = ()
+    served: tuple[Name, ...] = ()
     lock: LockHolder | None = None
     service: dict[str, str] = field(default_factory=dict)
     activating: bool = False
@@ -101,11 +108,6 @@ class HostFacts(Struct, frozen=True):
 
     def with_content(self, content: str) -> InstalledRelease | None:
         return next((release for release in self.releases if release.complete and release.content == content), None)
-
-
-def ahead(answer: Mapping[str, Any]) -> Ahead | None:
-    """What a host says of the next start; None where it knows nothing of it."""
-    return msgspec.convert(answer["ahead"], type=Ahead | None)
 
 
 def parse(told: Any) -> HostFacts:

@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from raab.deploy import doctor, exitcodes
 from raab.deploy import environment as environments
+from raab.deploy.answers import Acted, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
 from raab.deploy.console import Console
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
-from raab.deploy.hostfacts import parse
 from raab.deploy.run import Runner
 
 
@@ -27,7 +29,7 @@ class Inspection:
 
     def status(self) -> int:
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("status")
+            outcome = runner.each("status", Status)
         rows = [self.status_row(host, outcome) for host in self.environment.hosts]
         if self.as_json:
             print(json.dumps({"environment": self.environment.name, "hosts": rows}))
@@ -43,30 +45,25 @@ class Inspection:
             self.complain(outcome)
         return self.code(outcome)
 
-    def status_row(self, host: environments.Host, outcome: Outcome[dict[str, Any]]) -> dict[str, Any]:
-        told = (
-            outcome.done[host.name]["status"]
-            if host.name in outcome.done
-            else {"state": "unreachable", "release": None, "version": None, "raab": {}}
-        )
-        own = told["raab"]
+    def status_row(self, host: environments.Host, outcome: Outcome[Status]) -> dict[str, Any]:
+        told = outcome.done[host.name].status if host.name in outcome.done else ServiceStatus("unreachable")
         return {
             "name": host.name,
             "address": host.address,
             "url": self.environment.url(host),
-            "state": told["state"],
-            "release": told["release"],
-            "version": told["version"],
-            "generation": own.get("generation"),
-            "workers": {"target": own.get("target"), "serving": own.get("serving")},
+            "state": told.state,
+            "release": told.release,
+            "version": told.version,
+            "generation": told.raab.generation,
+            "workers": {"target": told.raab.target, "serving": told.raab.serving},
             "error": outcome.failed[host.name].message if host.name in outcome.failed else None,
         }
 
     def service(self, action: str, count: str = "") -> int:
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("service", action=action, count=count)
+            outcome = runner.each("service", Acted, lasts=True, action=action, count=count)
         for name, answer in outcome.done.items():
-            print(f"{name}  {answer['output'] or action + 'ed'}  {answer['seconds']:.2f} s")
+            print(f"{name}  {answer.output or action + 'ed'}  {answer.seconds:.2f} s")
         self.complain(outcome)
         return self.code(outcome)
 
@@ -74,10 +71,12 @@ class Inspection:
         prefix = len(self.environment.hosts) > 1
         with Runner(self.environment, self.console.progress) as runner:
 
-            def work(name: str) -> dict[str, Any]:
+            def work(name: str) -> Nothing:
                 return runner.connect(name).request(
                     "logs",
-                    lambda event: print(f"{name}  {event['text']}" if prefix else event["text"], flush=True),
+                    Nothing,
+                    lambda text: print(f"{name}  {text}" if prefix else text, flush=True),
+                    lasts=True,
                     lines=lines,
                     follow=follow,
                 )
@@ -105,23 +104,19 @@ class Inspection:
 
     def history(self) -> int:
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("history")
-        entries = [
-            {"host": name, **entry}
-            for name, answer in outcome.done.items()
-            for entry in answer["entries"]
-            if entry.get("verdict") != "begun"
-        ]
-        entries.sort(key=lambda entry: entry.get("time", 0))
+            outcome = runner.each("history", History)
+        entries = [(name, entry) for name, answer in outcome.done.items() for entry in answer.entries if entry.verdict != "begun"]
+        entries.sort(key=lambda pair: pair[1].time)
         if self.as_json:
-            print(json.dumps({"environment": self.environment.name, "entries": entries}))
+            told = [{"host": name, **to_builtins(entry)} for name, entry in entries]
+            print(json.dumps({"environment": self.environment.name, "entries": told}))
         else:
             self.console.table(
                 ("time", "host", "who", "what", "release", "from", "verdict", "seconds"),
                 [
-                    (time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(entry["time"])), entry["host"], f"{entry['who']}@{entry['machine']}",
-                     entry["action"], entry["release"], entry["from"] or "-", entry["verdict"], f"{entry['seconds']:.2f}")
-                    for entry in entries
+                    (time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(entry.time)), name, f"{entry.who}@{entry.machine}",
+                     entry.action, entry.release, entry.before or "-", entry.verdict, f"{entry.seconds:.2f}")
+                    for name, entry in entries
                 ],
             )  # fmt: skip
             self.complain(outcome)
@@ -148,10 +143,10 @@ class Inspection:
 
     def unlock(self) -> int:
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("unlock")
+            outcome = runner.each("unlock", Unlocked)
         for name, answer in outcome.done.items():
-            holder = answer["holder"]
-            print(f"{name}  " + (f"freed from {holder['who']} at {holder['machine']} ({holder['what']})" if holder else "was not locked"))
+            holder = answer.holder
+            print(f"{name}  " + (f"freed from {holder.who} at {holder.machine} ({holder.what})" if holder else "was not locked"))
         self.complain(outcome)
         return self.code(outcome)
 
@@ -166,7 +161,7 @@ class Inspection:
 def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
     remote = runner.connect(name)
     asked = time.time()
-    facts = parse(remote.request("facts")["facts"])
+    facts = remote.request("facts", Facts).facts
     # The host read its clock somewhere between question and answer.
     lag = facts.time - (asked + time.time()) / 2
-    return doctor.findings(facts, lag, remote.request("examine"))
+    return doctor.findings(facts, lag, remote.request("examine", Examined))

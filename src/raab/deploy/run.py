@@ -8,22 +8,24 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from raab.deploy import exitcodes, wire
+from raab.deploy.answers import Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Verdict
 from raab.deploy.connection import ConnectionLost, Remote
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
-from raab.deploy.hostfacts import HostFacts, ahead, parse
+from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import HostPlan, Plan, Staging
-from raab.deploy.report import HostReport, Probe, Result
+from raab.deploy.report import HostReport, Result
 from raab.errors import RaabError
 from raab.host.session.program import digest, pack
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
+Answer = TypeVar("Answer")
 RECONNECT_SECONDS = 30.0
 PING_SECONDS = 15.0
 
@@ -58,29 +60,30 @@ class Runner:
     def connect(self, name: str) -> Remote:
         remote = Remote(self.hosts[name], self.environment.settings.connect_timeout)
         remote.open()
+        if name in self.remotes:
+            self.remotes[name].close()
         self.remotes[name] = remote
         return remote
 
-    def each(self, operation: str, **values: Any) -> Outcome[dict[str, Any]]:
+    def each(self, operation: str, kind: type[Answer], lasts: bool = False, **values: Any) -> Outcome[Answer]:
         """Connect to every host and ask one thing of it."""
-        return everywhere(self.hosts, lambda name: self.connect(name).request(operation, **values), self.parallel)
+        return everywhere(self.hosts, lambda name: self.connect(name).request(operation, kind, lasts=lasts, **values), self.parallel)
 
     def facts(self) -> Outcome[HostFacts]:
-        return everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts")), self.parallel)
+        return everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts", Facts).facts), self.parallel)
 
-    def told(self, name: str, answer: dict[str, Any]) -> HostFacts:
-        facts = parse(answer["facts"])
+    def told(self, name: str, facts: HostFacts) -> HostFacts:
         self.programs[name] = facts.program
         return facts
 
     def closely(self, names: Iterable[str]) -> dict[str, HostFacts]:
         """The same of hosts that are connected, with who listens there."""
-        return {name: parse(self.remotes[name].request("facts", closely=True)["facts"]) for name in names}
+        return {name: self.remotes[name].request("facts", Facts, closely=True).facts for name in names}
 
     def ahead(self, facts: Mapping[str, HostFacts]) -> dict[str, HostFacts]:
         """The same facts with what the next start of what each host runs would come to. It takes a host about a second."""
         running = tuple(name for name, host in facts.items() if host.current)
-        told = everywhere(running, lambda name: ahead(self.remotes[name].request("ahead")), self.parallel).done
+        told = everywhere(running, lambda name: self.remotes[name].request("ahead", AheadAnswer).ahead, self.parallel).done
         known = {name: found for name, found in told.items() if found}
         return {
             **facts,
@@ -91,8 +94,7 @@ class Runner:
 
     def texts(self, name: str) -> dict[str, str]:
         """Lock and packaged settings of the release that a host runs."""
-        found: dict[str, str] = self.remotes[name].request("texts")["texts"]
-        return found
+        return self.remotes[name].request("texts", Texts).texts
 
     def lock(self, names: tuple[str, ...], what: str, wait: float) -> dict[str, HostFacts]:
         """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder.
@@ -101,27 +103,29 @@ class Runner:
         """
         end = time.monotonic() + wait
         while True:
-            outcome = everywhere(names, lambda name: self.remotes[name].request("lock", what=what, **myself()), self.parallel)
+            outcome = everywhere(names, lambda name: self.remotes[name].request("lock", Facts, what=what, **myself()), self.parallel)
             if not outcome.failed:
-                return {name: self.told(name, answer) for name, answer in outcome.done.items()}
+                return {name: self.told(name, answer.facts) for name, answer in outcome.done.items()}
             error = next(iter(outcome.failed.values()))
             if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
                 raise error
             # Let go of all, so that two deployers who each hold a part do not wait for each other for ever.
-            everywhere(outcome.done, lambda name: self.remotes[name].request("release"), self.parallel)
+            everywhere(outcome.done, lambda name: self.remotes[name].request("release", Nothing), self.parallel)
             self.progress("", error.message)
             time.sleep(0.5 + secrets.randbelow(500) / 1000)
 
-    def stage(self, plan: Plan) -> Outcome[dict[str, Any]]:
+    def stage(self, plan: Plan) -> Outcome[Staged]:
         staged = {host.host.name: host.staging for host in plan.active if host.staging}
 
-        def work(name: str) -> dict[str, Any]:
+        def work(name: str) -> Staged:
             staging: Staging = staged[name]
             self.progress(name, f"sending {len(staging.send)} files, {staging.size / 1000:.0f} kB")
             return self.remotes[name].request(
                 "stage",
-                lambda event: self.progress(name, event["text"]),
+                Staged,
+                lambda text: self.progress(name, text),
                 (part.path for part in staging.send),
+                lasts=True,
                 manifest=staging.manifest,
                 send=[{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in staging.send],
                 uv=staging.uv,
@@ -151,48 +155,47 @@ class Runner:
             **myself(),
         }
         try:
-            answer = self.remotes[name].request("activate", lambda event: self.tell(name, event), **values)
+            verdict = (
+                self.remotes[name].request("activate", Activated, lambda text: self.progress(name, text), lasts=True, **values).verdict
+            )
         except ConnectionLost as error:
             self.progress(name, f"{error.message}; connecting again to read the verdict")
-            answer = self.follow(name, token, error)
-        return self.outcome(plan, answer["verdict"], "rolled back" if action == "rollback" else "deployed")
+            verdict = self.follow(name, token, error)
+        return self.outcome(plan, verdict, "rolled back" if action == "rollback" else "deployed")
 
     def program(self, name: str) -> dict[str, str]:
         """What makes the release current there, unless the host has it."""
         sources = wire.roots_program()
         return {} if self.programs.get(name) == digest(sources) else {"program": pack(sources)}
 
-    def follow(self, name: str, token: str, error: RaabError) -> dict[str, Any]:
+    def follow(self, name: str, token: str, error: RaabError) -> Verdict:
         """The verdict of an activation whose connection was lost."""
         end = time.monotonic() + RECONNECT_SECONDS
         while True:
             try:
-                return self.connect(name).request("follow", lambda event: self.tell(name, event), token=token)
+                return (
+                    self.connect(name).request("follow", Activated, lambda text: self.progress(name, text), lasts=True, token=token).verdict
+                )
             except RaabError:
                 if time.monotonic() > end:
                     raise error from None
                 time.sleep(1)
 
-    def tell(self, name: str, event: dict[str, Any]) -> None:
-        self.progress(name, event["text"])
-
-    def outcome(self, plan: HostPlan, verdict: dict[str, Any], good: Result) -> HostReport:
-        base = replace(self.base(plan), strays=tuple(map(str, verdict.get("strays", ()))))
-        probe = Probe(**verdict.get("probe", {}))
-        if verdict["ok"]:
-            return replace(base, result=good, release=plan.release, probe=probe, seconds=verdict["seconds"])
-        if not verdict.get("started", True):
+    def outcome(self, plan: HostPlan, verdict: Verdict, good: Result) -> HostReport:
+        base = replace(self.base(plan), strays=verdict.strays)
+        if verdict.ok:
+            return replace(base, result=good, release=plan.release, probe=verdict.probe, seconds=verdict.seconds)
+        if not verdict.started:
             hint = "deploy again"
             return replace(base, result="unreachable", reason="the connection was lost before the activation began", hint=hint)
-        reverted = bool(verdict.get("reverted"))
         return replace(
             base,
-            result="failed" if reverted else "stranded",
-            release=plan.previous if reverted else None,
-            reason=verdict["reason"],
-            hint=verdict.get("hint", ""),
-            probe=probe,
-            seconds=verdict.get("seconds", 0.0),
+            result="failed" if verdict.reverted else "stranded",
+            release=plan.previous if verdict.reverted else None,
+            reason=verdict.reason,
+            hint=verdict.hint,
+            probe=verdict.probe,
+            seconds=verdict.seconds,
         )
 
     def base(self, plan: HostPlan) -> HostReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import msgspec
 from raab.settings.node import Node, Problem
 from raab.settings.validation import build
 
+ADDRESS = re.compile(r"\A[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
 HOST_NAME = re.compile(r"\A[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -54,8 +56,48 @@ class Hosts:
                 problems.append(
                     Problem(child.where, f"{child.path}: not a host's name", repr(name), "use letters, digits, dots and dashes")
                 )
-            entries[name] = build(Node({}, child.where, child.path) if child.value is None else child, HostEntry, problems)
+            entry = build(Node({}, child.where, child.path) if child.value is None else child, HostEntry, problems)
+            if isinstance(entry, HostEntry) and not ADDRESS.match(entry.address or name) and not is_ip(entry.address):
+                hint = rewritten(entry.address)
+                problems.append(Problem(child.where, f"{child.path}: address: not an address alone", repr(entry.address), hint))
+            entries[name] = entry
+        if len(problems) == before:
+            problems += twice(node, entries)
         return None if len(problems) > before else cls(False, entries)
+
+
+def is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def rewritten(address: str) -> str:
+    """What was meant by `root@web1:2222`, as this file has it."""
+    found = re.fullmatch(r"(?:(?P<user>[^@\s]+)@)?(?P<address>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", address)
+    if found is None:
+        return "a name or an IP address, as ssh takes it"
+    keys = [f"{key}: {value}" for key, value in (("user", found["user"]), ("port", found["port"])) if value]
+    plain = found["address"].strip("[]")
+    told = f"'{plain}'" if ":" in plain else plain
+    return f"{{{', '.join([f'address: {told}', *keys])}}}"
+
+
+def twice(node: Node, entries: Mapping[str, HostEntry]) -> list[Problem]:
+    """Hosts that are one: a deploy to both would wait for itself."""
+    first: dict[tuple[str, int | None], str] = {}
+    problems = []
+    for name, entry in entries.items():
+        address = (entry.address or name).lower()
+        key = (str(ipaddress.ip_address(address)) if is_ip(address) else address, entry.port)
+        if key in first:
+            problems.append(
+                Problem(node.where, f"{node.path}: two names for one address, {first[key]} and {name}", address, "name it once")
+            )
+        first.setdefault(key, name)
+    return problems
 
 
 @dataclass(frozen=True)
@@ -100,10 +142,11 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of an environment file; deploy/production.example.yaml explains each."""
 
     hosts: Hosts
-    user: Annotated[str, msgspec.Meta(min_length=1)] = "root"
-    port: Port = 22
+    user: str = ""
+    port: Port | None = None
     identity: str = ""
-    known_hosts: str = "~/.ssh/known_hosts"
+    known_hosts: str = ""
+    ssh_config: str = ""
     connect_timeout: Annotated[float, msgspec.Meta(ge=1, le=600)] = 10.0
     service_port: Port = 8000
     parallel: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from raab.deploy import exitcodes
+from raab.deploy.answers import Nothing, Workers
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import everywhere
 from raab.deploy.plan import HostPlan, Plan
@@ -58,7 +57,7 @@ class Waves:
     def lost(self, name: str, error: RaabError) -> HostReport:
         """A host that gave no verdict: which release it serves is not known here."""
         result: Result = "stranded" if error.exit_code == exitcodes.UNREACHABLE else "failed"
-        return replace(self.runner.base(self.plans[name]), result=result, reason=error.message, hint=error.hint)
+        return replace(self.runner.base(self.plans[name]), result=result, release="unknown", reason=error.message, hint=error.hint)
 
     def bake(self, wave: tuple[str, ...]) -> None:
         """Wait, then look whether workers of the new generation have died, and how many of its answers were errors. All that it has ever
@@ -67,12 +66,12 @@ class Waves:
             return
         self.progress("", f"baking for {self.settings.bake:g} s")
         time.sleep(self.settings.bake)
-        looked = everywhere(wave, lambda name: self.runner.remotes[name].request("workers"), self.settings.parallel)
+        looked = everywhere(wave, lambda name: self.runner.remotes[name].request("workers", Workers), self.settings.parallel)
         for name in wave:
             if name in looked.failed:
                 problem = looked.failed[name].message
             else:
-                problem = spoilt(Look.of(looked.done[name]), self.settings.bake_errors)
+                problem = spoilt(looked.done[name], self.settings.bake_errors)
             if problem:
                 self.reports[name] = replace(self.reports[name], reason=problem)
                 self.take_back(name, "failed")
@@ -95,11 +94,11 @@ class Waves:
             # Not what it is taken back to, where it was only restarted.
             report = self.runner.activate(back, "revert", condemn=plan.release if plan.release != plan.previous else "")
         except RaabError as error:
-            report = replace(self.runner.base(plan), result="stranded", reason=error.message)
+            report = replace(self.runner.base(plan), result="stranded", release="unknown", reason=error.message, hint=error.hint)
         done = report.result == "deployed"
         reason = self.reports[name].reason or "another host did not take the release"
         self.reports[name] = replace(
-            self.reports[name], result=result if done else "stranded", release=plan.previous if done else None, reason=reason
+            self.reports[name], result=result if done else "stranded", release=plan.previous if done else report.release, reason=reason
         )
 
     def once_failed(self) -> bool:
@@ -112,7 +111,9 @@ class Waves:
         try:
             self.runner.remotes[name].request(
                 "hook",
-                lambda event: self.progress(name, event["text"]),
+                Nothing,
+                lambda text: self.progress(name, text),
+                lasts=True,
                 release=self.plans[name].release,
                 command=hook.command,
                 timeout=hook.timeout,
@@ -123,20 +124,7 @@ class Waves:
         return False
 
 
-class Look(NamedTuple):
-    """What a host tells of its newest generation of workers (raab.host.session.service): how many have died, and how many requests they
-    have answered, and how many of these with an error: a 5xx status, or an answer that was cut by the application or a time limit."""
-
-    died: int
-    requests: int
-    errors: int
-
-    @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Look:
-        return cls(told["died"], told["requests"], told["errors"])
-
-
-def spoilt(look: Look, allowed: float) -> str:
+def spoilt(look: Workers, allowed: float) -> str:
     """What went wrong on a host, in words; empty for nothing. `allowed` is how many percent of the requests may have been errors."""
     if look.died:
         return f"bake: workers died, got {look.died}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import zlib
 from collections.abc import Iterable
 from functools import cache
@@ -19,11 +18,20 @@ NO_PYTHON = "raab:no-python"
 NO_SUDO = "raab:no-sudo"
 OLD_PYTHON = "raab:old-python"
 
+# Whose login shell is tcsh or fish writes its commands otherwise, so these are for /bin/sh, as one word in single quotes. Every shell takes
+# that as it stands if it is one line and has neither quote nor exclamation mark in it. Isolated and without site: neither the host's
+# environment nor its site-packages take part.
 BOOT = (
-    "import sys,zlib\n"
-    f"if sys.version_info<(3,10):sys.exit('{OLD_PYTHON} '+sys.version.split()[0])\n"
-    "i=sys.stdin.buffer\n"
+    "import sys,zlib;"
+    rf"sys.version_info<(3,10) and sys.exit(\"{OLD_PYTHON} \"+sys.version.split()[0]);"
+    "i=sys.stdin.buffer;"
     "exec(zlib.decompress(i.read(int(i.readline()))))"
+)
+BEGIN = (
+    f"command -v python3 >/dev/null 2>&1 || {{ echo {NO_PYTHON} >&2; exit 1; }}; "
+    'become=; if test "$(id -u)" -ne 0; then become="sudo -n"; '
+    f"command -v sudo >/dev/null 2>&1 || {{ echo {NO_SUDO} >&2; exit 1; }}; fi; "
+    f'exec $become python3 -IS -c "{BOOT}"'
 )
 
 # Modules are made when they are imported: most requests need few of them, and each costs the host its compilation.
@@ -47,15 +55,9 @@ sys.exit(main())
 """
 
 
-def command(sudo: bool) -> str:
-    """What sshd is asked to run, the same for every purpose: an interpreter that reads its program from stdin."""
-    elevate = ""
-    check = f"command -v python3 >/dev/null 2>&1 || {{ echo {NO_PYTHON} >&2; exit 1; }}; "
-    if sudo:
-        check += f"command -v sudo >/dev/null 2>&1 || {{ echo {NO_SUDO} >&2; exit 1; }}; "
-        elevate = "sudo -n "
-    # Isolated and without site: neither the host's environment nor its site-packages take part.
-    return f"{check}exec {elevate}python3 -IS -c {shlex.quote(BOOT)}"
+def command() -> str:
+    """What sshd is asked to run, the same for every purpose, user and login shell: an interpreter that reads its program from stdin."""
+    return f"exec /bin/sh -c '{BEGIN}'"
 
 
 @cache

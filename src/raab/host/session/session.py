@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -19,8 +20,9 @@ from raab.host.paths import Paths
 from raab.host.session import facts, lock
 
 Request = dict[str, Any]
-# The deployer sends an empty line every 15 s.
+# Both sides send an empty line every 15 s, whatever they are busy with.
 SILENCE_SECONDS = 90
+PULSE_SECONDS = 15
 
 
 class Patient:
@@ -50,8 +52,19 @@ class Session:
         self.paths = paths
         self.source = Patient(source)
         self.sink = sink
+        self.speaking = threading.Lock()
 
     def serve(self) -> int:
+        threading.Thread(target=self.pulse, daemon=True).start()
+        return self.answer_all()
+
+    def pulse(self) -> None:
+        """Let the deployer know that this host is there while it works."""
+        while True:
+            time.sleep(PULSE_SECONDS)
+            self.say(b"\n")
+
+    def answer_all(self) -> int:
         operations: dict[str, Callable[[Request], Request]] = {
             "facts": lambda request: {"facts": facts.gather(self.paths, closely=request.get("closely") is True)},
             "texts": lambda request: {"texts": facts.texts(self.paths)},
@@ -83,8 +96,13 @@ class Session:
         return 0
 
     def emit(self, event: dict[str, Any]) -> None:
-        self.sink.write(json.dumps(event).encode() + b"\n")
-        self.sink.flush()
+        self.say(json.dumps(event).encode() + b"\n")
+
+    def say(self, line: bytes) -> None:
+        with self.speaking:
+            # A login file may have printed something that ends without a newline, or go on to print from a process behind this one.
+            self.sink.write(b"\n" + line)
+            self.sink.flush()
 
     def lock(self, request: Request) -> Request:
         """Take the lock, and answer with what is there now that nobody else can change it."""
