@@ -130,7 +130,7 @@ def test_an_honest_answer_is_told(runtime: Path, capsys: pytest.CaptureFixture[s
 def test_a_reason_keeps_its_lines_and_loses_what_a_terminal_obeys() -> None:
     verdict = {"good": False, "reason": "no\x1b[2J\nhint: repair it", "generation": 1, "seconds": 1, "at": 1.5, "replaced": False}
     told = answers.decode(json.dumps(verdict).encode(), "reload")
-    assert told["reason"] == "no?[2J\nhint: repair it"
+    assert told["reason"] == "no\\x1b[2J\nhint: repair it"
 
 
 @pytest.mark.parametrize(

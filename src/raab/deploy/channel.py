@@ -61,9 +61,8 @@ class Channel:
         """Send an empty line, unless something else is on its way."""
         if self.writing.acquire(blocking=False):
             try:
-                if not self.closed:
-                    with suppress(OSError):
-                        self.sent += os.write(self.input, b"\n")
+                with suppress(OSError):
+                    self.sent += os.write(self.input, b"\n")
             finally:
                 self.writing.release()
 
@@ -143,10 +142,5 @@ class Channel:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        # Nobody may write to a descriptor that is somebody else's by then.
-        with self.writing:
-            self.closed = True
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert pipe
-            with suppress(OSError):
-                pipe.close()
+        # The pipes are closed when nobody refers to them any more: a thread that still reads finds their end, and no file of somebody else's.
+        self.closed = True

@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 BLOCK = 1 << 17
 # What a login file of the host prints, as some .bashrc does, is passed over; more than so much is no greeting.
 NOISE_BYTES = 1 << 20
-# A host says something every 15 s, whatever it is busy with (raab.host.session). Silence for so many seconds means that it is not there.
+# A host says something every 15 s, whatever it is busy with (raab.host.session.session). Silence for so many seconds means that it is gone.
 SILENCE_SECONDS = 45.0
 # A host that is alive and well answers a plain question within this many seconds, one that waits for its previous activation included.
 ANSWER_SECONDS = 180.0
@@ -151,7 +151,7 @@ class Remote:
         )
 
     def ping(self) -> None:
-        """Tell the host that this side is alive: it lets go of a deployer who is silent for too long (raab.host.session)."""
+        """Tell the host that this side is alive: it lets go of a deployer who is silent for too long (raab.host.session.session)."""
         self.channel.touch()
 
     def ended(self) -> RaabError:

@@ -33,10 +33,14 @@ def everywhere(names: Iterable[str], work: Callable[[str], R], parallel: int) ->
     todo = list(names)
     if not todo:
         return outcome
-    with ThreadPoolExecutor(min(parallel, len(todo))) as pool:
+    pool = ThreadPoolExecutor(min(parallel, len(todo)))
+    try:
         for name, result in pool.map(guarded, todo):
             if isinstance(result, RaabError):
                 outcome.failed[name] = result
             else:
                 outcome.done[name] = result
+    finally:
+        # Whoever interrupts does not wait for hosts; their connections are closed next, which ends the threads that listen to them.
+        pool.shutdown(wait=False, cancel_futures=True)
     return outcome

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import select
 import subprocess
 import sys
@@ -146,18 +148,24 @@ def logs(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dic
     command = ["journalctl", "--unit", UNIT, "--no-pager", "--output=short-iso", f"--lines={lines}"]
     if request.get("follow"):
         command.append("--follow")
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
+        source, rest = process.stdout.fileno(), b""
         try:
-            # Nothing comes on stdin while this runs, so stdin being readable means that the deployer has gone.
             while True:
-                ready, _, _ = select.select([process.stdout, sys.stdin], [], [])
-                if sys.stdin in ready:
+                ready, _, _ = select.select([source, sys.stdin], [], [])
+                # Signs of life come on stdin while this runs; its end means that the deployer has gone.
+                if sys.stdin in ready and not os.read(sys.stdin.fileno(), 4096):
                     break
-                line = process.stdout.readline()
-                if not line:
+                if source not in ready:
+                    continue
+                # Read without a buffer of Python's, in which lines would wait for the next one.
+                block = os.read(source, 1 << 16)
+                if not block:
                     break
-                emit({"event": "line", "text": line.rstrip("\n")})
+                *whole, rest = (rest + block).split(b"\n")
+                for line in whole:
+                    emit({"event": "line", "text": line.decode(errors="replace")})
         finally:
             process.kill()
     return {}
