@@ -138,7 +138,7 @@ def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         group = processes.control_group(os.getpid())
         monkeypatch.setattr(processes, "UNIT", group.split("/")[-1])
         found = processes.of_unit(os.getpid())[child.pid]
-        assert (found.parent, found.name) == (os.getpid(), "a) Z 1 (b?")
+        assert (found.parent, found.name) == (os.getpid(), r"a) Z 1 (b\x1c")
         assert 0 <= processes.uptime() - found.born < 30
         assert processes.command(child.pid).startswith(sys.executable) and processes.command(child.pid).isprintable()
         monkeypatch.setattr(processes, "UNIT", "another.service")
