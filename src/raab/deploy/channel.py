@@ -142,5 +142,6 @@ class Channel:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        # The pipes are closed when nobody refers to them any more: a thread that still reads finds their end, and no file of somebody else's.
+        # The pipes are closed when nobody refers to them any more: a thread that still reads finds their end, and no file of another
+        # connection.
         self.closed = True
