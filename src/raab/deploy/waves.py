@@ -68,10 +68,7 @@ class Waves:
         time.sleep(self.settings.bake)
         looked = everywhere(wave, lambda name: self.runner.remotes[name].request("workers", Workers), self.settings.parallel)
         for name in wave:
-            if name in looked.failed:
-                problem = looked.failed[name].message
-            else:
-                problem = spoilt(looked.done[name], self.settings.bake_errors)
+            problem = looked.failed[name].message if name in looked.failed else spoilt(looked.done[name], self.settings.bake_errors)
             if problem:
                 self.reports[name] = replace(self.reports[name], reason=problem)
                 self.take_back(name, "failed")
