@@ -162,7 +162,7 @@ class Remote:
         self.close()
         if status == 255 and "Authenticated to " not in log:
             # A hop before the host speaks on standard error.
-            return explain(self.host, said + log)
+            return explain(self.host, (said + log).replace("\r", ""))
         if self.spoken:
             last = said.strip() or "\n".join(line for line in log.splitlines() if not line.startswith("debug1:"))
             return ConnectionLost(

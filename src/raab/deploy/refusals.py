@@ -11,6 +11,9 @@ from raab.deploy.environment import Host
 from raab.errors import RaabError
 from raab.untrusted import plain
 
+# What a kind of key is called by ssh, and what begins the names of its signatures.
+SIGNED = {"RSA": "rsa", "ED25519": "ed25519", "ECDSA": "ecdsa", "DSA": "dss"}
+
 
 def unusable(host: Host, what: str, file: str) -> RaabError:
     """A file that the environment names and that is not there."""
@@ -101,6 +104,13 @@ def authentication(host: Host, where: str, log: str) -> RaabError | None:
     too_many = "Too many authentication failures" in log
     if not found and not too_many:
         return None
+    if found and "debug1: Authentications that can continue" not in log:
+        # Our own ssh has not come so far: it was one before it, which tells no more.
+        return RaabError(
+            f"{where}: on the way to it, {plain(found[2])} refused the login as {plain(found[1])}, got: {plain(found[3])}",
+            "its key and user come from ssh's configuration alone: the one that ProxyJump names has to let you in",
+            exitcodes.UNREACHABLE,
+        )
     user = plain(found[1]) if found else host.user or "this user"
     who = f"{where}: the login as {user}" + (f" with the key {host.identity}" if host.identity else "") + " was refused"
     bad = re.search(r'^Load key "(.*)": (.*)$', log, re.MULTILINE)
@@ -123,9 +133,11 @@ def authentication(host: Host, where: str, log: str) -> RaabError | None:
             "name a private key as identity: not the .pub file, and of a kind that this ssh knows",
             exitcodes.BAD_INPUT,
         )
-    if no_common := re.search(r"send_pubkey_test: no mutual signature algorithm|no mutual signature supported", log):
+    if taken := wrong_kind(log):
         return RaabError(
-            f"{who}: the key's kind is none that the host takes, got: {no_common[0]}", "use an ed25519 key", exitcodes.UNREACHABLE
+            f"{who}: the key's kind is none that the host takes, got from it: {plain(taken, 300)}",
+            "name a key of such a kind as identity; ssh-keygen -t ed25519 makes one",
+            exitcodes.UNREACHABLE,
         )
     if found and "publickey" not in found[3].split(","):
         return RaabError(
@@ -139,6 +151,9 @@ def authentication(host: Host, where: str, log: str) -> RaabError | None:
         )
     got = "too many keys before the right one" if too_many else f"{plain(found[3]) if found else ''}, with {', '.join(map(plain, offered))}"
     hint = "name the right one as identity" if too_many else "add the public key there, or name another one as identity"
+    # A host that takes no such keys says no more than that it does not take this one.
+    if not too_many and not re.search(r"^debug1: Offering public key: .* ED25519", log, re.MULTILINE):
+        hint += "; an ed25519 one, if it takes no others (its PubkeyAcceptedAlgorithms)"
     return RaabError(f"{who}, got: {got}", hint, exitcodes.UNREACHABLE)
 
 
@@ -194,6 +209,17 @@ def not_a_session(host: Host, said: str, printed: str, status: int | None, log: 
         f"{user} needs a login shell that runs the command it is given: no nologin, no forced command",
         exitcodes.REFUSED,
     )
+
+
+def wrong_kind(log: str) -> str:
+    """The signatures that the host takes (RFC 8308, server-sig-algs), if none of the keys that were offered can make such a one."""
+    if re.search(r"^debug1: (?:Skipping \S+ key .* not in PubkeyAccepted|.*no mutual signature algorithm)", log, re.MULTILINE):
+        return "none of those that this ssh may use"
+    taken = re.search(r"server-sig-algs=<(.*?)>", log)
+    offered = re.findall(r"^debug1: Offering public key: .* (RSA|ED25519|ECDSA|DSA)(?:-SK|-CERT)* SHA256:", log, re.MULTILINE)
+    if taken is None or not offered or any(SIGNED[kind] in taken[1] for kind in offered):
+        return ""
+    return taken[1]
 
 
 def encrypted(key: Path) -> bool:
