@@ -93,7 +93,7 @@ class Connection:
         environ["wsgi.early_hints"] = answer.early_hints
         environ["http1.answer"] = answer
         self._run(environ, answer)
-        if answer.aborted or answer.handed is not None:
+        if answer.aborted or (answer.handed is not None and answer.handed.taken):
             return False
         unread = body is not None and not body.done
         if not answer.close and (body is None or not unread or finish(body)):

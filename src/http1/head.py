@@ -55,6 +55,12 @@ class Parser:
         """Called by llhttp for each field."""
         self._fields.append((name, value))
 
+    def on_message_complete(self) -> None:
+        """Called by llhttp at the end of a head without a body. For reasons of its own, Proxy-Connection for one, it may take it for the
+        last one of its connection, and would refuse the next."""
+        if self._llhttp is not None and not self._llhttp.should_keep_alive():
+            self._llhttp = None
+
     def parse(self, data: bytes, environ: dict[str, Any]) -> Head:
         """Puts what the head says into the WSGI environment and returns the rest of it. Raises Refused."""
         end = data.index(b"\r\n")
@@ -70,7 +76,7 @@ class Parser:
         self._put_fields(environ)
         environ["REQUEST_METHOD"], environ["RAW_URI"] = method, target
         environ["SERVER_PROTOCOL"] = "HTTP/1.1" if minor else "HTTP/1.0"
-        if target[0] == "/":
+        if target[0] == "/" and method != "CONNECT":
             path, _, query = target.partition("?")
         else:
             path, query = other_target(method, target, environ)

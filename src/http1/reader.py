@@ -101,7 +101,8 @@ class Reader:
         """The next line, without its CRLF, with `most` bytes at most. Raises BodyError."""
         looked = self._at
         while (end := self._kept.find(b"\r\n", looked)) < 0:
-            if len(self._kept) - self._at > most or b"\n" in self._kept[looked:]:
+            # The CR of its end may have come without the LF.
+            if len(self._kept) - self._at > most + 1 or b"\n" in self._kept[looked:]:
                 raise BodyError("a line of a chunked body is too long, or does not end in CRLF")
             looked = max(0, len(self._kept) - self._at - 1)
             self._kept, self._at = self._kept[self._at :] + self._receive(_FIRST), 0
