@@ -94,16 +94,16 @@ class Edge:
             )
 
     def limit(self, environ: WSGIEnvironment) -> None:
-        """Raises Refusal for a body that is too large, at once where its length is told, else when it has come in too far.
+        """Raises Refusal for a body that is too large, at once where its length is told, else when it has come in too far, and for one that
+        ends too early, when it is read.
 
         For mounted applications above all: Flask has the same limit, but only for views that look at the body.
         """
-        length = environ.get("CONTENT_LENGTH")
-        if not length:
-            environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], self.max_body)
+        length = environ.get("CONTENT_LENGTH", "")
         # Python refuses to read a number of thousands of digits, which is too large in any case.
-        elif length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
+        if length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
             raise too_large(self.max_body)
+        environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], self.max_body)
 
 
 def read_of(line: bytes) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A request body of unknown length, with a limit."""
+"""A request's body, with a limit, whole or not at all."""
 
 from __future__ import annotations
 
