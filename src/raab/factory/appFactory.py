@@ -13,6 +13,7 @@ from raab.settings.schema import Settings
 from raab.web import health, problem
 from raab.web.access import AccessLog
 from raab.web.edge import Edge
+from raab.web.jsonbody import JsonBodies
 from raab.web.wsgi import WSGIApplication
 
 
@@ -29,6 +30,7 @@ def build_app(settings: Settings) -> Flask:
         MAX_FORM_MEMORY_SIZE=settings.limits.form_memory,
         MAX_FORM_PARTS=settings.limits.form_parts,
     )
+    app.json = JsonBodies(app)
     app.register_error_handler(HTTPException, problem.answer)
     # /livez and /readyz come first, so that a module that takes their place is told so.
     app.register_blueprint(health.blueprint)

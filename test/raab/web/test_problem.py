@@ -15,6 +15,8 @@ blueprint = Blueprint('v', __name__)
 def crash(): raise ValueError('a secret detail')
 @blueprint.post('/form')
 def form(): return request.form['x']
+@blueprint.post('/json')
+def deep(): return {'depth': len(str(request.get_json()))}
 @blueprint.get('/own')
 def own(): abort(Response('mine', 418))
 @blueprint.get('/later')
@@ -75,3 +77,10 @@ def test_a_body_that_is_too_large_ends_the_connection(app: Flask) -> None:
     """413, and the rest of the body is not waited for."""
     response = app.test_client().post("/form", data={"x": "y" * 200})
     assert (response.status_code, response.headers["Connection"]) == (413, "close")
+
+
+def test_json_that_is_nested_too_deep_is_the_clients_error(make_app: MakeApp) -> None:
+    """As any other that cannot be read; what is nested as deep as anybody needs is read."""
+    client = make_app(files={"shop/__init__.py": "", "shop/v.py": VIEWS}, RAAB_PROJECT__MODULES="[shop]").test_client()
+    answers = [client.post("/json", data="[" * depth + "]" * depth, content_type="application/json") for depth in (100, 100_000)]
+    assert [answer.status_code for answer in answers] == [200, 400]
