@@ -35,9 +35,12 @@ class Connection:
         self.served, self.waiting, self.until = False, True, time.monotonic() + site.head_timeout
 
     @property
-    def half(self) -> bool:
-        """Whether a part of a head has come, and the rest has not."""
-        return self._reader.half_since is not None
+    def unasked_since(self) -> float | None:
+        """Since when its client could have asked for something and has not, not with a whole head; None for one that has, or idles between
+        two requests."""
+        if not self.waiting:
+            return None
+        return self._reader.half_since if self.served else self.until - self._site.head_timeout
 
     def overdue(self, now: float) -> bool:
         """Whether a head has been waited for long enough."""

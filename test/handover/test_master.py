@@ -254,15 +254,39 @@ def test_a_flood_at_one_listener_leaves_the_others_open(tmp_path: Path, start: C
     running = start(more=[f"unix:{path}"], workers=1, connections=3)
     try:
         with ExitStack() as flood:
-            clients = [flood.enter_context(socket.create_connection(("127.0.0.1", running.port), 10)) for _ in range(6)]
+            for _ in range(6):
+                # Each has asked for something, so none of them has to make room for another.
+                client = flood.enter_context(socket.create_connection(("127.0.0.1", running.port), 10))
+                client.sendall(b"GET /slow?seconds=4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             running.wait(lambda: running.status()["workers"][0]["connections"] == 3)
             assert answers(path)
-            clients[-1].sendall(b"GET /slow?seconds=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            clients[-1].settimeout(1)
+            client.settimeout(1)
             with pytest.raises(TimeoutError):
-                clients[-1].recv(1)
+                client.recv(1)
     finally:
         running.stop()
+
+
+def test_half_a_request_makes_room(start: Callable[..., Master]) -> None:
+    """In a worker that has room for three: one that has asked for nothing is ended when there is no room; who has asked, and who idles
+    after an answer, is not."""
+    running = start(workers=1, connections=3)
+    with ExitStack() as clients:
+
+        def client(data: bytes) -> socket.socket:
+            one = clients.enter_context(socket.create_connection(("127.0.0.1", running.port), 10))
+            one.sendall(data)
+            return one
+
+        ask = b"GET /slow?seconds=%d HTTP/1.1\r\nHost: x\r\n\r\n"
+        asking, idle = client(ask % 2), client(ask % 0)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+        half = client(ask[:20])
+        assert half.recv(1) == b""
+        assert client(ask % 0).recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert asking.recv(65536).startswith(b"HTTP/1.1 200 ")
+        idle.sendall(ask % 0)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_reload_with_another_environment(master: Master) -> None:

@@ -18,11 +18,13 @@ def end(fd: int) -> None:
         plain.close()
 
 
-def end_unless_asked(fd: int) -> None:
-    """Shut a connection down if nothing has arrived on it that nobody has read (tcp(7), SIOCINQ, which is FIONREAD).
+def end_unless_asked(fd: int) -> bool:
+    """Shut a connection down if nothing has arrived on it that nobody has read (tcp(7), SIOCINQ, which is FIONREAD). Whether it was.
 
     A request that arrives between the look and the end is lost; these lie microseconds apart. Shut for reading only, that were as long
     as its reader takes to wake up and close it.
     """
-    if not any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
-        end(fd)
+    if any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
+        return False
+    end(fd)
+    return True

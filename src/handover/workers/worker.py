@@ -62,7 +62,7 @@ class HandoverWorker(GeventWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # In the order in which they were accepted.
-        self.open: dict[Connection, None] = {}
+        self.open: dict[Connection, Pool] = {}
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
@@ -154,6 +154,10 @@ class HandoverWorker(GeventWorker):
             self.notify()
             self.tally()
             self._end_idle(time.monotonic())
+            for pool in self.pools:
+                # The last one that came in may be what is in the way.
+                if pool.full():
+                    self._make_room(pool, time.monotonic() - 1)
             self.leave.wait(1.0)
         # Answers that begin from here on say that their connection ends with them.
         self.alive = False
@@ -210,7 +214,7 @@ class HandoverWorker(GeventWorker):
         # Room of its own, so that a flood at one listener leaves the others open.
         pool = Pool(self.worker_connections)
         self.pools.append(pool)
-        server = StreamServer(listener, handle=partial(self.handle, listener.getsockname()), spawn=pool)
+        server = StreamServer(listener, handle=partial(self.handle, pool, listener.getsockname()), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
         if listens(listener):
@@ -234,14 +238,25 @@ class HandoverWorker(GeventWorker):
             self.log.info("Parent changed, shutting down: %s", self)
             self.orphaned, self.alive = True, False
 
-    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        """Serve one connection, known to `_drain` while it is open."""
+    def handle(self, pool: Pool, listener: Any, client: socket.socket, addr: Any) -> None:  # type: ignore[override]
+        """Serve one connection of the pool's, known to `_drain` while it is open."""
         connection = Connection(self.site, client, listener, addr)
-        self.open[connection] = None
+        if pool.full():
+            self._make_room(pool)
+        self.open[connection] = pool
         try:
             connection.serve()
         finally:
             del self.open[connection]
+
+    def _make_room(self, pool: Pool, before: float = math.inf) -> None:
+        """Ends the oldest connection that has asked for nothing, since `before` at least, so that there is room for the next one: else
+        clients that never finish a head could keep all others waiting. Where all have asked for something, these are served first."""
+        for connection, its in self.open.items():
+            since = connection.unasked_since
+            with contextlib.suppress(OSError):
+                if its is pool and since is not None and since < before and end_unless_asked(connection.client.fileno()):
+                    return
 
     def begin_request(self) -> None:
         """Counts a request while it is served."""
