@@ -1,0 +1,1 @@
+"""What clients may send and must get: a corpus of raw requests, and what sends it to raab as shipped, directly and through proxies."""
