@@ -73,16 +73,20 @@ class Slot:
         """It has ended."""
         self._values[IN_FLIGHT] -= 1
 
-    def observe(self, method: str, route: str, status: int, seconds: float, sent: int, aborted: str = "") -> None:
-        """Counts a request that ended: its duration in seconds, the bytes of its answer's body, and which of ABORTERS ended it
-        too early."""
+    def observe(self, method: str, route: str, status: int, seconds: float, sent: int, aborted: str = "", *, ours: bool = False) -> None:
+        """Counts a request that ended: its duration in seconds, the bytes of its answer's body, and which of ABORTERS ended it too early.
+
+        What raab itself asks (`ours`) is in the series but says nothing of the worker: hundreds of answers that cannot fail would hide
+        those that do.
+        """
         self._count(method, route, status, seconds, sent)
         values = self._values
-        values[ANSWERED] += 1
-        if status >= 500 or aborted in FAULTS:
-            values[FAILED] += 1
         if aborted:
             values[_ABORTED[aborted]] += 1
+        if not ours:
+            values[ANSWERED] += 1
+            if status >= 500 or aborted in FAULTS:
+                values[FAILED] += 1
 
     def refuse(self, method: str, status: int, sent: int) -> None:
         """Counts a request that is none: whatever its status, it is the client's fault."""

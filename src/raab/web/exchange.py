@@ -170,7 +170,7 @@ class Exchange:
         method, route = environ.get("REQUEST_METHOD", ""), environ.get("raab.route", "")
         if self.slot is not None:
             self.slot.leave()
-            self.slot.observe(method, route, status, seconds, sent, aborted)
+            self.slot.observe(method, route, status, seconds, sent, aborted, ours=self.proof)
         if rules.access is not None and CHECK not in environ:
             path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             rules.access.write(Line(time.time(), self.id, method, path, route, status, seconds, sent, self.peer, aborted))

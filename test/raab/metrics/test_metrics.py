@@ -131,6 +131,7 @@ def test_what_speaks_against_a_worker_is_told_of_it_alone(tmp_path: Path) -> Non
     slot = Slot(tmp_path)
     for status, aborted in ((200, ""), (404, ""), (503, ""), (200, "client"), (200, "application"), (200, "time limit")):
         slot.observe("GET", "/", status, 0.1, 5, aborted)
+    slot.observe("GET", "/livez", 200, 0.1, 5, ours=True)
     reading = read(tmp_path)
     assert reading.workers == {os.getpid(): Tally(6, 3)}
     assert reading.aborted == {"client": 1, "application": 1, "time limit": 1, "worker": 0}

@@ -21,7 +21,8 @@ from raab.metrics.reading import Reading, read
 
 ROOT = Path(__file__).resolve().parents[3]
 VIEWS = """
-import time
+import threading, time
+import gevent
 from flask import Blueprint, Response
 blueprint = Blueprint('shop', __name__)
 @blueprint.get('/whole')
@@ -49,6 +50,16 @@ def dripping():
     while True:
         yield b'x' * 1000
         time.sleep(0.1)
+class Evil(Exception): pass
+def fail(): raise Evil('x\\n<0>forged')
+@blueprint.get('/greenlet')
+def greenlet():
+    gevent.spawn(fail)
+    return 'ok'
+@blueprint.get('/thread')
+def thread():
+    threading.Thread(target=fail).start()
+    return 'ok'
 @blueprint.get('/endless')
 def endless(): return Response(dripping())
 """
@@ -183,6 +194,15 @@ def test_lines_and_counters_say_what_went_over_the_wire(service: Service) -> Non
     assert tally.failed == 5
     assert reading.aborted == {"client": 1, "application": 2, "time limit": 1, "worker": 0}
     assert reading.in_flight == 0
+
+
+def test_what_fails_in_the_background_is_in_raabs_own_form(service: Service) -> None:
+    """With the release, and without the id of a request that has long been answered."""
+    for path in ("/greenlet", "/thread"):
+        assert service.get(path).endswith(b"ok")
+    until(lambda: service.log.read_text().count("Evil: x") == 2)
+    found = [json.loads(line[3:]) for line in service.log.read_text().splitlines() if "Evil: x" in line and line.startswith("<3>{")]
+    assert [(said["level"], said["release"]) for said in found] == [("ERROR", "development")] * 2
 
 
 def test_what_a_worker_leaves_behind_has_its_line(service: Service) -> None:
