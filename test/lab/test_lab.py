@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import shutil
@@ -149,6 +150,41 @@ def test_cut_host_is_silent_until_healed(lab: LabForTests, host: LabHost, shell:
     assert shell.run("hostname").out == f"{host.name}\n"
     with Shell(host) as another:
         assert another.run("hostname").out == f"{host.name}\n"
+
+
+def test_a_cut_host_stays_cut(lab: LabForTests, host: LabHost, shell: Shell) -> None:
+    """Also when it has forgotten who its neighbours are and asks again: nobody answers, and nothing that it sends arrives."""
+    shell.run("true")
+    lifecycle.cut(lab.lab, host.name)
+    try:
+        inside = ("nsenter", f"--target={presence.leader(host)}", "--net")
+        gateway = str(ipaddress.ip_network(f"{host.address}/24", strict=False)[1])
+        subprocess.run((*inside, "ip", "neigh", "flush", "all"), check=True)
+        # A datagram makes the host ask for the gateway's hardware address, three times within three seconds.
+        subprocess.run((*inside, sys.executable, "-c", f"import socket; socket.socket(2, 2).sendto(b'x', ('{gateway}', 9))"), check=True)
+        time.sleep(4)
+        known = subprocess.run((*inside, "ip", "neigh", "show", gateway), capture_output=True, text=True, check=True)
+        assert "lladdr" not in known.stdout
+        with pytest.raises((OSError, paramiko.SSHException)):
+            Shell(host).run("true", timeout=3)
+    finally:
+        lifecycle.heal(lab.lab, host.name)
+    with Shell(host) as another:
+        assert another.run("hostname").out == f"{host.name}\n"
+
+
+def test_a_lab_that_is_made_anew_has_its_old_addresses(lab: LabForTests) -> None:
+    """Also when another one was made meanwhile."""
+    crash, other = named("crash"), named("other")
+    (before,) = lifecycle.up(crash, 1)
+    lifecycle.down(crash)
+    try:
+        (between,) = lifecycle.up(other, 1)
+        (after,) = lifecycle.up(crash, 1)
+        assert after.address == before.address != between.address
+    finally:
+        lifecycle.down(other)
+        lifecycle.down(crash)
 
 
 def test_a_fresh_host_has_no_past_but_its_key(lab: LabForTests, host: LabHost, shell: Shell) -> None:

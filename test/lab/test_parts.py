@@ -8,7 +8,8 @@ import pytest
 
 from raab.errors import RaabError
 from raab.lab import image, needs
-from raab.lab.network import free_number
+from raab.lab.network import is_unused
+from raab.lab.numbers import choose, claim
 from raab.lab.presence import is_part
 from raab.lab.process import Process
 from raab.lab.state import Ground, Lab, LabHost, find, host, hosts, named, read_ground, write_ground
@@ -35,12 +36,46 @@ def test_a_relative_store_is_refused() -> None:
         named("", {"RAAB_LAB_DIR": "x"})
 
 
-def test_the_lowest_free_number_is_taken() -> None:
-    """A number is free when no lab, interface or route uses it; `default` and host routes are no networks in the way."""
-    assert free_number([], [], ["default", "192.168.0.0/24", "10.0.0.7"]) == 1
-    assert free_number([1], ["rl2", "eth0"], ["10.91.3.0/24", "10.91.4.17"]) == 5
+def test_a_number_that_somebody_uses() -> None:
+    """A bridge or a route in the way; `default` and host routes elsewhere are none."""
+    routes = ["default", "192.168.0.0/24", "10.0.0.7", "10.91.3.0/24", "10.91.4.17"]
+    assert [number for number in range(1, 7) if is_unused(number, ["rl2", "eth0"], routes)] == [1, 5, 6]
+    assert not is_unused(1, [], ["10.0.0.0/8"])
+
+
+def choice(home: str, known: dict[str, int], there: str = "", used: tuple[int, ...] = ()) -> int:
+    return choose(home, known, lambda other: other in there.split(), lambda number: number not in used)
+
+
+def test_a_lab_has_the_number_that_it_had() -> None:
+    """Made anew or new; not one that is another's, be that one up, off, or gone for now."""
+    assert choice("/a", {}) == 1
+    assert choice("/a", {"/a": 7}) == 7
+    assert choice("/b", {"/a": 1, "/c": 2}, there="/c") == 3
+    assert choice("/a", {"/a": 7}, used=(7, 1)) == 2
+    # Written down twice, as when a register was lost: whoever is there keeps it.
+    assert choice("/a", {"/a": 7, "/b": 7}, there="/b") == 1
+
+
+def test_when_all_numbers_have_been_had() -> None:
+    """Labs that are there no more make room; those that are there never."""
+    known = {f"/{number}": number for number in range(1, 255)}
+    there = " ".join(f"/{number}" for number in range(1, 255) if number != 9)
+    assert choice("/new", known, there) == 9
     with pytest.raises(RaabError, match="no subnet is left"):
-        free_number([], [], ["10.0.0.0/8"])
+        choice("/new", known, f"{there} /9")
+
+
+def test_a_number_is_claimed_for_all_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two labs of one name in two folders, neither of them up yet; and one again whose folder was removed."""
+    monkeypatch.setattr("raab.lab.network.unused", lambda: lambda number: True)
+    register = tmp_path / "numbers.json"
+    one, two = (named("x", {"RAAB_LAB_DIR": str(tmp_path / folder)}) for folder in "ab")
+    assert [claim(one, register), claim(two, register), claim(one, register), claim(two, register)] == [1, 2, 1, 2]
+    register.write_text("{")
+    write_ground(two, Ground(2, "base"))
+    assert claim(two, register) == 2
+    assert claim(named("y", {"RAAB_LAB_DIR": str(tmp_path / "b")}), register) == 1
 
 
 def test_interface_names_fit_the_kernel() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from raab.errors import RaabError
-from raab.lab import image, machine, needs, network, presence
+from raab.lab import image, machine, needs, network, numbers, presence
 from raab.lab.process import only_one
 from raab.lab.state import Ground, Lab, LabHost, find, host, hosts, read_ground, write_ground, write_whole
 
@@ -57,10 +57,8 @@ def _ground(lab: Lab, say: Callable[[str], None]) -> Ground:
         ground = Ground(ground.number, image.name())
         write_ground(lab, ground)
         return ground
-    with only_one(lab.store / "locks" / "numbers"):
-        others = (read_ground(Lab(home.name, lab.store)) for home in lab.store.glob("labs/*"))
-        ground = Ground(network.find_number(other.number for other in others if other), image.name())
-        write_ground(lab, ground)
+    ground = Ground(numbers.claim(lab), image.name())
+    write_ground(lab, ground)
     return ground
 
 

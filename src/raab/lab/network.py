@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from raab.errors import RaabError
@@ -15,24 +15,20 @@ from raab.lab.state import Ground, LabHost, subnet
 LINKS = Path("/sys/class/net")
 
 
-def free_number(taken: Iterable[int], links: Iterable[str], routes: Iterable[str]) -> int:
-    """The lowest number whose subnet and bridge nobody uses.
+def is_unused(number: int, links: Iterable[str], routes: Iterable[str]) -> bool:
+    """Whether nobody uses the bridge and the subnet of that number.
 
-    `taken` are the numbers of other labs, `links` the names of all interfaces, `routes` the destinations of all routes (`10.0.0.0/8`,
-    `10.0.0.1`, `default`). Raises RaabError when all 254 are in use.
+    `links` are the names of all interfaces, `routes` the destinations of all routes (`10.0.0.0/8`, `10.0.0.1`, `default`).
     """
-    used, names = set(taken), set(links)
-    networks = [ipaddress.IPv4Network(route) for route in routes if route[:1].isdigit()]
-    for number in range(1, 255):
-        if number not in used and f"rl{number}" not in names and not any(subnet(number).overlaps(network) for network in networks):
-            return number
-    raise RaabError("lab: no subnet is left between 10.91.1.0/24 and 10.91.254.0/24", "`fab lab.down` labs that nobody uses")
+    networks = (ipaddress.IPv4Network(route) for route in routes if route[:1].isdigit())
+    return f"rl{number}" not in links and not any(subnet(number).overlaps(network) for network in networks)
 
 
-def find_number(taken: Iterable[int]) -> int:
-    """`free_number` for this machine as it is now."""
-    routes = json.loads(run("lab", "ip", "-json", "-4", "route", "show", "table", "all"))
-    return free_number(taken, (link.name for link in LINKS.iterdir()), (str(route["dst"]) for route in routes))
+def unused() -> Callable[[int], bool]:
+    """`is_unused` for this machine as it is now."""
+    links = [link.name for link in LINKS.iterdir()]
+    routes = [str(route["dst"]) for route in json.loads(run("lab", "ip", "-json", "-4", "route", "show", "table", "all"))]
+    return lambda number: is_unused(number, links, routes)
 
 
 def build(ground: Ground) -> None:
@@ -64,10 +60,24 @@ def left(ground: Ground) -> list[str]:
 
 
 def cut(host: LabHost) -> None:
-    """Takes the host's cable off the bridge. The host sees no loss of carrier: packets vanish, as they do in a real network."""
+    """Takes the host's cable off the bridge. The host sees no loss of carrier: packets vanish, as they do in a real network.
+
+    On a cable of its own the machine would answer the host's question for the gateway's address (ip-sysctl, arp_ignore), and take its
+    packets, as soon as the host had forgotten who that was; so it is told to answer nothing there before the cable comes off.
+    """
+    settings(host).joinpath("arp_ignore").write_text("8")
     run(f"lab host {host.name}", "ip", "link", "set", host.link, "nomaster", hint="is it running? `fab lab.up` starts it")
+
+
+def settings(host: LabHost) -> Path:
+    """Of the machine's end of the cable; they go with it when the host ends. Raises RaabError when it does not run."""
+    folder = Path("/proc/sys/net/ipv4/conf") / host.link
+    if not folder.is_dir():
+        raise RaabError(f"lab host {host.name}: it has no cable, got no {host.link}", "is it running? `fab lab.up` starts it")
+    return folder
 
 
 def heal(host: LabHost) -> None:
     """Puts the host's cable back on the bridge."""
     run(f"lab host {host.name}", "ip", "link", "set", host.link, "master", host.bridge, hint="is it running? `fab lab.up` starts it")
+    settings(host).joinpath("arp_ignore").write_text("0")
