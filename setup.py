@@ -87,7 +87,15 @@ setup(
     ],
     extras_require={
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
-        "test": ["hypothesis>=6.130", "mypy>=1.16", "prometheus-client>=0.22", "pytest>=8.4", "pytest-timeout>=2.4", "ruff>=0.12"],
+        "test": [
+            "flask-sock>=0.7",
+            "hypothesis>=6.130",
+            "mypy>=1.16",
+            "prometheus-client>=0.22",
+            "pytest>=8.4",
+            "pytest-timeout>=2.4",
+            "ruff>=0.12",
+        ],
     },
     entry_points={"console_scripts": ["raab = raab.asked.command:main"]},
     cmdclass={"sdist": SameSdist, "bdist_wheel": SameWheel},

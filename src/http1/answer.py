@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 
 from http1.body import Body
-from http1.errors import ClientGone, WrongAnswer
+from http1.errors import ClientGone, Farewell, WrongAnswer
 from http1.handed import Handed
 from http1.head import Head
 from http1.limits import PIECE_BYTES, REST_BYTES, TURN_BYTES
@@ -27,6 +27,8 @@ _OURS = frozenset(("connection", "date", "keep-alive", "proxy-connection", "serv
 # Names that applications have used, in lower case.
 _NAMES: dict[str, str] = {}
 _NAMES_KEPT = 1000
+# Where an event of a stream ends (WHATWG HTML, "Parsing an event stream": an empty line, and three ways to end one).
+_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _date: tuple[int, str] = (0, "")
 
 
@@ -42,29 +44,33 @@ class Answer:
         "_asks_head",
         "_bodiless",
         "_chunked",
+        "_event",
         "_head",
         "_leaving",
         "_length",
         "_minor",
-        "_socket",
         "_unyielded",
         "aborted",
         "body",
+        "client",
         "close",
+        "ending",
         "handed",
         "sent",
         "status",
     )
 
     def __init__(self, client: Any, head: Head, leaving: Callable[[], bool]) -> None:
-        self._socket, self._leaving = client, leaving
+        self.client, self._leaving = client, leaving
         self._minor, self._asks_head, self._bodiless = head.minor, head.method == "HEAD", False
         # The head that `start` made, until it is sent.
         self._head: str | None = None
         self._length: int | None = None
         self._chunked = False
+        # Of an event stream, the last bytes; None for any other answer.
+        self._event: bytes | None = None
         self._unyielded = 0
-        self.close = head.close
+        self.close, self.ending = head.close, False
         self.handed: Handed | None = None
         self.status, self.sent = 0, 0
         self.aborted: str | None = None
@@ -74,6 +80,17 @@ class Answer:
     def begun(self) -> bool:
         """Whether any of it has been sent."""
         return self.status != 0
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it lasts for as long as its client likes: an event stream, or a connection that the application has taken over."""
+        return self.take_over() if self.handed is not None else self._event is not None
+
+    @property
+    def between_events(self) -> bool:
+        """Whether an event stream has begun and can be ended here, so that its client misses no half of an event."""
+        ended = self._event is not None and self._event.endswith(_EVENT_ENDS)
+        return ended and self.begun and self._length is None and not self.client._write_event.active
 
     def take_over(self) -> bool:
         """Whether the application has answered by the socket that it was handed; then that is what was answered."""
@@ -97,7 +114,7 @@ class Answer:
 
     def _compose(self, status: str, headers: Iterable[tuple[str, str]]) -> None:
         code = int(status[:3])
-        self._length = None
+        self._length, self._event = None, None
         upgrading = code == 101
         bodiless = self._asks_head or code < 200 or code in (204, 304)
         lines = [f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {date()}\r\n"]
@@ -116,6 +133,8 @@ class Answer:
                 if small == "connection" and "close" in value.lower():
                     self.close = True
                 continue
+            elif small == "content-type" and value.startswith("text/event-stream"):
+                self._event = _EVENT_ENDS[0]
             lines.append(f"{name}: {value}\r\n")
         self._chunked = False
         if upgrading:
@@ -139,7 +158,7 @@ class Answer:
     def write(self, piece: bytes) -> None:
         """Sends a part of the body, with the head before the first. WSGI's write as well.
 
-        Raises ClientGone, and WrongAnswer for more than was declared: nothing of the piece is sent then.
+        Raises ClientGone; WrongAnswer for more than was declared, and nothing of the piece is sent then; Farewell after the last event.
         """
         if type(piece) is not bytes and not isinstance(piece, bytes):
             raise WrongAnswer(f"a part of the body is not bytes, got {type(piece).__name__}")
@@ -151,6 +170,8 @@ class Answer:
         size = len(piece)
         if self._length is not None and self.sent + size > self._length:
             raise WrongAnswer(f"the answer is longer than its Content-Length, {self._length}")
+        if self._event is not None:
+            self._event = (self._event + piece)[-4:]
         begun = self._taken_head()
         if self._chunked:
             self._send(b"%b%x\r\n%b\r\n" % (begun, size, piece))
@@ -160,9 +181,12 @@ class Answer:
         else:
             self._send(begun + piece if begun else piece)
         self.sent += size
+        if self.ending and self.between_events:
+            raise Farewell
 
     def finish(self) -> None:
         """The application has nothing to add. Raises ClientGone, and WrongAnswer for less than was declared."""
+        self._event = None
         if self._head is None and not self.begun:
             raise WrongAnswer("the application has not called start_response")
         if self._length is not None and self.sent < self._length:
@@ -217,9 +241,9 @@ class Answer:
 
     def _send(self, data: bytes) -> None:
         try:
-            taken = self._socket.send(data)
+            taken = self.client.send(data)
             if taken < len(data):
-                self._socket.sendall(data[taken:])
+                self.client.sendall(data[taken:])
                 self._unyielded = 0
                 return
         except OSError as error:

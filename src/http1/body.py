@@ -24,10 +24,10 @@ _CHUNK_WORK = 1024
 class Body:
     """A body of `length` bytes, or in chunks where that is None. `proceed` is called before the first byte is waited for.
 
-    `done` when all of it has been taken from the connection; `failed` when it never will be. Reading raises BodyError then.
+    `taken`: bytes that have come from the connection. `done` when all have; `failed` when they never will. Reading raises BodyError then.
     """
 
-    __slots__ = ("_at", "_kept", "_left", "_limits", "_proceed", "_reader", "_within", "done", "failed")
+    __slots__ = ("_at", "_kept", "_left", "_limits", "_proceed", "_reader", "_within", "done", "failed", "taken")
 
     def __init__(self, reader: Reader, length: int | None, limits: Limits, proceed: Callable[[], None] | None = None) -> None:
         self._reader, self._limits, self._proceed = reader, limits, proceed
@@ -35,6 +35,7 @@ class Body:
         self._left, self._within = length, 0
         self._kept, self._at = b"", 0
         self.done, self.failed = length == 0, False
+        self.taken = 0
 
     @property
     def left(self) -> int | None:
@@ -66,6 +67,7 @@ class Body:
         assert self._left is not None
         piece = self._reader.take(min(most, self._left))
         self._left -= len(piece)
+        self.taken += len(piece)
         self.done = self._left == 0
         return piece
 
@@ -79,6 +81,7 @@ class Body:
                 return b""
         piece = reader.take(min(most, self._within))
         self._within -= len(piece)
+        self.taken += len(piece)
         if self._within == 0 and reader.line(0):
             raise BodyError("a chunk is longer than it said")
         return piece

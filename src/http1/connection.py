@@ -7,10 +7,12 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+import gevent
+
 from http1 import environ as environs
 from http1.answer import Answer
 from http1.body import Body
-from http1.errors import BodyError, ClientGone, Refused, WrongAnswer
+from http1.errors import BodyError, ClientGone, Farewell, Refused, WrongAnswer
 from http1.farewell import finish, part
 from http1.handed import Handed
 from http1.head import Head, Parser
@@ -20,12 +22,12 @@ from http1.site import Refusal, Site
 
 class Connection:
     """One accepted connection. `waiting` for a request's head, until the moment `until` (seconds of the monotonic clock) at most;
-    `served` when one has come before.
+    `served` when one has come before. `answer`: the last one. `told`: its client has been told that its worker retires.
 
     A timer for each would cost each request; whoever looks after connections asks `overdue` once in a while.
     """
 
-    __slots__ = ("_base", "_named", "_parser", "_reader", "_site", "client", "served", "until", "waiting")
+    __slots__ = ("_base", "_greenlet", "_named", "_parser", "_reader", "_site", "answer", "client", "served", "told", "until", "waiting")
 
     def __init__(self, site: Site, client: Any, listener: Any, peer: Any) -> None:
         self._site, self.client = site, client
@@ -33,6 +35,8 @@ class Connection:
         self._named = isinstance(listener, tuple)
         self._reader, self._parser = Reader(client), Parser(site.limits)
         self.served, self.waiting, self.until = False, True, time.monotonic() + site.head_timeout
+        self.answer: Answer | None = None
+        self.told = False
 
     @property
     def unasked_since(self) -> float | None:
@@ -47,9 +51,32 @@ class Connection:
         since = self._reader.half_since
         return self.waiting and (self.until <= now or (since is not None and since + self._site.head_timeout <= now))
 
+    @property
+    def lasting(self) -> bool:
+        """Whether what is being answered lasts as long as its client likes."""
+        return not self.waiting and self.answer is not None and self.answer.lasting
+
+    def say_goodbye(self) -> None:
+        """Has the client of what lasts told, by its protocol, that it ends here: by a close frame with 1012, or the end of an event stream.
+        Now, or when the frame or event that is under way ends. Never waits, and is called outside the connection's own greenlet."""
+        answer = self.answer
+        if self.told or answer is None:
+            return
+        self.told = answer.ending = True
+        if answer.handed is not None:
+            answer.handed.say_goodbye()
+        else:
+            # In the hub, where nothing can come between the look and the throw.
+            gevent.get_hub().loop.run_callback(self._end_events, answer)
+
+    def _end_events(self, answer: Answer) -> None:
+        if answer is self.answer and answer.between_events:
+            self._greenlet.throw(Farewell())
+
     def serve(self) -> None:
         """Answers one request after the other, and closes the connection. Raises nothing."""
         site = self._site
+        self._greenlet = gevent.getcurrent()
         try:
             while self._next():
                 self.served = True
@@ -84,7 +111,7 @@ class Connection:
 
     def _answer(self, head: Head, environ: dict[str, Any]) -> bool:
         site = self._site
-        answer = Answer(self.client, head, site.leaving)
+        answer = self.answer = Answer(self.client, head, site.leaving)
         body = None
         if head.length == 0:
             environ["wsgi.input"] = io.BytesIO()
@@ -93,10 +120,12 @@ class Connection:
             environ["wsgi.input"] = answer.body = body
         if head.upgrade:
             environ["gunicorn.socket"] = answer.handed = Handed(self.client)
+            # Whoever looks at the socket may have read from it, whatever the answer is.
+            answer.close = True
         environ["wsgi.early_hints"] = answer.early_hints
         environ["http1.answer"] = answer
         self._run(environ, answer)
-        if answer.aborted or (answer.handed is not None and answer.handed.taken):
+        if answer.aborted or answer.take_over():
             return False
         unread = body is not None and not body.done
         if not answer.close and (body is None or not unread or finish(body)):
@@ -113,6 +142,8 @@ class Connection:
             for piece in result:
                 answer.write(piece)
             answer.finish()
+        except Farewell:
+            self._part(answer)
         except ClientGone:
             answer.aborted = "client"
         except BaseException as error:
@@ -140,6 +171,14 @@ class Connection:
         status = HTTPStatus.BAD_REQUEST if isinstance(error, BodyError) else HTTPStatus.INTERNAL_SERVER_ERROR
         try:
             answer.replace(status)
+        except ClientGone:
+            answer.aborted = "client"
+
+    def _part(self, answer: Answer) -> None:
+        """An event stream ends where its worker does: properly, so that its client takes it for over and comes again."""
+        answer.close = True
+        try:
+            answer.finish()
         except ClientGone:
             answer.aborted = "client"
 

@@ -26,6 +26,10 @@ class BodyError(OSError):
     """
 
 
+class Farewell(BaseException):
+    """The worker retires, and ends an event stream between two events. No Exception, so that no application takes it for one of its own."""
+
+
 class WrongAnswer(Exception):
     """The application's answer is none that can be sent."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from typing import Any
@@ -17,9 +18,9 @@ _HEAD_LIMIT = 65536
 class Handed:
     """A gevent socket for an application, which knows what is written to it.
 
-    `taken` tells that the application has answered there itself, `status` with what, `sent` how many bytes. Each send goes out as a whole:
-    gevent's own may stop half-way where a blocking socket's would wait (socket.send of a library that reads no result), and two greenlets'
-    frames would mix.
+    `taken` tells that the application has answered there itself, `status` with what, `sent` how many bytes; `told` that a WebSocket's
+    client has been sent a goodbye. Each send goes out as a whole: gevent's own may stop half-way where a blocking socket's would wait
+    (socket.send of a library that reads no result), and two greenlets' frames would mix.
     """
 
     def __init__(self, client: Any) -> None:
@@ -27,7 +28,8 @@ class Handed:
         self._head = bytearray()
         self._frames: Frames | None = None
         self._turn = RLock()
-        self._closed = False
+        # The worker retires, and the client is to be told.
+        self._leaving, self.told = False, False
         self.taken, self.status, self.sent = False, 0, 0
 
     def __getattr__(self, name: str) -> Any:
@@ -38,11 +40,13 @@ class Handed:
         self.taken = True
         with self._turn:
             while rest:
-                if self._closed:
+                if self.told:
                     raise BrokenPipeError(errno.EPIPE, "the worker retires, and has said goodbye to this client")
                 count = self._client.send(rest, flags)
                 self._follow(rest[:count])
                 rest = rest[count:]
+            if self._leaving:
+                self._close_if_between()
 
     def send(self, data: Any, flags: int = 0) -> int:
         self.sendall(data, flags)
@@ -51,27 +55,21 @@ class Handed:
     def sendmsg(self, buffers: Any, *_: Any) -> int:
         return self.send(b"".join(buffers))
 
-    def say_goodbye(self) -> bool:
-        """Send a WebSocket's client a close frame, if this is the moment for it: between two frames of the application's. Whether there is
-        nothing more to do.
-
-        What is no WebSocket, or takes nothing, is not told anything. Never waits.
-        """
-        if self._closed or not self.taken:
-            return self._closed
-        if not self._turn.acquire(blocking=False):
-            return False
-        try:
-            if self._frames is None or not self._frames.between:
-                return False
-            self._closed = True
-            try:
-                self._client._sock.send(RESTART, socket.MSG_DONTWAIT)
-            except OSError:
-                return True
-        finally:
+    def say_goodbye(self) -> None:
+        """Has a WebSocket's client sent a close frame, between two frames of the application's: now, if this is such a moment, else by the
+        send that ends the next one. Never waits. What is no WebSocket is not told anything."""
+        self._leaving = True
+        if self._turn.acquire(blocking=False):
+            self._close_if_between()
             self._turn.release()
-        return True
+
+    def _close_if_between(self) -> None:
+        if self.told or self._frames is None or not self._frames.between:
+            return
+        self.told = True
+        # A client that takes nothing is not waited for.
+        with contextlib.suppress(OSError):
+            self._client._sock.send(RESTART, socket.MSG_DONTWAIT)
 
     def _follow(self, sent: memoryview) -> None:
         self.sent += len(sent)

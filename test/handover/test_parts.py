@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gevent
-import gevent.socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,6 @@ from handover.settings import fingerprint, target
 from handover.settings.apart import apart
 from handover.settings.pin import pinned
 from handover.workers.board import Board, Tally
-from handover.workers.patience import RATE, WINDOW, Patience
 
 
 def test_a_saved_target_is_kept() -> None:
@@ -243,29 +240,6 @@ def test_a_heartbeat_is_written_whole() -> None:
 def test_a_process_has_a_parent() -> None:
     """And one that is not there has none."""
     assert parent_of(os.getpid()) == os.getppid() and parent_of(2**22 + 1) == 0
-
-
-def test_patience_ends_with_a_client_that_hardly_moves() -> None:
-    """Only while somebody waits for it, and only after the whole window; one that keeps the rate is let be."""
-    with gevent.socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        client = gevent.socket.create_connection(listener.getsockname())
-        connection, _ = listener.accept()
-    with client, connection:
-        patience = Patience()
-        assert [*patience.lost_with([connection], 0.0), *patience.lost_with([connection], 100.0)] == []
-        reader = gevent.spawn(lambda: [connection.recv(100) for _ in range(1000)])
-        gevent.sleep(0)
-        assert list(patience.lost_with([connection], 101.0)) == []
-        client.sendall(b"x" * int(RATE * WINDOW))
-        gevent.sleep(0.1)
-        assert list(patience.lost_with([connection], 101.0 + WINDOW)) == []
-        client.sendall(b"x")
-        gevent.sleep(0.1)
-        assert list(patience.lost_with([connection], 100.9 + 2 * WINDOW)) == []
-        assert list(patience.lost_with([connection], 101.0 + 2 * WINDOW)) == [connection]
-        reader.kill()
 
 
 def test_code_that_is_asked_apart_leaves_nothing_here() -> None:

@@ -17,6 +17,9 @@ handed = Handed(here)
 HEAD = b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n"
 SMALL = b"\\x81\\x02hi"
 BIG = b"\\x82\\x7f" + (4_000_000).to_bytes(8, "big") + b"x" * 4_000_000
+def bye():
+    handed.say_goodbye()
+    return handed.told
 def read(count):
     got = b""
     while len(got) < count:
@@ -27,28 +30,28 @@ def read(count):
 """
 
 CASES = {
-    "what nobody has taken is not told anything": "assert not handed.say_goodbye() and not handed.taken",
+    "what nobody has taken is not told anything": "assert not bye() and not handed.taken",
     "a head in two pieces is a head": """
-handed.send(HEAD[:20]); assert (handed.taken, handed.status) == (True, 0) and not handed.say_goodbye()
+handed.send(HEAD[:20]); assert (handed.taken, handed.status) == (True, 0) and not bye()
 handed.send(HEAD[20:]); assert (handed.status, handed.sent) == (101, len(HEAD))
-assert handed.say_goodbye() and read(len(HEAD) + 4)[-4:] == b"\\x88\\x02\\x03\\xf4"
+assert handed.told and read(len(HEAD) + 4)[-4:] == b"\\x88\\x02\\x03\\xf4"
 """,
     "what stands behind the head in one piece is a frame": """
-handed.send(HEAD + SMALL[:3]); assert not handed.say_goodbye()
-handed.send(SMALL[3:]); assert handed.say_goodbye()
+handed.send(HEAD + SMALL[:3]); assert not bye()
+handed.send(SMALL[3:]); assert handed.told and read(len(HEAD + SMALL) + 4)[-4:] == b"\\x88\\x02\\x03\\xf4"
 """,
     "a send that its reader is slow for goes out whole": """
 handed.send(HEAD); sender = gevent.spawn(handed.send, BIG); gevent.sleep(0.05)
-assert not sender.ready() and not handed.say_goodbye()
+assert not sender.ready() and not bye()
 read(len(HEAD)); assert read(len(BIG)) == BIG
-assert sender.get() == len(BIG) and handed.sent == len(HEAD) + len(BIG) and handed.say_goodbye()
+assert sender.get() == len(BIG) and handed.sent == len(HEAD) + len(BIG) and handed.told
 """,
     "two greenlets' frames do not mix": """
 handed.send(HEAD); senders = [gevent.spawn(handed.sendall, BIG) for _ in range(2)]
 read(len(HEAD)); assert read(2 * len(BIG)) == BIG * 2
 """,
     "after the goodbye an application's send fails as if the client had gone": """
-handed.send(HEAD); assert handed.say_goodbye() and handed.say_goodbye()
+handed.send(HEAD); assert bye() and bye()
 try:
     handed.send(SMALL)
 except BrokenPipeError:
@@ -58,13 +61,13 @@ else:
 there.send(b"x"); assert handed.recv(1) == b"x"
 """,
     "an answer that is no upgrade is counted and not told": """
-handed.sendall(b"HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n"); assert handed.status == 400 and not handed.say_goodbye()
+handed.sendall(b"HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n"); assert handed.status == 400 and not bye()
 """,
     "an upgrade to something else is not told": """
-handed.sendall(b"HTTP/1.1 101 Switching\\r\\nUpgrade: tcp\\r\\n\\r\\n"); assert handed.status == 101 and not handed.say_goodbye()
+handed.sendall(b"HTTP/1.1 101 Switching\\r\\nUpgrade: tcp\\r\\n\\r\\n"); assert handed.status == 101 and not bye()
 """,
     "what is no answer at all is an error": """
-handed.sendall(b"hello\\r\\n\\r\\n"); assert handed.status == 500 and not handed.say_goodbye()
+handed.sendall(b"hello\\r\\n\\r\\n"); assert handed.status == 500 and not bye()
 """,
     "a client that takes nothing is not waited for": """
 handed.send(HEAD); here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096); here.setblocking(False)
@@ -73,7 +76,7 @@ try:
         here._sock.send(b"\\x82\\x00" * 1000, socket.MSG_DONTWAIT)
 except BlockingIOError:
     pass
-assert handed.say_goodbye()
+assert bye()
 """,
     "pieces that are sent together arrive together": """
 assert handed.sendmsg([HEAD, SMALL]) == len(HEAD + SMALL) == len(read(len(HEAD + SMALL)))

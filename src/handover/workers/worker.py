@@ -37,8 +37,7 @@ from handover.workers import background, sharing, template
 from handover.workers.check import check
 from handover.workers.connection import end, end_unless_asked
 from handover.workers.errand import Errand
-from handover.workers.patience import Patience
-from http1 import Connection, Limits, Refusal, Site
+from http1 import Connection, Goodbyes, Limits, Patience, Refusal, Site
 
 # Seconds for which idle connections are kept when the whole service stops: long enough for a request under way.
 STOP_LINGER = 1.0
@@ -48,6 +47,11 @@ ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
 # Seconds by which a worker leaves before its time is over, when it is killed: so that it can still say what it has cut.
 _LAST_WORDS = 0.5
+# Of the time that a retiring worker has, the part over which it ends what lasts as long as its clients like; what is left is for those
+# who are slow to go.
+_GOODBYES = 0.8
+# Seconds for which a retiring worker waits for a client that hardly moves: it would hold the worker to its time limit.
+_PATIENCE = 5.0
 # Seconds between looks at a socket that does not listen yet, as all do in a moment.
 _LOOK = 0.005
 _IGNORED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
@@ -278,12 +282,14 @@ class HandoverWorker(GeventWorker):
         """Finish requests; keep idle connections for a while, since a request may be on its way on any of them."""
         begun = looked = time.monotonic()
         limit = max(self.cfg.graceful_timeout - _LAST_WORDS, 0)
-        patience = Patience()
+        patience = Patience(_PATIENCE)
+        goodbyes = Goodbyes(limit * _GOODBYES, begun)
         # The pools know of connections that were accepted a moment ago and have not had their first turn yet.
         while any(self.pools) and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else limit):
             self.notify()
             self.tally()
             stopping = self.errand.board.stopping or self.orphaned
+            goodbyes.say(self.open, math.inf if stopping else time.monotonic())
             if time.monotonic() - begun >= (STOP_LINGER if stopping else self.errand.options.linger):
                 self._end_idle()
             if time.monotonic() - looked >= 1:
@@ -302,10 +308,11 @@ class HandoverWorker(GeventWorker):
                     end_unless_asked(connection.client.fileno())
 
     def _end_slow(self, patience: Patience, now: float) -> None:
-        """End the requests that wait for a client which hardly moves: it would hold this worker to its time limit."""
-        for client in patience.lost_with([one.client for one in self.open if not one.waiting], now):
+        """End the requests that wait for a client which hardly moves. What lasts waits for its client by nature, until that is told."""
+        answers = [one.answer for one in self.open if one.answer and not one.waiting and (one.told or not one.lasting)]
+        for answer in patience.lost_with(answers, now):
             with contextlib.suppress(OSError):
-                end(client.fileno())
+                end(answer.client.fileno())
 
 
 def quicken(cfg: Any) -> None:

@@ -149,6 +149,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     form_memory: Size
     form_parts: Annotated[int, Meta(ge=1, le=1_000_000)]
     request: Seconds
+    client: Seconds
 
 
 class Security(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

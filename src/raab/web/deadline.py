@@ -1,24 +1,24 @@
-"""The time limit of requests. A timer for each would cost each; one watchman per worker looks around once a second instead."""
+"""The time limits of requests: the application's, and its client's. A timer for each request would cost each; one watchman per worker
+looks around once a second instead."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import math
 import os
 import sys
 import time
 from typing import Any, Protocol
 
-from raab.web.refusal import Refusal, body_too_slow, too_slow
+from raab.web.refusal import body_too_slow, too_slow
 from raab.web.wsgi import WSGIEnvironment
 
 _log = logging.getLogger(__name__)
 
 
 class Timed(Protocol):
-    """A request under way: `touched` is when something happened last, `sending` tells that the application is done, `ended_by` who has
-    ended it."""
+    """A request under way: `touched` is since when the application has not answered, in seconds of the performance counter, `sending` tells
+    that it has; `ended_by` who has ended it."""
 
     environ: WSGIEnvironment
     touched: float
@@ -30,15 +30,20 @@ class Timed(Protocol):
 
 
 class Deadlines:
-    """Ends requests that take more than `seconds`: until the application has answered, or, after that, without the client taking
-    the next part of the answer. What computes without ever waiting it cannot end; gunicorn's `timeout` ends that worker."""
+    """Ends requests whose application takes more than `seconds` until it answers, the time apart in which it waits for its client; and
+    such as wait for a client that has moved nearly nothing for `client_seconds` (http1.patience). An application may be silent for as long
+    as it likes once it has begun to answer. What computes without ever waiting it cannot end; gunicorn's `timeout` ends that worker."""
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, client_seconds: int) -> None:
         # Here and not above: raab's commands and the development server do without gevent.
         import gevent
 
-        self.seconds = seconds
+        from http1 import Patience
+        from http1.patience import waits
+
+        self.seconds, self.client_seconds = seconds, client_seconds
         self._gevent = gevent
+        self._patience, self._waits = Patience(client_seconds), waits
         self._flying: dict[Timed, Any] = {}
         self._watching = False
         # What a worker has under way is not under way in what it forks.
@@ -59,34 +64,47 @@ class Deadlines:
         return tuple(self._flying)
 
     def _watch(self) -> None:
+        loop = self._gevent.get_hub().loop
         while True:
             self._gevent.sleep(1)
-            latest = time.perf_counter() - self.seconds
-            for exchange in [exchange for exchange in self._flying if exchange.touched < latest]:
-                # In the hub, where nothing can come between the look and the throw.
-                self._gevent.get_hub().loop.run_callback(self._end, exchange)
+            now = time.perf_counter()
+            # Ended in the hub, where nothing can come between the look and the throw.
+            served = {exchange.environ["http1.answer"]: exchange for exchange in self._flying if not taken(exchange)}
+            for answer, exchange in served.items():
+                if self._waits(answer):
+                    exchange.touched = now
+                elif not exchange.sending and exchange.touched < now - self.seconds:
+                    loop.run_callback(self._end_late, exchange)
+            for answer in self._patience.lost_with(served, now):
+                loop.run_callback(self._end_slow, served[answer])
 
-    def _end(self, exchange: Timed) -> None:
-        if exchange not in self._flying or exchange.touched >= time.perf_counter() - self.seconds:
-            return
-        environ = exchange.environ
-        answer = environ.get("http1.answer")
-        if answer is not None and answer.take_over():
-            # It is under way, but a request no longer.
-            exchange.touched = math.inf
-            return
-        greenlet, exchange.ended_by = self._flying.pop(exchange), "time limit"
-        _log.warning("request ended after %s s: %s %s", self.seconds, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
-        # An answer that has begun can only be cut off. The server takes this for a client that has left, and adds nothing to it.
-        greenlet.throw(BrokenPipeError(errno.EPIPE, "request took too long") if exchange.sending else self._refusal(environ))
+    def _end_late(self, exchange: Timed) -> None:
+        """The application has had its time."""
+        if exchange in self._flying and not exchange.sending and exchange.touched < time.perf_counter() - self.seconds:
+            self._throw(exchange, too_slow(self.seconds), f"after {self.seconds} s")
 
-    def _refusal(self, environ: WSGIEnvironment) -> Refusal:
-        """Whose fault it is: the application may be waiting for nothing but its client's body."""
-        client = environ.get("gunicorn.socket")
-        return body_too_slow(self.seconds) if client is not None and client._read_event.active else too_slow(self.seconds)
+    def _end_slow(self, exchange: Timed) -> None:
+        """The client has had its time. An answer that has begun can only be cut off: the server takes this for a client that has left, and
+        adds nothing to it."""
+        if exchange in self._flying and self._waits(exchange.environ["http1.answer"]):
+            gone = BrokenPipeError(errno.EPIPE, "the client takes too long")
+            error = gone if exchange.sending else body_too_slow(self.client_seconds)
+            self._throw(exchange, error, f"as its client had hardly moved for {self.client_seconds} s")
+
+    def _throw(self, exchange: Timed, error: BaseException, why: str) -> None:
+        greenlet = self._flying.pop(exchange)
+        exchange.ended_by = "time limit"
+        _log.warning("request ended %s: %s %s", why, exchange.environ.get("REQUEST_METHOD"), exchange.environ.get("PATH_INFO"))
+        greenlet.throw(error)
 
 
-def deadlines(seconds: int) -> Deadlines | None:
+def taken(exchange: Timed) -> bool:
+    """Whether there are no limits for it: its application has taken the connection over, or it is another server's."""
+    answer = exchange.environ.get("http1.answer")
+    return answer is None or answer.take_over()
+
+
+def deadlines(seconds: int, client_seconds: int) -> Deadlines | None:
     """None where greenlets do not serve the requests, as on the development server."""
     monkey = sys.modules.get("gevent.monkey")
-    return Deadlines(seconds) if monkey is not None and monkey.is_module_patched("socket") else None
+    return Deadlines(seconds, client_seconds) if monkey is not None and monkey.is_module_patched("socket") else None

@@ -51,7 +51,7 @@ class Edge:
             header_names=frozenset(name.lower() for name, _ in headers),
             release=release,
             proxies=Proxies(settings.server.forwarded_allow_ips, settings.server.forwarded_headers),
-            deadlines=deadlines(settings.limits.request),
+            deadlines=deadlines(settings.limits.request, settings.limits.client),
             access=access,
             slot=LazySlot.of_service(),
         )

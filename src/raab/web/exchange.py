@@ -43,7 +43,7 @@ class Rules:
 class Exchange:
     """One request and its response: the iterable that the server gets, which thereby learns when the response is over.
 
-    `touched` is when something happened last, as far as the time limit is concerned; `sending` tells that the application is done.
+    `touched` is since when the application's time runs; `sending` tells that it has answered.
     `begun`: a part of the answer has been given to the server; `whole`: all of it has; `failed`: the application has raised instead.
     `ended_by`: one of metrics.layout's ABORTERS that has ended it, as far as that is known before its end.
     """
@@ -136,9 +136,7 @@ class Exchange:
                 for piece in (chunk,) if len(chunk) <= _PIECE else pieces(chunk):
                     self.begun = True
                     yield piece
-                    # The client has taken it, so it is alive.
                     self.sent += len(piece)
-                    self.touched = time.perf_counter()
             self.whole = True
         except GeneratorExit:
             # The server asks for no more, since nobody takes it.
