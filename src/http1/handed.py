@@ -7,9 +7,11 @@ import errno
 import socket
 from typing import Any
 
+import gevent
 from gevent.lock import RLock
 
 from http1.frames import RESTART, Frames
+from http1.limits import TURN_BYTES
 
 # What an answer's head may have at most, before it is taken for none.
 _HEAD_LIMIT = 65536
@@ -30,6 +32,7 @@ class Handed:
         self._turn = RLock()
         # The worker retires, and the client is to be told.
         self._leaving, self.told = False, False
+        self._unyielded = 0
         self.taken, self.status, self.sent = False, 0, 0
 
     def __getattr__(self, name: str) -> Any:
@@ -45,6 +48,11 @@ class Handed:
                 count = self._client.send(rest, flags)
                 self._follow(rest[:count])
                 rest = rest[count:]
+                self._unyielded += count
+                if self._unyielded > TURN_BYTES:
+                    # A client that takes everything at once would keep others waiting.
+                    self._unyielded = 0
+                    gevent.sleep(0)
             if self._leaving:
                 self._close_if_between()
 
