@@ -84,12 +84,14 @@ setup(
         "msgspec>=0.20",
         "python-json-logger>=3.3",
         "pyyaml>=6.0.2",
+        "urllib3>=2.3",
     ],
     extras_require={
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
         "test": [
             "flask-sock>=0.7",
             "hypothesis>=6.130",
+            "lxml>=5.3",
             "mypy>=1.16",
             "prometheus-client>=0.22",
             "pytest>=8.4",

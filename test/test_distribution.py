@@ -20,7 +20,7 @@ PROMISED = (
     *("run.py", "wsgi.py", "gunicorn.py", "fabfile.py"),
     *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "readme.md", "changelog.md"),
     *("requirements.lock", "requirements-dev.in", "requirements-dev.lock"),
-    *("deploy/", "systemd/", "test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py"),
+    *("deploy/", "docs/", "systemd/", "test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py"),
 )
 
 
@@ -64,10 +64,12 @@ def test_the_sdist_carries_what_the_manifest_promises(built: Path) -> None:
 
 
 def test_the_sdist_carries_every_tracked_file_of_its_folders(built: Path) -> None:
-    """A file added to src, deploy, systemd or test needs no line in MANIFEST.in."""
+    """A file added to src, deploy, docs, systemd or test needs no line in MANIFEST.in."""
     with tarfile.open(names(built)[0]) as archive:
         members = {name.partition("/")[2] for name in archive.getnames()}
-    tracked = subprocess.run(["git", "ls-files", "-z", "src", "deploy", "systemd", "test"], cwd=ROOT, check=True, capture_output=True)
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "src", "deploy", "docs", "systemd", "test"], cwd=ROOT, check=True, capture_output=True
+    )
     wanted = {name for name in tracked.stdout.decode().split("\0") if name and (ROOT / name).is_file()}
     assert not wanted - members
 

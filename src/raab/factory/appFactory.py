@@ -6,6 +6,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from raab.factory.logFactory import access_log
+from raab.factory.middleware import surrounded
 from raab.factory.moduleFactory import find_modules, register
 from raab.factory.mounts import mounted
 from raab.release import current_release
@@ -44,6 +45,7 @@ def build_app(settings: Settings) -> Flask:
 
 def wrapped(flask: WSGIApplication, settings: Settings, access: AccessLog | None) -> Edge:
     """What each request passes on its way to `flask`, from the inside out. Before all of it lies raab.admin's door, which wsgi.py adds."""
-    app = mounted(flask, settings.project.mounts, settings.server.public_health)
+    app = mounted(flask, settings.project.mounts, settings.server.public_health, settings.limits.request)
+    app = surrounded(app, settings.project.middleware)
     # Each request, whoever answers it, gets its id, its line and its limits.
     return Edge(app, settings, current_release(), access)

@@ -7,6 +7,7 @@ import importlib.util
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from raab.errors import RaabError
 
@@ -24,6 +25,13 @@ def import_or_explain(name: str, where: str) -> ModuleType:
         place = _place(error, name)
         hint = f"see {place}" if place else f"is {name} installed?"
         raise RaabError(f"{where}: {name} cannot be imported, got {reason}", hint) from error
+
+
+def named(target: str, where: str) -> tuple[Any, ModuleType]:
+    """What "package.module:name" names, None where there is no such name; and the module. Raises RaabError as import_or_explain does."""
+    module_name, _, name = target.partition(":")
+    module = import_or_explain(module_name, where)
+    return getattr(module, name, None), module
 
 
 def _place(error: BaseException, name: str) -> str:

@@ -1,24 +1,24 @@
-"""Other WSGI applications in the same process, by URL prefix."""
+"""Other applications by URL prefix: WSGI applications in the same process, and what is forwarded to elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from raab.errors import RaabError
-from raab.factory.importing import import_or_explain
-from raab.web.context import is_health
+from raab.factory.importing import named
+from raab.settings.served import Mount
+from raab.web.context import MOUNT, ROUTE, is_health
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def mounted(app: WSGIApplication, mounts: Mapping[str, str], public_health: bool) -> WSGIApplication:
-    """`app` with each "module:application" (or "module:factory()") at its prefix. One at / takes all but the health paths, which
-    stay raab's own; those, too, where they are not for the public. Raises RaabError."""
+def mounted(app: WSGIApplication, mounts: Mapping[str, Mount], public_health: bool, seconds: float) -> WSGIApplication:
+    """`app` with each mount at its prefix. One at / takes all but the health paths, which stay raab's own; those, too, where they are not
+    for the public. `seconds` are those that a request may take. Raises RaabError."""
     if not mounts:
         return app
-    loaded = {prefix: _named(_load(prefix, target), prefix) for prefix, target in mounts.items()}
+    loaded = {prefix: _routed(_made(prefix, mount, seconds), prefix) for prefix, mount in mounts.items()}
     front = loaded.pop("/", None)
     return DispatcherMiddleware(_behind(front, app, public_health) if front else app, loaded)
 
@@ -30,23 +30,30 @@ def _behind(front: WSGIApplication, app: WSGIApplication, public_health: bool) -
     return choose
 
 
-def _named(app: WSGIApplication, prefix: str) -> WSGIApplication:
+def _routed(app: WSGIApplication, prefix: str) -> WSGIApplication:
     """The requests of a mounted application go by its prefix, unless it is a Flask application and tells more."""
-    route = "/*" if prefix == "/" else f"{prefix}/*"
+    below = prefix.removesuffix("/")
+    route = f"{below}/*"
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["raab.route"] = route
+        environ[MOUNT], environ[ROUTE] = below, route
         return app(environ, start_response)
 
     return serve
 
 
-def _load(prefix: str, target: str) -> WSGIApplication:
-    where = f"config.yaml: mounts: {prefix}"
-    module_name, _, name = target.partition(":")
-    module = import_or_explain(module_name, where)
-    application: Any = getattr(module, name.removesuffix("()"), None)
-    if application is not None and name.endswith("()"):
+def _made(prefix: str, mount: Mount, seconds: float) -> WSGIApplication:
+    if mount.urls:
+        # Here and not above: a service that forwards nothing needs no client for HTTP.
+        from raab.web.forward import Forward
+
+        return Forward(mount.urls, seconds)
+    return _load(f"config.yaml: mounts: {prefix}", mount.application)
+
+
+def _load(where: str, target: str) -> WSGIApplication:
+    application, module = named(target.removesuffix("()"), where)
+    if application is not None and target.endswith("()"):
         try:
             application = application()
         except Exception as error:

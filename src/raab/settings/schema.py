@@ -13,7 +13,8 @@ from msgspec import Meta
 
 from raab.settings.node import ConfigError, Node, Problem
 from raab.settings.secret import Secret
-from raab.settings.validation import Check, build, convert
+from raab.settings.served import Project
+from raab.settings.validation import Check, build, convert, matches
 from raab.settings.yamlfile import parse_yaml
 
 Environment = Literal["development", "production"]
@@ -40,29 +41,20 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _matches(pattern: str, expected: str) -> Check:
-    return Check(lambda text: bool(re.fullmatch(pattern, text, re.ASCII)), expected)
-
-
-_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 Bind = Annotated[str, Check(_is_bind, "address:port or unix:/path")]
 Network = Annotated[str, Check(_is_network, "an IP address, a network like 10.0.0.0/8, or unix")]
 Forwarding = Annotated[
     str,
-    _matches(
+    matches(
         r"(?i:Forwarded|X-Request-ID|X-Real-IP|X-Forwarded-(?!Ssl$)[a-z0-9-]+)",
         "Forwarded, X-Request-ID, X-Real-IP or one of X-Forwarded-..., but not X-Forwarded-Ssl",
     ),
 ]
 _LABEL = r"[a-z0-9_][a-z0-9_-]*"
-HostName = Annotated[str, _matches(rf"(?i:\[[0-9a-f:.]+\]|(\*\.)?{_LABEL}(\.{_LABEL})*)", "a host's name, or *.name, without a port")]
-Package = Annotated[str, _matches(_NAME, "a package like raab.modules")]
-ProjectName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and hyphens, a letter first")]
-Prefix = Annotated[str, _matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
-Application = Annotated[str, _matches(_NAME + r":[A-Za-z_]\w*(\(\))?", "a WSGI application like legacy.wsgi:application")]
-HeaderName = Annotated[str, _matches(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
+HostName = Annotated[str, matches(rf"(?i:\[[0-9a-f:.]+\]|(\*\.)?{_LABEL}(\.{_LABEL})*)", "a host's name, or *.name, without a port")]
+HeaderName = Annotated[str, matches(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of a header")]
 SecretKey = Annotated[Secret, Check(lambda secret: len(secret.reveal()) >= 32, "at least 32 characters")]
-HeaderValue = Annotated[str, _matches(r"[ -~]*", "printable ASCII")]
+HeaderValue = Annotated[str, matches(r"[ -~]*", "printable ASCII")]
 
 
 # systemd keeps the sockets over a restart, 16 of them (raab.service, FileDescriptorStoreMax=).
@@ -92,14 +84,6 @@ class Binds(tuple[str, ...]):
         if len(problems) == before and twice:
             problems.append(Problem(node.where, f"{node.path}: names an address twice", repr(twice)))
         return cls(found) if len(problems) == before else None
-
-
-class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """config.yaml: what is served."""
-
-    name: ProjectName
-    modules: tuple[Package, ...]
-    mounts: dict[Prefix, Application]
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,11 @@ class Check(msgspec.Struct, frozen=True):
     expected: str
 
 
+def matches(pattern: str, expected: str) -> Check:
+    """The check that a text as a whole is of `pattern`, said as `expected`."""
+    return Check(lambda text: bool(re.fullmatch(pattern, text, re.ASCII)), expected)
+
+
 def convert(node: Node, wanted: type[_T]) -> _T:
     """The node as an instance of `wanted`, a msgspec Struct type. Raises ConfigError with every problem found."""
     problems: list[Problem] = []

@@ -17,6 +17,11 @@ CHECK = "handover.check"
 # Set by the edge for a request by which raab itself proves on the host which release serves.
 PROOF = "raab.proof"
 
+# Where it was answered: the prefix of the mount, and the route as it was declared. They are for counters, of which there must be few, so
+# that nothing of what a client sends may be in them.
+MOUNT = "raab.mount"
+ROUTE = "raab.route"
+
 
 def asked_by_raab(environ: WSGIEnvironment) -> bool:
     """Whether the request is the host's own and no client's."""

@@ -13,7 +13,7 @@ from typing import Any
 from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.web.access import AccessLog, Line
-from raab.web.context import CHECK, PROOF, request_id
+from raab.web.context import CHECK, MOUNT, PROOF, ROUTE, request_id
 from raab.web.deadline import Deadlines
 from raab.web.ids import new_id
 from raab.web.proof import asked_by_activation
@@ -55,6 +55,8 @@ class Exchange:
         "environ",
         "failed",
         "id",
+        "method",
+        "path",
         "peer",
         "proof",
         "rules",
@@ -87,6 +89,9 @@ class Exchange:
             environ[PROOF] = True
         self.peer = rules.proxies.settle(environ)
         self.id = given_id(environ) or new_id()
+        # As they were asked for, whatever a middleware makes of them.
+        self.method = environ.get("REQUEST_METHOD", "")
+        self.path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         # Where the application, mounted ones with their own habits included, looks for the id that a proxy gave.
         environ["HTTP_X_REQUEST_ID"] = self.id
         request_id.set(self.id)
@@ -104,7 +109,7 @@ class Exchange:
         # of what a Flask hook does.
         rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
         if rule is not None:
-            self.environ["raab.route"] = self.environ.get("SCRIPT_NAME", "") + rule.rule
+            self.environ[ROUTE] = self.environ.get(MOUNT, "") + rule.rule
         names = {name.lower() for name, _ in headers}
         # A list of our own: an application may use its one for every answer.
         if rules.header_names.isdisjoint(names):
@@ -165,13 +170,12 @@ class Exchange:
         """Counts the request, and writes its line."""
         rules, environ = self.rules, self.environ
         seconds = time.perf_counter() - self.started
-        method, route = environ.get("REQUEST_METHOD", ""), environ.get("raab.route", "")
+        method, route = self.method, environ.get(ROUTE, "")
         if self.slot is not None:
             self.slot.leave()
             self.slot.observe(method, route, status, seconds, sent, aborted, ours=self.proof)
         if rules.access is not None and CHECK not in environ:
-            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-            rules.access.write(Line(time.time(), self.id, method, path, route, status, seconds, sent, self.peer, aborted))
+            rules.access.write(Line(time.time(), self.id, method, self.path, route, status, seconds, sent, self.peer, aborted))
 
     def _outcome(self) -> tuple[int, int, str]:
         """Status and bytes of the body as they went over the wire, and who ended the answer before its end, or nobody.

@@ -17,6 +17,7 @@ from raab.release import Release
 from raab.settings.node import ConfigError
 from raab.settings.schema import Settings
 from raab.settings.secret import MASK, Secret
+from raab.settings.served import Mount
 
 HUSH = "hush" * 8
 
@@ -191,7 +192,7 @@ def test_variables_take_the_type_that_is_wanted(tmp_path: Path) -> None:
     environ |= {"RAAB_PROJECT__MOUNTS": "{/a: b.c:d}", "RAAB_LAB": "test", "RAAB_LAB_DIR": "/x", "HOME": "/root"}
     settings = load_settings(environ, tmp_path)
     assert settings.server.forwarded_allow_ips == ("10.0.0.1", "::1")
-    assert (settings.project.name, settings.server.workers, settings.project.mounts) == ("null", 7, {"/a": "b.c:d"})
+    assert (settings.project.name, settings.server.workers, settings.project.mounts) == ("null", 7, {"/a": Mount("b.c:d")})
 
 
 @pytest.mark.parametrize(

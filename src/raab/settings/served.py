@@ -1,0 +1,74 @@
+"""config.yaml, typed: what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from raab.settings.node import Node, Problem, plain
+from raab.settings.validation import build, matches
+
+_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+Package = Annotated[str, matches(_NAME, "a package like raab.modules")]
+ProjectName = Annotated[str, matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and hyphens, a letter first")]
+Prefix = Annotated[str, matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
+Application = Annotated[str, matches(_NAME + r":[A-Za-z_]\w*(\(\))?", "a WSGI application like legacy.wsgi:application")]
+Wrapper = Annotated[str, matches(_NAME + r":[A-Za-z_]\w*", "a WSGI middleware like shop.middleware:Tenant")]
+Upstream = Annotated[
+    str, matches(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", "a URL like http://10.0.0.5:9000")
+]
+
+
+class Mount(NamedTuple):
+    """What answers below a prefix: an application in the process, as "module:name" or "module:name()"; or elsewhere, by `urls`."""
+
+    application: str = ""
+    urls: tuple[str, ...] = ()
+
+    @classmethod
+    def from_node(cls, node: Node, problems: list[Problem]) -> Mount | None:
+        """A URL may stand by itself."""
+        before = len(problems)
+        if isinstance(node.value, str) and "://" not in node.value:
+            mount = cls(application=build(node, Application, problems))
+        else:
+            nodes = node.value if isinstance(node.value, tuple) else (node,)
+            mount = cls(urls=tuple(build(child, Upstream, problems) for child in nodes))
+            if not nodes:
+                problems.append(Problem(node.where, f"{node.path}: names no URL to forward to"))
+        return mount if len(problems) == before else None
+
+
+class Middleware(NamedTuple):
+    """A WSGI middleware, as "module:name", and the settings that it is called with beside the application."""
+
+    target: str
+    options: Mapping[str, Any]
+
+    @classmethod
+    def from_node(cls, node: Node, problems: list[Problem]) -> Middleware | None:
+        """Its name alone, or the name with the settings below it."""
+        before = len(problems)
+        options: Any = {}
+        if isinstance(node.value, Mapping):
+            if len(node.value) != 1:
+                problems.append(Problem(node.where, f"{node.path}: is one middleware with its settings below it", str(list(node.value))))
+                return None
+            ((name, below),) = node.value.items()
+            options = plain(below) or {}
+            if not isinstance(options, dict):
+                problems.append(Problem(below.where, f"{below.path}: needs `name: value` lines, the settings of {name}"))
+            node = Node(name, below.where, node.path)
+        target = build(node, Wrapper, problems)
+        return cls(target, options) if len(problems) == before else None
+
+
+class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of it."""
+
+    name: ProjectName
+    modules: tuple[Package, ...]
+    mounts: dict[Prefix, Mount]
+    middleware: tuple[Middleware, ...]
