@@ -112,3 +112,40 @@ def test_no_file_whatever_is_in_it_ends_in_a_traceback(tmp_path: Path, content: 
             assert str(error)
         else:
             assert read.hosts
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lab that the checkout `theirs` has made, as it stands in the lab's own files."""
+    (tmp_path / "theirs").mkdir()
+    home = tmp_path / "store/labs/demo"
+    (home / "hosts/demo-1").mkdir(parents=True)
+    (home / "lab.json").write_text(f'{{"number": 7, "base": "b", "owner": "{tmp_path / "theirs"}"}}')
+    monkeypatch.setenv("RAAB_LAB_DIR", str(tmp_path / "store"))
+    monkeypatch.delenv("RAAB_LAB", raising=False)
+    return home
+
+
+def claimed(read: environment.Environment) -> str:
+    try:
+        read.claim()
+    except RaabError as error:
+        assert error.exit_code == 5
+        return error.message
+    return ""
+
+
+def test_a_lab_belongs_to_the_checkout_that_made_it(tmp_path: Path, lab: Path) -> None:
+    """Another one has to name its hosts, or the lab in its own file; it may look without."""
+    foreign = load(tmp_path, "hosts: lab\n")
+    assert claimed(foreign) == f"environment prod: the lab belongs to another checkout, got {tmp_path / 'theirs'}"
+    assert not claimed(foreign.only("demo-1"))
+    assert not claimed(load(tmp_path, "hosts: lab\nlab: demo\n"))
+    assert not claimed(load(tmp_path / "theirs", "hosts: lab\n"))
+    (tmp_path / "theirs").rename(tmp_path / "gone")
+    assert not claimed(load(tmp_path, "hosts: lab\n"))
+
+
+def test_an_environment_that_names_its_hosts_has_no_lab(tmp_path: Path) -> None:
+    with pytest.raises(RaabError, match="names a lab"):
+        load(tmp_path, "hosts: {web1: }\nlab: demo\n")

@@ -31,12 +31,21 @@ class Host(Struct, frozen=True):
 
 
 class Environment(Struct, frozen=True):
-    """One environment, ready to use. Times are seconds; `roles` decide later what a host gets."""
+    """One environment, ready to use. Times are seconds; `roles` decide later what a host gets. `owner` is the checkout that has made the
+    lab, where that is another one and nobody has said that this one may use it."""
 
     name: str
     hosts: tuple[Host, ...]
     is_lab: bool
     settings: File
+    owner: str = ""
+
+    def claim(self) -> None:
+        """Raises RaabError unless the hosts are this checkout's to change."""
+        if self.owner:
+            problem = f"environment {self.name}: the lab belongs to another checkout, got {self.owner}"
+            hint = f"boot one of your own with RAAB_LAB=NAME fab lab.up, or name it (`lab: NAME` in deploy/{self.name}.yaml, or --hosts)"
+            raise RaabError(problem, hint, exitcodes.REFUSED)
 
     def url(self, host: Host) -> str:
         address = f"[{host.address}]" if ":" in host.address else host.address
@@ -53,7 +62,8 @@ class Environment(Struct, frozen=True):
                 raise RaabError(
                     f"--hosts: no such host in {self.name}, got {name}", f"its hosts are: {', '.join(known)}", exitcodes.BAD_INPUT
                 )
-        return replace(self, hosts=tuple(host for host in self.hosts if host.name in wanted))
+        # Whoever names them has them in mind.
+        return replace(self, hosts=tuple(host for host in self.hosts if host.name in wanted), owner="")
 
 
 def load(root: Path, name: str) -> Environment:
@@ -66,8 +76,9 @@ def load(root: Path, name: str) -> Environment:
         raise RaabError(f"--env: no such environment, got {name}", hint, exitcodes.BAD_INPUT)
     node = read_yaml(path)
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
-    hosts = lab_hosts(name) if settings.hosts.lab else own_hosts(root, settings)
-    return Environment(name, hosts, settings.hosts.lab, settings)
+    if not settings.hosts.lab:
+        return Environment(name, own_hosts(root, settings), False, settings)
+    return Environment(name, lab_hosts(name, settings.lab), True, settings, "" if settings.lab else lab_owner(root))
 
 
 def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
@@ -85,11 +96,20 @@ def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
     )  # fmt: skip
 
 
-def lab_hosts(name: str) -> tuple[Host, ...]:
+def lab_owner(root: Path) -> str:
+    """The checkout that has made the lab, if it is another one that is still there."""
+    from raab.lab import state
+
+    ground = state.read_ground(state.named())
+    owner = ground.owner if ground else ""
+    return owner if owner and Path(owner).is_dir() and Path(owner).resolve() != root.resolve() else ""
+
+
+def lab_hosts(name: str, lab: str) -> tuple[Host, ...]:
     from raab.lab import state
 
     hosts = tuple(
-        Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",), "none") for host in state.hosts()
+        Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",), "none") for host in state.hosts(lab)
     )
     if not hosts:
         raise RaabError(f"environment {name}: the lab has no hosts, got none", "boot some with `fab lab.up`", exitcodes.BAD_INPUT)

@@ -142,6 +142,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of an environment file; deploy/production.example.yaml explains each."""
 
     hosts: Hosts
+    lab: str = ""
     user: str = ""
     port: Port | None = None
     identity: str = ""
@@ -157,8 +158,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     max_unreachable: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
     keep: Annotated[int, msgspec.Meta(ge=2, le=100)] = 5
     hooks: Hooks = Hooks()
-    drills: Literal["refused", "allowed"] = "refused"
+    drills: Literal["refused", "allowed", "made"] = "refused"
 
     def problems(self) -> Iterator[tuple[str, str]]:
+        if self.lab and not self.hosts.lab:
+            yield "lab", "names a lab, and the hosts are not its own; hosts: lab would be"
         if not self.waves or self.waves[-1].percent != 100:
             yield "waves", "the last wave must be 100%, or some hosts would never be deployed to"

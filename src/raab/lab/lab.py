@@ -19,8 +19,10 @@ def quiet(_: str) -> None:
     """For callers that want no progress."""
 
 
-def up(lab: Lab, count: int, say: Callable[[str], None] = quiet) -> tuple[LabHost, ...]:
+def up(lab: Lab, count: int, say: Callable[[str], None] = quiet, owner: str = "") -> tuple[LabHost, ...]:
     """Makes sure that the lab has at least `count` hosts (1 to 99), and that all run and answer on port 22; those that run are left alone.
+
+    A lab that is not there yet belongs to the checkout `owner`, or to nobody.
 
     The first call on a machine builds the base image. Raises RaabError if this machine cannot carry a lab or a host does not come up.
     """
@@ -28,7 +30,7 @@ def up(lab: Lab, count: int, say: Callable[[str], None] = quiet) -> tuple[LabHos
     if not 1 <= count <= MOST:
         raise RaabError(f"lab.up --hosts: not a number from 1 to {MOST}, got {count}", "two are enough for most purposes")
     with only_one(lab.lock):
-        ground = _ground(lab, say)
+        ground = _ground(lab, say, owner)
         base = image.ensure(lab.store, say)
         network.build(ground)
         machine.make_key(lab.key, f"raab lab {lab.name}")
@@ -46,7 +48,7 @@ def up(lab: Lab, count: int, say: Callable[[str], None] = quiet) -> tuple[LabHos
         return everyone
 
 
-def _ground(lab: Lab, say: Callable[[str], None]) -> Ground:
+def _ground(lab: Lab, say: Callable[[str], None], owner: str) -> Ground:
     """The lab's ground; chosen and written down before anything stands on it."""
     ground = read_ground(lab)
     if ground and ground.base == image.name():
@@ -54,10 +56,10 @@ def _ground(lab: Lab, say: Callable[[str], None]) -> Ground:
     if ground:
         say(f"the base image has changed: the hosts of lab {lab.name} start afresh")
         _remove_hosts(lab)
-        ground = Ground(ground.number, image.name())
+        ground = Ground(ground.number, image.name(), ground.owner)
         write_ground(lab, ground)
         return ground
-    ground = Ground(numbers.claim(lab), image.name())
+    ground = Ground(numbers.claim(lab), image.name(), owner)
     write_ground(lab, ground)
     return ground
 

@@ -79,10 +79,12 @@ class Lab:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a lab stands on: its number on this machine, from which subnet and interface names follow, and its base image."""
+    """What a lab stands on: its number on this machine, from which subnet and interface names follow, and its base image. `owner` is the
+    checkout that has made it, empty for one that is anybody's."""
 
     number: int
     base: str
+    owner: str = ""
 
     @property
     def subnet(self) -> ipaddress.IPv4Network:
@@ -126,7 +128,7 @@ def read_ground(lab: Lab) -> Ground | None:
     file = lab.home / "lab.json"
     try:
         content = json.loads(file.read_text())
-        return Ground(int(content["number"]), str(content["base"]))
+        return Ground(int(content["number"]), str(content["base"]), str(content.get("owner", "")))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -134,7 +136,7 @@ def read_ground(lab: Lab) -> Ground | None:
 
 
 def write_ground(lab: Lab, ground: Ground) -> None:
-    write_whole(lab.home / "lab.json", json.dumps({"number": ground.number, "base": ground.base}) + "\n")
+    write_whole(lab.home / "lab.json", json.dumps({"number": ground.number, "base": ground.base, "owner": ground.owner}) + "\n")
 
 
 def write_whole(file: Path, text: str) -> None:

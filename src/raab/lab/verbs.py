@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 
 from raab.errors import RaabError
 from raab.lab import lab as lifecycle
@@ -22,9 +23,15 @@ def up(count: str) -> None:
     # Text, because invoke ends with a traceback when it shall make a number of what is none.
     if not count.isdecimal():
         raise RaabError(f"lab.up --hosts: not a number, got {count!r}", "two are enough for most purposes")
-    for one in lifecycle.up(named(), int(count), say):
+    for one in lifecycle.up(named(), int(count), say, str(checkout())):
         print(f"{one.name}  {one.address}")
     print(f"lab {named().name} is up after {time.monotonic() - started:.1f} s")
+
+
+def checkout() -> Path:
+    """The project that this is typed in: the nearest folder with a fabfile.py."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "fabfile.py").is_file()), here)
 
 
 def down() -> None:
