@@ -69,6 +69,7 @@ def verbs(env: str, hosts: str, json: bool = False) -> Verbs:
     dry_run="only print what would be done",
     wait="seconds to wait for another deploy to end (default: do not)",
     restart="by a restart, which ends every process of before: after an intrusion",
+    take_over="also where the service belongs to another project",
 )
 def deploy(
     _: Context,
@@ -77,11 +78,12 @@ def deploy(
     dry_run: bool = False,
     wait: float = 0.0,
     restart: bool = False,
+    take_over: bool = False,
     json: bool = False,
     debug: bool = False,
 ) -> int:
     """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
-    return verbs(env, hosts, json).deploy(dry_run, wait, restart)
+    return verbs(env, hosts, json).deploy(dry_run, wait, restart, take_over)
 
 
 @verb()

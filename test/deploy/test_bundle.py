@@ -110,7 +110,14 @@ def test_the_wheel_has_all_that_the_checkout_has(tree: Path, git: Any) -> None:
         assert archive.read("raab/static/theme/a.css") == archive.read("raab/static/one.css") == b"a {}"
         record = {line.split(",")[0] for line in archive.read(f"raab-{made.version}.dist-info/RECORD").decode().splitlines()}
     assert modes.keys() == {
-        *("raab/__init__.py", "handover/__init__.py", "raab/schema.sql", "raab/loose/deep/view.py", "raab/loose/data.json"),
+        *(
+            "raab/__init__.py",
+            "handover/__init__.py",
+            "http1/__init__.py",
+            "raab/schema.sql",
+            "raab/loose/deep/view.py",
+            "raab/loose/data.json",
+        ),
         *("raab/static/.well-known/security.txt", "raab/static/.hidden", "raab/static/theme/a.css", "raab/static/theme/.b.css"),
         *("raab/static/one.css", "raab/tool.sh", "raab/script.py"),
     }
@@ -119,14 +126,15 @@ def test_the_wheel_has_all_that_the_checkout_has(tree: Path, git: Any) -> None:
     assert set(modes.values()) == {0o755, 0o644}
 
 
-def test_what_manifest_in_excludes_is_in_neither(tree: Path) -> None:
+def test_what_manifest_in_excludes_is_in_neither(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It steers the wheel as it does the sdist, and the comparison does not bring it back."""
     (tree / "src/raab/notes.txt").write_text("")
     (tree / "src/raab/draft").mkdir()
     (tree / "src/raab/draft/page.html").write_text("")
-    (tree / "MANIFEST.in").write_text("graft src/raab\nglobal-exclude *.txt\nprune src/raab/draft\n")
+    (tree / "MANIFEST.in").write_text("graft src/raab\nglobal-exclude *.txt *.nothing\nprune src/raab/draft\n")
     with wheel(bundle.build(tree)) as archive:
         assert not [name for name in archive.namelist() if name.startswith(("raab/notes", "raab/draft"))]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_package_that_setup_py_does_not_know_is_refused_by_name(tree: Path) -> None:

@@ -47,6 +47,7 @@ SERVING = replace(
     user=True,
     verdicts={OLD: "serving"},
     served=(OLD,),
+    once=(OLD,),
     service={"ActiveState": "active"},
 )
 
@@ -126,6 +127,7 @@ def test_upgrade() -> None:
             send 1 files, 100000 bytes: raab-1.1.whl
             link the dependencies of the same lock
             activate: verify, trial load, switch, hand over, prove by answers
+          a rollback then goes to {OLD}
     """)
 
 
@@ -148,6 +150,7 @@ def test_same_release_that_does_not_serve() -> None:
                 release {OLD} -> {OLD}
                 send nothing: staged before
                 activate: verify, trial load, switch, hand over, prove by answers
+              a rollback then has nowhere to go
         """)
 
 
@@ -172,6 +175,7 @@ def test_dependency_and_unit_change() -> None:
             send 3 files, 101660 bytes: raab-1.1.whl, requirements.lock, systemd/raab.service
             install the dependencies
             activate: verify, trial load, switch, hand over, prove by answers
+          a rollback then goes to {OLD}
     """)
 
 
@@ -188,6 +192,7 @@ def test_interrupted_before() -> None:
             send 0 files, 0 bytes
             link the dependencies of the same lock
             activate: verify, trial load, switch, hand over, prove by answers
+          a rollback then goes to {OLD}
     """)
 
 
@@ -212,6 +217,7 @@ def test_locked() -> None:
             send 1 files, 100000 bytes: raab-1.1.whl
             link the dependencies of the same lock
             activate: verify, trial load, switch, hand over, prove by answers
+          a rollback then goes to {OLD}
     """)
     assert "    locked: an activation is at work whose deployer has gone" in text(replace(SERVING, activating=True))
 
@@ -233,12 +239,13 @@ BOTH = replace(
     current=NEW,
     verdicts={OLD: "serving", NEW: "serving"},
     served=(OLD, NEW),
+    once=(OLD, NEW),
 )
 
 
 def test_rollback() -> None:
     expected = golden(f"""
-        roll prod back
+        roll prod back to {OLD}
           web1 (192.0.2.1)
             release {NEW} -> {OLD}
             send nothing: kept on the host
@@ -255,8 +262,8 @@ def test_rollback_to_what_serves_changes_nothing() -> None:
 def test_rollback_where_there_is_no_way_back() -> None:
     """Nothing earlier, a release that is not there, one that failed: each refused with what there is."""
     assert "there is no earlier release that served, got none" in back(SERVING)
-    assert back(BOTH, "20200101T000000Z-0000000").endswith(f"hint: to choose from: {OLD}")
-    failed = replace(BOTH, current=OLD, served=(OLD,), verdicts={OLD: "serving", NEW: "failed"})
+    assert back(BOTH, "20200101T000000Z-0000000").endswith(f"hint: --to can name: {OLD}")
+    failed = replace(BOTH, current=OLD, served=(OLD,), once=(OLD,), verdicts={OLD: "serving", NEW: "failed"})
     assert f"no such release that once served, got {NEW}" in back(failed, NEW)
 
 
@@ -268,4 +275,83 @@ def test_waves_leave_out_hosts_that_do_not_change() -> None:
     }
     planned = plan.deploy(environment, BUNDLE, facts, {host.name: SUPPLIES["web1"] for host in hosts})
     assert planned.waves == (("web1",), ("web3",), ("web4", "web5", "web6", "web7", "web8", "web9"))
-    assert plantext.describe(planned).splitlines()[-1] == "  waves: web1, then web3, then web4 web5 web6 web7 web8 web9"
+    assert plantext.describe(planned).splitlines()[-2] == "  waves: web1, then web3, then web4 web5 web6 web7 web8 web9"
+
+
+NEWER = "20261123T080000Z-0000003"
+
+
+def fleet(**hosts: tuple[str | None, tuple[str, ...]]) -> tuple[Environment, dict[str, HostFacts]]:
+    """Hosts by name: what each serves, and its chain of what really served."""
+    ids = (OLD, NEW, NEWER)
+    everything = tuple(InstalledRelease(one, True, f"content {one}", "1.1", "b" * 40, LOCK) for one in ids)
+    facts = {
+        name: replace(SERVING, releases=everything, current=current, served=chain, once=ids, verdicts=dict.fromkeys(ids, "serving"))
+        for name, (current, chain) in hosts.items()
+    }
+    return replace(ENVIRONMENT, hosts=tuple(replace(HOST, name=name) for name in hosts)), facts
+
+
+def verdicts(environment: Environment, facts: dict[str, HostFacts], to: str = "") -> dict[str, tuple[str, str]]:
+    return {each.host.name: (each.verdict, each.release) for each in plan_rollback(environment, facts, to).hosts}
+
+
+def test_after_a_deploy_to_one_of_two_a_rollback_brings_them_together() -> None:
+    """The one that went ahead goes back to what the other serves, which stays."""
+    hosts = fleet(web1=(NEW, (OLD, NEW)), web2=(OLD, (OLD,)))
+    assert verdicts(*hosts) == {"web1": ("activate", OLD), "web2": ("nothing", OLD)}
+    hosts = fleet(web1=(OLD, (OLD,)), web2=(NEW, (OLD, NEW)))
+    assert verdicts(*hosts) == {"web1": ("nothing", OLD), "web2": ("activate", OLD)}
+
+
+def test_a_rollback_goes_to_the_last_that_served_on_all() -> None:
+    hosts = fleet(web1=(NEWER, (OLD, NEW, NEWER)), web2=(NEWER, (OLD, NEWER)))
+    assert verdicts(*hosts) == {"web1": ("activate", OLD), "web2": ("activate", OLD)}
+    hosts = fleet(web1=(NEWER, (OLD, NEW, NEWER)), web2=(NEW, (OLD, NEW)), web3=(NEWER, (OLD, NEW, NEWER)))
+    assert verdicts(*hosts) == {"web1": ("activate", NEW), "web2": ("nothing", NEW), "web3": ("activate", NEW)}
+
+
+def test_where_no_release_served_on_all_hosts_the_choice_is_told() -> None:
+    """And no host goes its own way."""
+    environment, facts = fleet(web1=(NEWER, (OLD, NEWER)), web2=(NEWER, (NEW, NEWER)))
+    planned = plan_rollback(environment, facts)
+    assert [each.verdict for each in planned.hosts] == ["refuse", "refuse"]
+    assert f"no release served on all of these hosts before what serves now, got web1: {OLD}; web2: {NEW}" in plantext.describe(planned)
+    assert f"hint: choose some of the hosts with --hosts, or --to can name: {OLD}, {NEW}" in plantext.describe(planned)
+    assert set(verdicts(environment, facts, OLD).values()) == {("activate", OLD)}
+
+
+def test_what_is_out_of_the_chain_may_be_named() -> None:
+    """Gone back from, condemned, or made by a drill."""
+    hosts = fleet(web1=(NEW, (OLD, NEW)))
+    assert verdicts(*hosts, NEWER) == {"web1": ("activate", NEWER)}
+    assert verdicts(*hosts) == {"web1": ("activate", OLD)}
+
+
+def test_a_release_that_has_become_a_commit_is_labelled() -> None:
+    """Once, and only by a tree that is the commit; the release stays what it is, and the next plan compares with the commit."""
+    dirty = f"{OLD}-dirty"
+    running = replace(
+        SERVING, releases=(replace(SERVING.releases[0], id=dirty, commit=""),), current=dirty, verdicts={dirty: "serving"}, served=(dirty,)
+    )
+    same = replace(BUNDLE, content="content-old")
+    (host,) = plan.deploy(ENVIRONMENT, same, {"web1": running}, SUPPLIES).labelled
+    assert (host.verdict, host.release, host.label) == ("nothing", dirty, "b" * 40)
+    assert f"nothing changes: {dirty} has the same content and serves\n    same content, now commit bbbbbbb" in text(running, same)
+    assert not plan.deploy(ENVIRONMENT, replace(same, id=f"{NEW}-dirty"), {"web1": running}, SUPPLIES).labelled
+    labelled = replace(running, labels={dirty: "b" * 40})
+    assert not plan.deploy(ENVIRONMENT, same, {"web1": labelled}, SUPPLIES).labelled
+    assert labelled.label(dirty) == "same content, now commit bbbbbbb"
+    assert "commit bbbbbbb -> ddddddd" in text(labelled, replace(BUNDLE, commit="d" * 40))
+
+
+def test_a_service_of_another_project_is_refused_unless_it_is_taken_over() -> None:
+    theirs = replace(SERVING, releases=(replace(SERVING.releases[0], project="shop"),))
+    ours = replace(BUNDLE, project="blog")
+    (host,) = plan.deploy(ENVIRONMENT, ours, {"web1": theirs}, SUPPLIES).refused
+    assert host.refusal and host.refusal.exit_code == 5
+    assert "service raab: it belongs to another project, got shop there and blog here" in text(theirs, ours)
+    assert plan.deploy(ENVIRONMENT, ours, {"web1": theirs}, SUPPLIES, take_over=True).active
+    assert plan.deploy(ENVIRONMENT, ours, {"web1": SERVING}, SUPPLIES).active
+    stopped = replace(theirs, current=None)
+    assert plan.deploy(ENVIRONMENT, ours, {"web1": stopped}, SUPPLIES).refused

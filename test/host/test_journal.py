@@ -6,8 +6,12 @@ from typing import Any
 from raab.host import journal
 
 
-def entry(release: str, verdict: str, action: str = "deploy") -> dict[str, Any]:
-    return {"release": release, "verdict": verdict, "action": action}
+def entry(release: str, verdict: str = "serving", action: str = "deploy", **more: Any) -> dict[str, Any]:
+    return {"release": release, "verdict": verdict, "action": action, **more}
+
+
+def back(release: str, left: str, action: str = "rollback") -> dict[str, Any]:
+    return entry(release, action=action, **{"from": left})
 
 
 def test_a_line_that_a_crash_cut_short_is_passed_over_and_does_not_spoil_the_next(tmp_path: Path) -> None:
@@ -26,18 +30,61 @@ def test_a_missing_journal_is_an_empty_one(tmp_path: Path) -> None:
 
 def test_the_last_word_on_a_release_counts() -> None:
     """A release that served and failed later is failed; one that failed first and serves now serves."""
-    entries = (entry("a", "serving"), entry("a", "failed"), entry("b", "failed"), entry("b", "serving"), entry("c", "begun"))
+    entries = (entry("a"), entry("a", "failed"), entry("b", "failed"), entry("b"), entry("c", "begun"))
     assert journal.verdicts(entries) == {"a": "failed", "b": "serving", "c": "begun"}
-    assert journal.served(entries) == ("b",)
+    assert journal.chain(entries) == ("b",)
+    assert journal.once(entries) == ("a", "b")
 
 
-def test_going_back_does_not_make_a_release_newer() -> None:
-    """So that a second rollback goes further back; deploying an old release again does make it the newest."""
-    entries = (entry("a", "serving"), entry("b", "serving"), entry("a", "serving", "rollback"))
-    assert journal.served(entries) == ("a", "b")
-    assert journal.served((*entries, entry("a", "serving"))) == ("b", "a")
+def test_going_back_goes_further_back_each_time() -> None:
+    """And not forth again: what was gone back from is out of the chain until it is deployed anew."""
+    entries = [entry("a"), entry("b"), entry("c"), back("b", "c")]
+    assert journal.chain(tuple(entries)) == ("a", "b")
+    entries.append(back("a", "b"))
+    assert journal.chain(tuple(entries)) == ("a",)
+    entries.append(entry("c"))
+    assert journal.chain(tuple(entries)) == ("a", "c")
+    assert journal.once(tuple(entries)) == ("a", "b", "c")
+
+
+def test_deploying_an_old_release_makes_it_the_newest() -> None:
+    assert journal.chain((entry("a"), entry("b"), entry("a"))) == ("b", "a")
+
+
+def test_a_named_release_that_was_gone_back_from_joins_the_chain_again() -> None:
+    """In the place of the one that is gone back from this time."""
+    assert journal.chain((entry("a"), entry("b"), entry("c"), back("b", "c"), back("c", "b"))) == ("a", "c")
+
+
+def test_a_condemned_release_is_no_part_of_it() -> None:
+    """Taken back with its wave, or failed at another try."""
+    assert journal.chain((entry("a"), entry("b"), back("a", "b", "revert"), entry("b", "failed", "revert"))) == ("a",)
+    assert journal.chain((entry("a"), entry("b"), entry("a", "failed", "rollback"))) == ("b",)
+
+
+def test_a_drill_counts_for_nothing() -> None:
+    """Neither what it makes nor what it goes back to or sees fail; unless it is the one that is under way."""
+    entries = (entry("a"), entry("b"), entry("x", drill=True), entry("y", drill=True), entry("x", action="rollback", drill=True),
+               entry("b", "failed", drill=True), entry("a", drill=True))  # fmt: skip
+    assert journal.chain(entries) == ("a", "b")
+    assert journal.drilled(entries) == {"x", "y"}
+    assert journal.worth_keeping(entries[:5], drill=False) == ("a", "b")
+    assert journal.worth_keeping(entries[:5], drill=True) == ("x", "y", "a", "b")
+
+
+def test_what_is_likeliest_gone_back_to_is_kept_longest() -> None:
+    """The chain before those that were gone back from, however late they came."""
+    entries = (entry("a"), entry("b"), *(one for name in "cde" for one in (entry(name), back("b", name))))
+    assert journal.worth_keeping(entries, drill=False) == ("c", "d", "e", "a", "b")
 
 
 def test_a_release_that_only_begun_did_not_serve() -> None:
     """An activation cut off by a power loss proves nothing."""
-    assert journal.served((entry("a", "begun"),)) == ()
+    assert journal.chain((entry("a", "begun"),)) == journal.once((entry("a", "begun"),)) == ()
+
+
+def test_a_label_says_which_commit_it_is_and_is_no_verdict() -> None:
+    entries = (entry("a"), journal.label("a", "c" * 40, "ann", "laptop", 1.0))
+    assert journal.labels(entries) == {"a": "c" * 40}
+    assert journal.verdicts(entries) == {"a": "serving"}
+    assert journal.chain(entries) == ("a",)

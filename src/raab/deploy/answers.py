@@ -132,6 +132,7 @@ class Entry(Struct, frozen=True):
     commit: str = ""
     seconds: Seconds = 0.0
     reason: str = ""
+    drill: bool = False
 
 
 class History(Struct, frozen=True):

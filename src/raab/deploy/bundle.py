@@ -18,16 +18,18 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes, lockfile, packing
+from raab.deploy import exitcodes, lockfile, packing, requires
+from raab.deploy.requires import About
 from raab.deploy.tree import Input, Tree, content_hash, look
 from raab.errors import RaabError
+from raab.host.paths import UNIT
 
 LOCK = "requirements.lock"
 # What a release has beside its environment, by the name that it has here. There wsgi.py lies in a folder of its own, since gunicorn puts
 # that folder on sys.path: beside gunicorn.py, every `import gunicorn` of the application would find the wrong one.
 CARRIED = {LOCK: LOCK, "gunicorn.py": "gunicorn.py", "wsgi.py": "app/wsgi.py"}
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 3
+FORMAT = 4
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -53,7 +55,8 @@ class Part(Struct, frozen=True):
 
 class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
-    packaged setting.yaml; `ignored` are files below src that are in no release, since git ignores them."""
+    packaged setting.yaml; `project` is the name of the distribution, `service` what it is on hosts; `ignored` are files below src that are
+    in no release, since git ignores them."""
 
     id: str
     version: str
@@ -64,6 +67,8 @@ class Bundle(Struct, frozen=True):
     manifest: str
     file: Path
     settings: str = ""
+    project: str = ""
+    service: str = "raab"
     ignored: tuple[str, ...] = ()
 
     @property
@@ -146,7 +151,7 @@ def make(root: Path, tree: Tree, home: Path) -> None:
                 else:
                     shutil.copyfile(one.path, target)
                 parts.append(Part.of(target, name))
-        text = manifest_text(tree, wheel.name.split("-")[1], parts)
+        text = manifest_text(tree, requires.read(wheel), parts)
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.
         (made / "manifest.json").write_text(text)
@@ -193,11 +198,13 @@ def build_wheel(tree: Path, time: int) -> Path:
     return next((tree.parent / "dist").glob("*.whl"))
 
 
-def manifest_text(tree: Tree, version: str, parts: list[Part]) -> str:
+def manifest_text(tree: Tree, about: About, parts: list[Part]) -> str:
     time = datetime.fromtimestamp(tree.time, timezone.utc)
     manifest = {
         "id": f"{time:%Y%m%dT%H%M%SZ}-{tree.content[:7]}" + ("-dirty" if tree.dirty else ""),
-        "version": version,
+        "service": Path(UNIT).stem,
+        "project": about.name,
+        "version": about.version,
         "commit": tree.commit,
         "content": tree.content,
         "lock": next(part.sha256 for part in parts if part.name == LOCK),
@@ -224,7 +231,7 @@ def read(home: Path) -> Bundle | None:
         file = home / f"{manifest['id']}.tar"
         whole = all(part.path.stat().st_size == part.size for part in (*parts, Part("", "", file.stat().st_size, file)))
         named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
-        bundle = Bundle(*named, parts, text, file)
+        bundle = Bundle(*named, parts, text, file, project=manifest["project"], service=manifest["service"])
         return replace(bundle, settings=bundle.texts().get("setting.yaml", "")) if whole else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

@@ -28,8 +28,8 @@ def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
     if running is None:
         told.append("first deploy: prepares the host (user, directories, units)")
     else:
-        if running.commit != bundle.commit:
-            told.append(f"commit {running.commit[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
+        if facts.commit(running) != bundle.commit:
+            told.append(f"commit {facts.commit(running)[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
         if running.lock != bundle.lock:
             told.append("dependencies change")
     units = {part.name.removeprefix("systemd/"): part.sha256 for part in bundle.parts if part.name.startswith("systemd/raab")}

@@ -38,15 +38,17 @@ class Operation(Struct, frozen=True):
     wait: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
-    def deploy(self, only_plan: ShowPlan | None = None, restart: bool = False) -> Report:
+    def deploy(self, only_plan: ShowPlan | None = None, restart: bool = False, take_over: bool = False) -> Report:
         """Bring the working tree's release to every host. With `only_plan` the plan is handed over instead, and nothing is changed.
 
-        `restart`: by a restart of the service, which ends every process of before.
+        `restart`: by a restart of the service, which ends every process of before. `take_over`: also of a service of another project.
         """
         # Here and not above: a rollback builds and sends nothing.
         from raab.deploy.bundle import build
         from raab.deploy.supplies import supply
 
+        if not only_plan:
+            self.environment.claim()
         with Runner(self.environment, self.progress) as runner, ThreadPoolExecutor(1) as pool:
             # The hosts are asked while the bundle is built; neither needs the other yet.
             asking = pool.submit(runner.facts)
@@ -60,7 +62,7 @@ class Operation(Struct, frozen=True):
                 told = self.differences(runner, bundle, facts) if only_plan else {}
                 # Who has an address that is wanted is asked where somebody has.
                 facts = {**facts, **runner.closely(name for name, host in facts.items() if addresses.taken(bundle.settings, host))}
-                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told, restart)
+                return plan.deploy(self.environment, bundle, facts, supply(self.root, bundle, facts), told, restart, take_over)
 
             return self.carry_out(runner, "deploy", bundle.id, asking.result(), planner, only_plan)
 
@@ -72,13 +74,15 @@ class Operation(Struct, frozen=True):
         new = bundle.texts()
         running = {name: release for name, host in facts.items() if (release := host.release(host.current))}
         return {
-            name: between(runner.texts(name), new, titles(self.root, release.commit, bundle.commit))
+            name: between(runner.texts(name), new, titles(self.root, facts[name].commit(release), bundle.commit))
             for name, release in running.items()
             if release.content != bundle.content
         }
 
     def rollback(self, to: str, only_plan: ShowPlan | None = None) -> Report:
         """Take every host back to a release that it has kept."""
+        if not only_plan:
+            self.environment.claim()
         with Runner(self.environment, self.progress) as runner:
 
             def planner(facts: Mapping[str, HostFacts]) -> Plan:
@@ -105,10 +109,13 @@ class Operation(Struct, frozen=True):
             return self.report("plan", release, facts, planned, {})
         if not self.worth_it(facts, planned):
             return self.report(action, release, facts, planned, {})
-        names = tuple(host.host.name for host in planned.active)
+        names = tuple(host.host.name for host in planned.hosts if host.verdict == "activate" or host.label)
         locked = runner.lock(names, f"{action} of {release or 'the previous release'}", self.wait)
         planned = planner({**facts.done, **locked})
         if not self.worth_it(facts, planned):
+            return self.report(action, release, facts, planned, {})
+        runner.label(planned)
+        if not planned.active:
             return self.report(action, release, facts, planned, {})
         staged = runner.stage(planned)
         if staged.failed:
@@ -120,7 +127,8 @@ class Operation(Struct, frozen=True):
 
     def worth_it(self, facts: Outcome[HostFacts], planned: Plan) -> bool:
         """Whether anything is to be done, and all that it needs is given."""
-        return bool(planned.active) and not planned.refused and len(facts.failed) <= self.environment.settings.max_unreachable
+        allowed = self.environment.settings.max_unreachable
+        return bool(planned.active or planned.labelled) and not planned.refused and len(facts.failed) <= allowed
 
     def report(self, action: str, release: str, facts: Outcome[HostFacts], planned: Plan, reports: Mapping[str, HostReport]) -> Report:
         """One line a host, in the environment's order, and the exit code that fits the worst of them."""

@@ -23,7 +23,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e10)]
 
 
 class InstalledRelease(Struct, frozen=True):
-    """A release directory on a host; an incomplete one has nothing but its name."""
+    """A release directory on a host; an incomplete one has nothing but its name. `project` is the name of the distribution that it is."""
 
     id: Name
     complete: bool
@@ -31,6 +31,12 @@ class InstalledRelease(Struct, frozen=True):
     version: str
     commit: Commit
     lock: str
+    project: Words = ""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether it was made of something else than its commit."""
+        return self.id.endswith("-dirty")
 
 
 class LockHolder(Struct, frozen=True):
@@ -53,7 +59,9 @@ class Ahead(Struct, frozen=True):
 
 
 class HostFacts(Struct, frozen=True):
-    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each.
+    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each,
+    `served` the chain of what really served, `once` all that ever did, `drilled` what only drills have activated, `labels` the commits that
+    releases were found to be since (raab.host.journal).
 
     `settings` is the host's own setting.yaml; `variables` are those of the running service by which its addresses are told; `taken` where
     others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone. `program` is the digest of root's
@@ -81,6 +89,9 @@ class HostFacts(Struct, frozen=True):
     program: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)
     served: tuple[Name, ...] = ()
+    once: tuple[Name, ...] = ()
+    drilled: frozenset[Name] = frozenset()
+    labels: dict[Name, Commit] = field(default_factory=dict)
     lock: LockHolder | None = None
     service: dict[str, str] = field(default_factory=dict)
     activating: bool = False
@@ -105,6 +116,21 @@ class HostFacts(Struct, frozen=True):
 
     def release(self, release_id: str | None) -> InstalledRelease | None:
         return next((release for release in self.releases if release.id == release_id and release.complete), None)
+
+    @property
+    def project(self) -> str:
+        """Whose service it is: the name of the distribution that serves, or served last; empty where none says."""
+        known = (self.release(self.current), *reversed(self.releases))
+        return next((release.project for release in known if release and release.project), "")
+
+    def commit(self, release: InstalledRelease) -> str:
+        """The commit of a release's content, as far as it is known: one may have been made after it."""
+        return self.labels.get(release.id, release.commit)
+
+    def label(self, release_id: str | None) -> str:
+        """What every listing says of a release whose commit came after it; empty for others."""
+        commit = self.labels.get(release_id or "", "")
+        return f"same content, now commit {commit[:7]}" if commit else ""
 
     def with_content(self, content: str) -> InstalledRelease | None:
         return next((release for release in self.releases if release.complete and release.content == content), None)

@@ -9,13 +9,15 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from raab.deploy import doctor, exitcodes
+from raab.deploy import doctor, exitcodes, wayback
 from raab.deploy import environment as environments
-from raab.deploy.answers import Acted, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
+from raab.deploy.answers import Acted, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
 from raab.deploy.console import Console
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
+from raab.deploy.hostfacts import HostFacts
 from raab.deploy.run import Runner
+from raab.deploy.wayback import Way
 
 
 class Inspection:
@@ -29,10 +31,11 @@ class Inspection:
 
     def status(self) -> int:
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("status", Status)
+            outcome = everywhere(runner.hosts, lambda name: both(runner, name), runner.parallel)
         rows = [self.status_row(host, outcome) for host in self.environment.hosts]
+        ways = {name: Way.of(facts) for name, (_, facts) in outcome.done.items()}
         if self.as_json:
-            print(json.dumps({"environment": self.environment.name, "hosts": rows}))
+            print(json.dumps({"environment": self.environment.name, "rollback": wayback.target(ways) or None, "hosts": rows}))
         else:
             self.console.table(
                 ("host", "url", "state", "release", "version", "generation", "workers"),
@@ -42,11 +45,16 @@ class Inspection:
                     for row in rows
                 ],
             )  # fmt: skip
+            for row in rows:
+                if row["label"]:
+                    print(f"{row['name']}  {row['release']}: {row['label']}")
+            if back := wayback.told(ways):
+                print(back)
             self.complain(outcome)
         return self.code(outcome)
 
-    def status_row(self, host: environments.Host, outcome: Outcome[Status]) -> dict[str, Any]:
-        told = outcome.done[host.name].status if host.name in outcome.done else ServiceStatus("unreachable")
+    def status_row(self, host: environments.Host, outcome: Outcome[tuple[Status, HostFacts]]) -> dict[str, Any]:
+        told = outcome.done[host.name][0].status if host.name in outcome.done else ServiceStatus("unreachable")
         return {
             "name": host.name,
             "address": host.address,
@@ -54,12 +62,14 @@ class Inspection:
             "state": told.state,
             "release": told.release,
             "version": told.version,
+            "label": outcome.done[host.name][1].label(told.release) if host.name in outcome.done else "",
             "generation": told.raab.generation,
             "workers": {"target": told.raab.target, "serving": told.raab.serving},
             "error": outcome.failed[host.name].message if host.name in outcome.failed else None,
         }
 
     def service(self, action: str, count: str = "") -> int:
+        self.environment.claim()
         with Runner(self.environment, self.console.progress) as runner:
             outcome = runner.each("service", Acted, lasts=True, action=action, count=count)
         for name, answer in outcome.done.items():
@@ -91,9 +101,14 @@ class Inspection:
         rows = []
         for name, facts in outcome.done.items():
             for release in facts.releases:
-                mark = "current" if release.id == facts.current else ""
+                marks = (
+                    "current" if release.id == facts.current else "",
+                    "drill" if release.id in facts.drilled else "",
+                    facts.label(release.id),
+                )
                 verdict = facts.verdicts.get(release.id, "staged") if release.complete else "incomplete"
-                rows.append((name, release.id, release.version or "-", release.commit[:7] or "-", verdict, mark))
+                mark = ", ".join(filter(None, marks))
+                rows.append((name, release.id, release.version or "-", facts.commit(release)[:7] or "-", verdict, mark))
         if self.as_json:
             keys = ("host", "release", "version", "commit", "verdict", "mark")
             print(json.dumps({"environment": self.environment.name, "releases": [dict(zip(keys, row, strict=True)) for row in rows]}))
@@ -115,7 +130,7 @@ class Inspection:
                 ("time", "host", "who", "what", "release", "from", "verdict", "seconds"),
                 [
                     (time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(entry.time)), name, f"{entry.who}@{entry.machine}",
-                     entry.action, entry.release, entry.before or "-", entry.verdict, f"{entry.seconds:.2f}")
+                     entry.action, entry.release, entry.before or "-", said(entry), f"{entry.seconds:.2f}")
                     for name, entry in entries
                 ],
             )  # fmt: skip
@@ -142,6 +157,7 @@ class Inspection:
         return self.code(outcome) or (exitcodes.ERROR if ill else exitcodes.DONE)
 
     def unlock(self) -> int:
+        self.environment.claim()
         with Runner(self.environment, self.console.progress) as runner:
             outcome = runner.each("unlock", Unlocked)
         for name, answer in outcome.done.items():
@@ -165,3 +181,16 @@ def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
     # The host read its clock somewhere between question and answer.
     lag = facts.time - (asked + time.time()) / 2
     return doctor.findings(facts, lag, remote.request("examine", Examined))
+
+
+def both(runner: Runner, name: str) -> tuple[Status, HostFacts]:
+    """What serves on a host, and what it has."""
+    remote = runner.connect(name)
+    return remote.request("status", Status), remote.request("facts", Facts).facts
+
+
+def said(entry: Entry) -> str:
+    """What a line of a host's journal comes to, for people."""
+    if entry.action == "label":
+        return f"same content, now commit {entry.commit[:7]}"
+    return f"{entry.verdict}, by a drill" if entry.drill else entry.verdict

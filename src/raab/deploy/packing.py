@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import logging
 import zipfile
 from pathlib import Path
 
@@ -72,8 +73,13 @@ def without_excluded(names: list[str], manifest_in: str) -> list[str]:
 
     files = FileList()
     files.files = list(names)
-    for line in excluding:
-        files.process_template_line(line)
+    # It warns of each line that matches nothing, which most do in most projects.
+    logging.disable(logging.WARNING)
+    try:
+        for line in excluding:
+            files.process_template_line(line)
+    finally:
+        logging.disable(logging.NOTSET)
     return list(files.files)
 
 

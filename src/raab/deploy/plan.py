@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes
+from raab.deploy import exitcodes, wayback
 from raab.deploy.addresses import taken
 from raab.deploy.changes import ahead, changes
 from raab.deploy.environment import Environment, Host
-from raab.deploy.hostfacts import HostFacts
+from raab.deploy.hostfacts import HostFacts, InstalledRelease
 from raab.deploy.schema import Wave
+from raab.deploy.wayback import Way
 from raab.errors import RaabError
 from raab.host.paths import template_name
 
@@ -52,7 +53,7 @@ class Staging(Struct, frozen=True):
 
 class HostPlan(Struct, frozen=True):
     """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation, by a
-    `restart` of the service if one is wanted."""
+    `restart` of the service if one is wanted. `label` is the commit that the release's content has become since it was made."""
 
     host: Host
     verdict: Literal["nothing", "activate", "refuse"]
@@ -63,16 +64,19 @@ class HostPlan(Struct, frozen=True):
     changes: tuple[str, ...] = ()
     refusal: RaabError | None = None
     restart: bool = False
+    label: str = ""
 
 
 class Plan(Struct, frozen=True):
-    """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it."""
+    """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it,
+    `back` says where a rollback goes afterwards."""
 
     environment: str
     title: str
     hosts: tuple[HostPlan, ...]
     waves: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    back: str = ""
 
     @property
     def refused(self) -> tuple[HostPlan, ...]:
@@ -82,6 +86,11 @@ class Plan(Struct, frozen=True):
     def active(self) -> tuple[HostPlan, ...]:
         return tuple(plan for plan in self.hosts if plan.verdict == "activate")
 
+    @property
+    def labelled(self) -> tuple[HostPlan, ...]:
+        """Where a release is noted to be a commit."""
+        return tuple(plan for plan in self.hosts if plan.label)
+
 
 def deploy(
     environment: Environment,
@@ -90,19 +99,23 @@ def deploy(
     supplies: Mapping[str, Supplies],
     differences: Mapping[str, tuple[str, ...]] | None = None,
     restart: bool = False,
+    take_over: bool = False,
 ) -> Plan:
     """Plan the deploy of a bundle. A host without facts is left out: it could not be reached.
 
     `differences` are lines for people (raab.deploy.differences) by the host's name; they decide nothing. `restart`: no process of before
-    is to be left on any host, on those that have the content already neither.
+    is to be left on any host, on those that have the content already neither. `take_over`: whose service it was does not matter.
     """
     known = [host for host in environment.hosts if host.name in facts]
-    plans = tuple(replace(deploy_host(host, bundle, facts[host.name], supplies, restart), restart=restart) for host in known)
+    plans = tuple(replace(deploy_host(host, bundle, facts[host.name], supplies, restart, take_over), restart=restart) for host in known)
     plans = tuple(told_ahead(each, facts[each.host.name]) for each in plans)
     if differences:
         plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
+    ways = {each.host.name: Way.of(facts[each.host.name], each.release if each.verdict == "activate" else "") for each in plans}
+    active = any(each.verdict == "activate" and each.previous for each in plans)
+    back = wayback.told(ways, then=True) if active else ""
     title = f"deploy {bundle.id} to {environment.name}"
-    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans), bundle.notes)
+    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans), bundle.notes, back)
 
 
 def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
@@ -111,15 +124,17 @@ def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
     return replace(planned, changes=planned.changes + ahead(facts, taker))
 
 
-def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool) -> HostPlan:
+def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool, take_over: bool) -> HostPlan:
     if facts.running and facts.running.content == bundle.content and not restart:
-        return HostPlan(host, "nothing", facts.running.id, facts.current, f"{facts.running.id} has the same content and serves")
-    refusal = unfit(host, facts) or unserved(host, bundle, facts)
+        reason = f"{facts.running.id} has the same content and serves"
+        return HostPlan(host, "nothing", facts.running.id, facts.current, reason, label=label(facts.running, bundle, facts))
+    refusal = unfit(host, facts) or (None if take_over else taken_by(host, bundle, facts)) or unserved(host, bundle, facts)
     if refusal:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
     there = facts.with_content(bundle.content)
     if there:
-        return HostPlan(host, "activate", there.id, facts.current, "staged before", changes=changes(bundle, facts))
+        named = label(there, bundle, facts)
+        return HostPlan(host, "activate", there.id, facts.current, "staged before", changes=changes(bundle, facts), label=named)
     supply = supplies[host.name]
     if supply.problem:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=at(host, supply.problem))
@@ -131,6 +146,21 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
             host, "refuse", bundle.id, facts.current, refusal=at(host, RaabError(problem, "make room below /opt", exitcodes.REFUSED))
         )
     return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=changes(bundle, facts) + supply.notes)
+
+
+def taken_by(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:
+    """Why the service is not this project's: another one has it."""
+    if not facts.project or facts.project == bundle.project:
+        return None
+    problem = f"service {bundle.service}: it belongs to another project, got {facts.project} there and {bundle.project} here"
+    hint = "is it the right environment? --take-over makes it this project's, such as after a rename"
+    return at(host, RaabError(problem, hint, exitcodes.REFUSED))
+
+
+def label(release: InstalledRelease, bundle: Bundle, facts: HostFacts) -> str:
+    """The commit that a release of the same content has become, where that is news to the host."""
+    news = release.dirty and not bundle.dirty and release.id not in facts.labels
+    return bundle.commit if news else ""
 
 
 def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raab.deploy import exitcodes
+from raab.deploy import exitcodes, wayback
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import HostPlan, Plan, at, told_ahead, unfit, waves
+from raab.deploy.wayback import Way
 from raab.errors import RaabError
 
 
 def plan_rollback(environment: Environment, facts: Mapping[str, HostFacts], to: str = "") -> Plan:
-    """Plan the way back: to the release named, or on each host to the one that served before its current one."""
-    known = (host for host in environment.hosts if host.name in facts)
-    plans = tuple(told_ahead(rollback_host(host, facts[host.name], to), facts[host.name]) for host in known)
-    return Plan(
-        environment.name, f"roll {environment.name} back{f' to {to}' if to else ''}", plans, waves(environment.settings.waves, plans)
-    )
+    """Plan the way back: to the release named, or to the last that served on all of these hosts before what serves now."""
+    ways = {host.name: Way.of(facts[host.name]) for host in environment.hosts if host.name in facts}
+    target = to or wayback.target(ways)
+    known = [host for host in environment.hosts if host.name in ways]
+    plans = tuple(told_ahead(rollback_host(host, facts[host.name], target, ways), facts[host.name]) for host in known)
+    title = f"roll {environment.name} back{f' to {target}' if target else ''}"
+    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans))
 
 
-def rollback_host(host: Host, facts: HostFacts, to: str) -> HostPlan:
-    choices = tuple(release for release in facts.served if facts.release(release))
-    earlier = choices[: choices.index(facts.current)] if facts.current in choices else choices
-    target = to or (earlier[-1] if earlier else "")
+def rollback_host(host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:
     if facts.running and target == facts.running.id:
         return HostPlan(host, "nothing", target, facts.current, f"{target} serves already")
     refusal = unfit(host, facts)
-    if not refusal and target not in choices:
-        refusal = at(host, unknown(target, tuple(release for release in choices if release != facts.current)))
+    if not refusal and not (target in facts.once and facts.release(target)):
+        refusal = at(host, unknown(target, facts, ways))
     if refusal:
         return HostPlan(host, "refuse", target, facts.current, refusal=refusal)
     return HostPlan(host, "activate", target, facts.current, "kept on the host")
 
 
-def unknown(target: str, choices: tuple[str, ...]) -> RaabError:
-    there = f"to choose from: {', '.join(choices)}" if choices else "none other that served is kept there"
+def unknown(target: str, facts: HostFacts, ways: Mapping[str, Way]) -> RaabError:
+    choices = [release for release in facts.once if release != facts.current and facts.release(release)]
+    there = f"--to can name: {', '.join(choices)}" if choices else "none other that served is kept there"
     if target:
         return RaabError(f"rollback: no such release that once served, got {target}", there, exitcodes.BAD_INPUT)
+    if len(ways) > 1:
+        got = "; ".join(f"{name}: {', '.join(way.earlier) or 'none'}" for name, way in ways.items())
+        problem = f"rollback: no release served on all of these hosts before what serves now, got {got}"
+        return RaabError(problem, f"choose some of the hosts with --hosts, or {there}", exitcodes.BAD_INPUT)
     return RaabError("rollback: there is no earlier release that served, got none", there, exitcodes.BAD_INPUT)

@@ -114,6 +114,17 @@ class Runner:
             self.progress("", error.message)
             time.sleep(0.5 + secrets.randbelow(500) / 1000)
 
+    def label(self, plan: Plan) -> None:
+        """Note on hosts which commit a release's content has become."""
+        labels = {host.host.name: host for host in plan.labelled}
+
+        def work(name: str) -> Nothing:
+            return self.remotes[name].request("label", Nothing, release=labels[name].release, commit=labels[name].label, **myself())
+
+        outcome = everywhere(labels, work, self.parallel)
+        for error in outcome.failed.values():
+            raise error
+
     def stage(self, plan: Plan) -> Outcome[Staged]:
         staged = {host.host.name: host.staging for host in plan.active if host.staging}
 
@@ -150,6 +161,7 @@ class Runner:
             "keep": settings.keep,
             "condemn": condemn,
             "restart": plan.restart,
+            "drill": settings.drills == "made",
             "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
             **self.program(name),
             **myself(),

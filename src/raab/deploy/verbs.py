@@ -15,9 +15,9 @@ from raab.deploy.plan import Plan
 class Verbs(Inspection):
     """All verbs for one project and one choice of hosts."""
 
-    def deploy(self, dry_run: bool, wait: float, restart: bool = False) -> int:
+    def deploy(self, dry_run: bool, wait: float, restart: bool = False, take_over: bool = False) -> int:
         operation = Operation(self.root, self.environment, self.console.progress, wait)
-        return self.show(operation.deploy(self.show_plan if dry_run else None, restart), dry_run)
+        return self.show(operation.deploy(self.show_plan if dry_run else None, restart, take_over), dry_run)
 
     def rollback(self, to: str, dry_run: bool, wait: float) -> int:
         operation = Operation(self.root, self.environment, self.console.progress, wait)
@@ -36,7 +36,7 @@ class Verbs(Inspection):
                 for host in planned.hosts
             ]
             told = {"environment": planned.environment, "plan": planned.title, "notes": planned.notes, "hosts": hosts}
-            print(json.dumps({**told, "waves": planned.waves}))
+            print(json.dumps({**told, "waves": planned.waves, "then": planned.back}))
         else:
             print(plantext.describe(planned))
 

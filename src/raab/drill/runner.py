@@ -18,6 +18,7 @@ from raab.drill.catalogue import Drill
 from raab.drill.progress import Progress, where
 from raab.drill.results import Result, Run, machine, result
 from raab.drill.scene import Scene
+from raab.drill.stage import before
 from raab.drill.stage.project import Project, copy
 from raab.drill.stage.service import Service
 from raab.drill.traffic.account import Account
@@ -67,7 +68,7 @@ class Runner:
         self._progress = progress
 
     def run(self, drills: tuple[Drill, ...]) -> Run:
-        """Prepares the hosts, carries out the drills one after the other, and brings the working tree back."""
+        """Prepares the hosts, carries out the drills one after the other, and brings back what served before."""
         began, clock = time.time(), time.monotonic()
         with self.prepared() as stage:
             results = tuple(self.one(stage, drill, f"{number} of {len(drills)}") for number, drill in enumerate(drills, 1))
@@ -76,22 +77,22 @@ class Runner:
 
     @contextmanager
     def prepared(self, change: Callable[[Project], None] = lambda project: None, mend: bool = True) -> Iterator[Stage]:
-        """All hosts on the drills' own release (`change` alters it before it is deployed); afterwards on the working tree's, if `mend`."""
+        """All hosts on the drills' own release (`change` alters it before it is deployed); afterwards on what they served, if `mend`."""
         with tempfile.TemporaryDirectory(prefix="raab-drill-") as folder, ExitStack() as stack:
             self._progress.say("deploying the drills' own release")
             project = copy(self._root, Path(folder), self._environment, IMPORT)
             change(project)
             shells = [stack.enter_context(Shell(reached(host))) for host in self._environment.hosts]
-            for shell in shells:
-                shell.run("rm -f /etc/raab/setting.yaml")
-            project.fab("deploy")
-            release = shells[0].run("basename $(readlink /opt/raab/current)").out.strip()
-            services = tuple(Service(shell, release) for shell in shells)
-            yield Stage(project, services, release)
-            if mend:
-                self._progress.say("bringing the working tree's release back")
-                project.refresh(self._root)
+            hosts = tuple(map(before.note, shells))
+            try:
                 project.fab("deploy")
+                release = shells[0].run("basename $(readlink /opt/raab/current)").out.strip()
+                services = tuple(Service(shell, release) for shell in shells)
+                yield Stage(project, services, release)
+            finally:
+                if mend:
+                    self._progress.say("bringing back what served before, and removing the drills' releases")
+                    before.restore(self._root, project, hosts)
 
     def one(self, stage: Stage, drill: Drill, place: str = "1 of 1") -> Result:
         """One drill, from hosts that serve its release with two workers to its verdict; `place` is its own among the drills of a run."""
@@ -137,6 +138,7 @@ class Stage:
 
 def allow(environment: Environment) -> None:
     """Raises RaabError unless drills may be done in the environment, on hosts that root reaches on port 22."""
+    environment.claim()
     if environment.settings.drills != "allowed":
         raise RaabError(
             f"drill: not in this environment, got {environment.name}, which is not marked `drills: allowed`",

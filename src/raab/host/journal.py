@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 Entry = dict[str, Any]
+# The actions of going back to what served before.
+BACK = ("rollback", "revert")
 
 
 def append(journal: Path, entry: Entry) -> None:
@@ -52,16 +54,57 @@ def verdicts(entries: tuple[Entry, ...]) -> dict[str, str]:
     return {str(entry["release"]): str(entry["verdict"]) for entry in entries if "release" in entry and "verdict" in entry}
 
 
-def served(entries: tuple[Entry, ...]) -> tuple[str, ...]:
-    """The releases that once served and have not failed since, each once, in the order in which they were deployed.
+def chain(entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The releases that really served, oldest first, as far as one may go back to them: the last one is what serves.
 
-    Going back to a release does not make it newer: a second rollback goes further back, and not forth again.
+    Going back ends a release's part in it; so does a verdict against it, and what a drill does counts for nothing.
     """
-    last = verdicts(entries)
+    found: list[str] = []
+    for entry in entries:
+        release, verdict = str(entry.get("release")), entry.get("verdict")
+        if entry.get("drill") or verdict not in ("serving", "failed"):
+            continue
+        if verdict == "serving" and entry.get("action") in BACK:
+            left = str(entry.get("from"))
+            if release in found:
+                del found[found.index(release) + 1 :]
+                continue
+            found = [one for one in found if one != left]
+        found = [one for one in found if one != release] + ([release] if verdict == "serving" else [])
+    return tuple(found)
+
+
+def once(entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """Every release that once served, in the order in which they were deployed; what has become of it since does not matter."""
     order: dict[str, None] = {}
     for entry in entries:
         release = str(entry.get("release"))
-        if entry.get("verdict") == "serving" and (entry.get("action") not in ("rollback", "revert") or release not in order):
+        if entry.get("verdict") == "serving" and (entry.get("action") not in BACK or release not in order):
             order.pop(release, None)
             order[release] = None
-    return tuple(release for release in order if last[release] != "failed")
+    return tuple(order)
+
+
+def drilled(entries: tuple[Entry, ...]) -> frozenset[str]:
+    """The releases that drills alone have activated."""
+    made = {str(entry.get("release")) for entry in entries if entry.get("drill")}
+    return frozenset(made - {str(entry.get("release")) for entry in entries if not entry.get("drill") and "verdict" in entry})
+
+
+def worth_keeping(entries: tuple[Entry, ...], drill: bool) -> tuple[str, ...]:
+    """The releases that somebody may want to go back to, the likeliest last. Those of drills count while a `drill` is under way."""
+    last = verdicts(entries)
+    made = frozenset() if drill else drilled(entries)
+    back = chain(entries)
+    others = (release for release in once(entries) if release not in back and release not in made and last[release] != "failed")
+    return (*others, *back)
+
+
+def label(release: str, commit: str, who: str, machine: str, now: float) -> Entry:
+    """An entry that says which commit a release's content is, now that there is one; `now` in seconds since the epoch."""
+    return {"time": now, "release": release, "action": "label", "commit": commit, "who": who, "machine": machine}
+
+
+def labels(entries: tuple[Entry, ...]) -> dict[str, str]:
+    """The commits that releases were found to be after they had been made."""
+    return {str(entry["release"]): str(entry["commit"]) for entry in entries if entry.get("action") == "label"}

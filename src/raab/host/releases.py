@@ -17,7 +17,8 @@ def describe(release: Path) -> dict[str, Any]:
     """One release directory: complete or not, and what its manifest says of it."""
     try:
         manifest = json.loads((release / "manifest.json").read_bytes())
-        return {"id": release.name, "complete": True, **{key: manifest[key] for key in ("content", "version", "commit", "lock")}}
+        told = {key: manifest[key] for key in ("content", "version", "commit", "lock")}
+        return {"id": release.name, "complete": True, **told, "project": str(manifest.get("project", ""))}
     except (OSError, ValueError, KeyError, TypeError):
         return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
 

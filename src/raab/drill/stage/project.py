@@ -97,14 +97,19 @@ class Project:
         """Makes the next deploy a new release."""
         (self.root / MARK).write_text(f'"""A drill changed the code: {text}."""\n')
 
-    def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%")) -> None:
-        """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML."""
+    def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%"), made: bool = True) -> None:
+        """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML. `made`: what is deployed by it is a drill's."""
         document = {
             "hosts": {host.name: {"address": host.address, "port": host.port, "user": host.user} for host in hosts},
             "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": list(waves), "keep": KEEP,
-            "service_port": self.environment.settings.service_port,
+            "service_port": self.environment.settings.service_port, "drills": "made" if made else "refused",
         }  # fmt: skip
         (self.root / "deploy" / f"{name}.yaml").write_text(json.dumps(document))
+
+    def afterwards(self) -> str:
+        """Writes the environment of what stays when the drills are over; returns its name."""
+        self.write_environment("afterwards", self.environment.hosts, made=False)
+        return "afterwards"
 
     def host(self, name: str) -> Host:
         return next(host for host in self.environment.hosts if host.name == name)

@@ -247,7 +247,8 @@ class Activation:
             "commit": self.manifest["commit"],
             "seconds": round(time.time() - self.began, 3),
         }
-        journal.append(self.paths.journal, {**entry, "reason": reason} if reason else entry)
+        entry |= {"reason": reason} if reason else {}
+        journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))
 
     def hook(self, name: str, hook: Hook | None) -> None:
         if hook is not None:
@@ -260,4 +261,5 @@ class Activation:
         current = current_release(self.paths)
         # The one just activated stays in any case: if it failed, somebody will want to look at it.
         protected = frozenset(name for name in (current, self.previous, self.task.release) if name)
-        prune.prune(self.paths, journal.served(journal.read(self.paths.journal)), protected, self.task.keep)
+        kept = journal.worth_keeping(journal.read(self.paths.journal), self.task.drill)
+        prune.prune(self.paths, kept, protected, self.task.keep)

@@ -21,7 +21,7 @@ class Task(NamedTuple):
     """One activation: which release, why (`deploy`, `rollback`, `revert`), for whom, how many releases to keep afterwards.
 
     `condemn` is a release that is marked as failed when this one serves: the one that its wave was taken back from. `restart`: no process
-    of before is to be left.
+    of before is to be left. `drill`: what becomes of it is no part of what really served.
     """
 
     release: str
@@ -31,6 +31,7 @@ class Task(NamedTuple):
     keep: int = 5
     condemn: str = ""
     restart: bool = False
+    drill: bool = False
     before: Hook | None = None
     after: Hook | None = None
 
@@ -52,6 +53,7 @@ class Task(NamedTuple):
             keep=int(request["keep"]),
             condemn=str(request["condemn"]),
             restart=bool(request.get("restart")),
+            drill=bool(request.get("drill")),
             before=hooks.get("before_activate"),
             after=hooks.get("after_activate"),
         )

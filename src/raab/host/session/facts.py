@@ -45,7 +45,10 @@ def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
         "settings": settings(paths),
         "taken": listening.taken(uid_of_user() or 0, closely),
         "verdicts": journal.verdicts(entries),
-        "served": list(journal.served(entries)),
+        "served": list(journal.chain(entries)),
+        "once": list(journal.once(entries)),
+        "drilled": sorted(journal.drilled(entries)),
+        "labels": journal.labels(entries),
         "lock": lock.holder(paths.lock),
     }
     service, _, activation = answer(asked).partition("\n\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from raab.host.session import lock, program
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
+COMMIT = re.compile(r"\A([0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]
         "workers": lambda: workers(paths),
         "hook": lambda: run_once(paths, request, emit),
         "unlock": lambda: unlock(paths),
+        "label": lambda: label(paths, request),
     }
     return operations[request["op"]]()
 
@@ -172,6 +175,16 @@ def logs(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dic
 
 def history(paths: Paths) -> dict[str, Any]:
     return {"entries": list(journal.read(paths.journal))}
+
+
+def label(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
+    """Note that a release's content has become a commit. The release itself stays as it was made."""
+    release, commit = str(request["release"]), str(request["commit"])
+    if not COMMIT.match(commit) or not paths.manifest(release).exists():
+        raise RaabError(f"label: not a complete release and its commit, got {release} and {commit[:80]}", exit_code=2)
+    who, machine = str(request["who"])[:200], str(request["machine"])[:200]
+    journal.append(paths.journal, journal.label(release, commit, who, machine, time.time()))
+    return {}
 
 
 def unlock(paths: Paths) -> dict[str, Any]:

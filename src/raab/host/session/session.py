@@ -73,7 +73,9 @@ class Session:
             "stage": self.stage,
             "activate": self.activate,
             "follow": self.follow,
-            **dict.fromkeys(("status", "service", "logs", "history", "examine", "ahead", "workers", "hook", "unlock"), self.service),
+            **dict.fromkeys(
+                ("status", "service", "logs", "history", "examine", "ahead", "workers", "hook", "unlock", "label"), self.service
+            ),
         }
         for line in iter(self.source.readline, b""):
             if line == b"\n":
