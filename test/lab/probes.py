@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import socket
+import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 
 _libc = ctypes.CDLL(None, use_errno=True)
 # Numbers of system calls on x86_64 that the C library does not wrap (man 2 syscalls).
+_IO_SETUP, _IO_URING_SETUP, _PIDFD_GETFD = 206, 425, 438
 _INIT_MODULE, _PERF_EVENT_OPEN, _KEYCTL, _BPF, _USERFAULTFD = 175, 298, 250, 321, 323
 
 
@@ -63,6 +67,54 @@ def connect(host: str, port: int) -> None:
         pass
 
 
+def io_uring() -> None:
+    """Its setup, with parameters that the kernel takes (man 2 io_uring_setup)."""
+    call("syscall", _IO_URING_SETUP, 1, ctypes.create_string_buffer(120))
+
+
+def aio() -> None:
+    call("syscall", _IO_SETUP, 1, ctypes.byref(ctypes.c_ulong(0)))
+
+
+def read_memory() -> None:
+    """Of this process itself, so that nothing but the system call can be what is denied."""
+
+    class Vector(ctypes.Structure):
+        _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
+
+    source, target = ctypes.create_string_buffer(b"secret"), ctypes.create_string_buffer(6)
+    local, remote = Vector(ctypes.addressof(target), 6), Vector(ctypes.addressof(source), 6)
+    call("process_vm_readv", os.getpid(), ctypes.byref(local), 1, ctypes.byref(remote), 1, 0)
+
+
+def take_a_descriptor() -> None:
+    call("syscall", _PIDFD_GETFD, os.pidfd_open(os.getpid()), 2, 0)
+
+
+def execute(folder: str) -> None:
+    """A program that was written there."""
+    path = os.path.join(folder, "probe-program")
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n")
+    os.chmod(path, 0o700)
+    try:
+        subprocess.run((path,), check=True)
+    finally:
+        os.unlink(path)
+
+
+def load_a_library(folder: str) -> None:
+    """What dlopen(3) does to a file that was written there."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.truncate(4096)
+        mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
+
+
+def knock(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(path)
+
+
 PROBES: dict[str, Callable[[], object]] = {
     "write /etc": lambda: write("/etc/probe"),
     "write the release": lambda: write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "wsgi.py")),
@@ -102,6 +154,20 @@ PROBES: dict[str, Callable[[], object]] = {
     "kernel keyring": lambda: call("syscall", _KEYCTL, 0, -3, 1),
     "bpf": lambda: call("syscall", _BPF, 0, None, 0),
     "performance counters": lambda: call("syscall", _PERF_EVENT_OPEN, None, 0, -1, -1, 0),
+    "io_uring": io_uring,
+    "asynchronous I/O": aio,
+    "read a process's memory": read_memory,
+    "take a process's descriptor": take_a_descriptor,
+    "execute from /tmp": lambda: execute("/tmp"),
+    "execute from /var/tmp": lambda: execute("/var/tmp"),
+    "execute from /dev/shm": lambda: execute("/dev/shm"),
+    "execute from the state directory": lambda: execute(os.environ["STATE_DIRECTORY"]),
+    "execute from the runtime directory": lambda: execute(os.environ["RUNTIME_DIRECTORY"]),
+    "load a library from /tmp": lambda: load_a_library("/tmp"),
+    "look into /run/lock": lambda: os.listdir("/run/lock"),
+    "knock at the system bus": lambda: knock("/run/dbus/system_bus_socket"),
+    "knock at systemd": lambda: knock("/run/systemd/private"),
+    "read the machine's memory figures": lambda: read("/proc/meminfo"),
     "user-space page faults": lambda: call("syscall", _USERFAULTFD, 0),
 }
 

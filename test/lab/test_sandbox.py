@@ -15,6 +15,7 @@ from raab.drill.stage.service import Service
 from raab.drill.stage.variants import Content
 from raab.drill.traffic.values import Mix
 from raab.lab import presence
+from raab.lab.shell import Shell
 
 if TYPE_CHECKING:
     from conftest import Steady
@@ -102,6 +103,49 @@ def test_every_probe_is_denied_as_shipped(probing: Service) -> None:
     assert not {name: outcome for name, outcome in found.items() if not outcome.startswith("E")}
     assert ask(probing, f"/connect?{probing.address[0]}:22") == "allowed"
     assert exposure(probing) <= 1.1
+
+
+def test_the_machine_itself_would_allow_it(shell: Shell) -> None:
+    """What no sandbox forbids there: a probe that failed for another reason would prove nothing."""
+    probes = Path(__file__).with_name("probes.py").read_text()
+    told = "import json; print(json.dumps({name: outcome(PROBES[name]) for name in NAMES}))"
+    environ = "STATE_DIRECTORY=/var/lib RUNTIME_DIRECTORY=/run"
+    found = json.loads(shell.run(f"{environ} python3 -", stdin=f"{probes}\nNAMES = {GIVEN_BACK + OUTSIDE!r}\n{told}".encode()).out)
+    assert {name: outcome for name, outcome in found.items() if outcome != "allowed"} == {}
+
+
+# Not the descriptors of a process: a container's hosts deny that by themselves.
+OUTSIDE = (
+    "read a process's memory", "execute from the runtime directory", "execute from /dev/shm",
+    "look into /run/lock", "knock at the system bus", "knock at systemd",
+)  # fmt: skip
+# What the drop-ins of systemd/allow give back.
+GIVEN_BACK = (
+    "executable memory", "netlink socket", "read the machine's memory figures", "execute from /tmp", "execute from the state directory",
+    "load a library from /tmp", "asynchronous I/O",
+)  # fmt: skip
+
+
+@pytest.fixture
+def allowed(probing: Service) -> Iterator[Service]:
+    """Every drop-in of systemd/allow at once, as each says that it is installed."""
+    for conf in sorted((ROOT / "systemd/allow").glob("*.conf")):
+        install = next(line for line in conf.read_text().splitlines() if line.startswith("#   install"))
+        assert install.endswith(f"/systemd/allow/{conf.name}")
+        probing.run(install.removeprefix("#   "))
+    probing.run("systemctl daemon-reload && systemctl restart raab")
+    try:
+        yield probing
+    finally:
+        probing.run(f"rm -r {UNITS}/raab.service.d; systemctl daemon-reload; systemctl restart raab")
+
+
+def test_what_an_application_needs_back_it_can_have(allowed: Service) -> None:
+    """That, and nothing else."""
+    found = ask(allowed, "/probes")
+    given = {name for name, outcome in found.items() if not outcome.startswith("E")}
+    also = {"execute from /var/tmp", "execute from /dev/shm", "execute from the runtime directory", "io_uring"}
+    assert set(GIVEN_BACK) <= given <= {*GIVEN_BACK, *also}
 
 
 def test_it_operates_under_load_as_shipped(service: Service, traffic: Any) -> None:
