@@ -76,8 +76,8 @@ class Slot:
     def observe(self, method: str, route: str, status: int, seconds: float, sent: int, aborted: str = "", *, ours: bool = False) -> None:
         """Counts a request that ended: its duration in seconds, the bytes of its answer's body, and which of ABORTERS ended it too early.
 
-        What raab itself asks (`ours`) is in the series but says nothing of the worker: hundreds of answers that cannot fail would hide
-        those that do.
+        What raab itself asks, or answers by an operator's wish (`ours`), is in the series but says nothing of the worker: hundreds of
+        answers that cannot fail would hide those that do.
         """
         self._count(method, route, status, seconds, sent)
         values = self._values

@@ -13,8 +13,8 @@ from typing import NamedTuple, TextIO
 # A batch is written when it is so old (seconds) or so long (lines): what a killed worker may lose.
 _AGE = 0.1
 _LENGTH = 100
-# Characters of a path; each may take six in JSON, and journald takes a line of 48 KiB.
-_PATH = 4096
+# Characters of a path, and of why a request was refused; each may take six in JSON, and journald takes a line of 48 KiB.
+_PATH, _REASON = 4096, 200
 
 
 class Line(NamedTuple):
@@ -81,7 +81,7 @@ def json_line(line: Line) -> str:
     """The line as JsonFormatter would write it. What a client sent is quoted, so that it can end neither the text nor the line."""
     aborted = f', "aborted": "{line.aborted}"' if line.aborted else ""
     if line.refused:
-        aborted = f', "refused": {quoted(line.refused[:_PATH])}'
+        aborted = f', "refused": {quoted(line.refused[:_REASON])}'
     path = line.path if len(line.path) <= _PATH else f"{line.path[:_PATH]} [... {len(line.path) - _PATH} characters cut ...]"
     return (
         f'<6>{{"time": "{_stamp(int(line.ended))}.{int(line.ended % 1 * 1000):03}Z", "level": "INFO", "logger": "raab.access", '

@@ -16,6 +16,8 @@ PATHS = ("/livez", "/readyz")
 CHECK = "handover.check"
 # Set by the edge for a request by which raab itself proves on the host which release serves.
 PROOF = "raab.proof"
+# Set where the answer is "draining": a 503 that the operator wants, and no error.
+DRAINED = "raab.drained"
 
 # Where it was answered: the prefix of the mount, and the route as it was declared. They are for counters, of which there must be few, so
 # that nothing of what a client sends may be in them.

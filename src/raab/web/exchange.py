@@ -13,7 +13,7 @@ from typing import Any
 from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.web.access import AccessLog, Line
-from raab.web.context import CHECK, MOUNT, PROOF, ROUTE, request_id
+from raab.web.context import CHECK, DRAINED, MOUNT, PROOF, ROUTE, request_id
 from raab.web.deadline import Deadlines
 from raab.web.ids import new_id
 from raab.web.proof import asked_by_activation
@@ -173,7 +173,7 @@ class Exchange:
         method, route = self.method, environ.get(ROUTE, "")
         if self.slot is not None:
             self.slot.leave()
-            self.slot.observe(method, route, status, seconds, sent, aborted, ours=self.proof)
+            self.slot.observe(method, route, status, seconds, sent, aborted, ours=self.proof or DRAINED in environ)
         if rules.access is not None and CHECK not in environ:
             rules.access.write(Line(time.time(), self.id, method, self.path, route, status, seconds, sent, self.peer, aborted))
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from flask import Blueprint, Response, abort, current_app, request
 
-from raab.web.context import CHECK, asked_by_raab
+from raab.web.context import CHECK, DRAINED, asked_by_raab
 
 Limit = Callable[[], AbstractContextManager[Any]]
 
@@ -50,7 +50,10 @@ def readyz() -> Response:
         _log.warning("not ready: %s", reason)
     if reasons:
         return _word("not ready", 503)
-    return _word("draining", 503) if drained() else _word("ok", 200)
+    if drained():
+        request.environ[DRAINED] = True
+        return _word("draining", 503)
+    return _word("ok", 200)
 
 
 def drained() -> bool:

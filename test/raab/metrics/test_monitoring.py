@@ -13,7 +13,7 @@ import yaml
 
 from raab.host import samples
 from raab.metrics.exposition import render
-from raab.metrics.layout import BOUNDS, Name
+from raab.metrics.layout import ABORTERS, BOUNDS, Name
 from raab.metrics.reading import Reading, Series
 
 FOLDER = Path(__file__).parents[3] / "deploy/monitoring"
@@ -37,7 +37,7 @@ STATUS = {
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(samples, "document", lambda seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
-    return render(Reading((series,), 0, {}, {}), samples.service(1.0, lambda release: "0.1.0"))
+    return render(Reading((series,), 0, {}, dict.fromkeys(ABORTERS, 0)), samples.service(1.0, lambda release: "0.1.0"))
 
 
 def test_workers_are_told_by_phase(exposed: str) -> None:

@@ -224,6 +224,40 @@ def eventually(done: Callable[[], bool]) -> bool:
     return done()
 
 
+def test_a_long_path_is_cut() -> None:
+    """journald would break the line in two."""
+    line = Line(1.0, "id", "GET", "/" + "\u2028" * 60_000, "", 400, 0.0, 5, "", refused="\n<0>" * 30_000)
+    said = json_line(line)
+    assert len(said) < 48 * 1024
+    assert json.loads(said[3:])["path"].endswith("characters cut ...]")
+
+
+def test_a_drained_host_makes_no_errors(make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load balancer asks for /readyz every second; that it is told to go says nothing of the release that bakes."""
+    from raab.metrics.reading import Tally, read
+
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    client = make_app().test_client()
+    (tmp_path / "drain").touch()
+    assert client.get("/readyz", buffered=True).status_code == 503
+    assert client.get("/nothing", buffered=True).status_code == 404
+    assert read(tmp_path / "metrics").workers == {os.getpid(): Tally(1, 0)}
+
+
+def test_what_a_worker_forks_writes_none_of_its_lines() -> None:
+    """A fork has a copy of what has gathered, and would write it once more when it ends."""
+    stream = io.StringIO()
+    log = AccessLog(stream, json_line, batch=True)
+    log.write(Line(1.0, "id", "GET", "/", "/", 200, 0.1, 5, ""))
+    pid = os.fork()
+    if pid == 0:
+        log.flush()
+        os._exit(len(stream.getvalue()) > 0)
+    assert os.waitpid(pid, 0)[1] == 0
+    log.flush()
+    assert stream.getvalue().count("\n") == 1
+
+
 def test_requests_are_counted_by_route(shop: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never by the raw path; the server's own check is not counted."""
     from raab.metrics.reading import read
