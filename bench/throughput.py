@@ -1,4 +1,7 @@
-"""Requests per second and memory of one worker: bare WSGI, bare Flask, and raab with everything on, all under gunicorn and gevent."""
+"""Requests per second, processor time and memory of one worker: bare WSGI, bare Flask, and raab with everything on, all under gunicorn.
+
+Once with the one header that a request needs, once with twelve as browsers send them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from figures import Series, Table
 from peers import fetched
+from usage import descendants, processor_seconds
 
 from raab.errors import RaabError
 from raab.host.memory import memory as memory_of
@@ -42,6 +46,23 @@ SERVE = (sys.executable, "-m", "granian", "--interface=wsgi", "--host=127.0.0.1"
 ENVIRON = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{PORT}", "RAAB_SERVER__WORKERS": "1"}
 
 
+# As Firefox sends them, behind a proxy.
+BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    "Accept-Language: en-GB,en;q=0.7,de;q=0.3",
+    "Accept-Encoding: gzip, deflate, br, zstd",
+    "Referer: http://127.0.0.1/shop/things?page=2",
+    "Cookie: session=eyJhIjoxfQ.Z0123w.abcdefghijklmnopqrstuvwxyz; theme=dark",
+    "Upgrade-Insecure-Requests: 1",
+    "Sec-Fetch-Dest: document",
+    "Sec-Fetch-Mode: navigate",
+    "Sec-Fetch-Site: same-origin",
+    "X-Forwarded-For: 203.0.113.7",
+)
+KINDS = {"": (), ", 12 headers": BROWSER}
+
+
 def servers(folder: Path) -> dict[str, tuple[str, ...]]:
     """All servers. raab with all that it has under systemd, so with a runtime directory: metrics, admin listener, control socket.
 
@@ -62,18 +83,29 @@ def measure(rounds: int) -> dict[str, Series]:
 
 def measure_all(servers: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Series]:
     """Takes the servers in turn, so that what else the machine does hits all alike."""
-    rates: dict[str, list[float]] = {name: [] for name in servers}
-    memory: dict[str, list[float]] = {name: [] for name in servers}
+    values: dict[str, list[float]] = {}
+    units: dict[str, str] = {}
+
+    def note(what: str, unit: str, value: float) -> None:
+        values.setdefault(what, []).append(value)
+        units[what] = unit
+
     for _ in range(rounds):
         for name, command in servers.items():
             with server(command) as pid:
                 wrk(1)
-                rates[name].append(wrk(SECONDS))
-                memory[name].append(sum(found.private for found in map(memory_of, children(pid)) if found) / 1e6)
-    return {
-        **{f"{name}, requests/s": Series("requests/s", tuple(values)) for name, values in rates.items()},
-        **{f"{name}, worker memory": Series("MB", tuple(values)) for name, values in memory.items()},
-    }
+                for kind, headers in KINDS.items():
+                    before = processor(pid)
+                    rate = wrk(SECONDS, headers)
+                    note(f"{name}{kind}, requests/s", "requests/s", rate)
+                    note(f"{name}{kind}, processor", "us", (processor(pid) - before) / (rate * SECONDS) * 1e6)
+                note(f"{name}, worker memory", "MB", sum(found.private for found in map(memory_of, children(pid)) if found) / 1e6)
+    return {what: Series(units[what], tuple(found)) for what, found in values.items()}
+
+
+def processor(pid: int) -> float:
+    """CPU seconds of all of a server: gunicorn's templates and masters do nothing meanwhile."""
+    return sum(map(processor_seconds, descendants(pid)))
 
 
 @contextmanager
@@ -100,9 +132,10 @@ def wait_for(process: subprocess.Popen[bytes]) -> None:
     raise RaabError(f"bench: a server does not answer, got {' '.join(map(str, process.args))}")  # type: ignore[arg-type]
 
 
-def wrk(seconds: int) -> float:
+def wrk(seconds: int, headers: tuple[str, ...] = ()) -> float:
     """Requests per second over as many seconds; every one has to be answered well."""
-    command = ("wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s", "--timeout=10s", f"http://127.0.0.1:{PORT}/")
+    load = ("wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s", "--timeout=10s")
+    command = (*load, *(f"--header={header}" for header in headers), f"http://127.0.0.1:{PORT}/")
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
     if not found or "Non-2xx" in said or "Socket errors" in said:
@@ -115,13 +148,17 @@ def children(pid: int) -> list[int]:
 
 
 def table(measured: dict[str, Series]) -> Table:
-    flask, memory = measured["bare Flask, requests/s"], measured["bare Flask, worker memory"]
+    memory = measured["bare Flask, worker memory"]
     rows = []
     for name in (*SERVERS, "raab", GRANIAN_NAME):
-        if f"{name}, requests/s" not in measured:
-            continue
-        rate, size = measured[f"{name}, requests/s"], measured[f"{name}, worker memory"]
-        cost = (1 / rate.median - 1 / flask.median) * 1e6
-        rows.append((name, rate.ratio(flask), rate.text(0), f"{cost:+.0f} us", size.ratio(memory), size.text(1)))
+        for kind in KINDS:
+            if f"{name}{kind}, requests/s" not in measured:
+                continue
+            rate, flask = measured[f"{name}{kind}, requests/s"], measured[f"bare Flask{kind}, requests/s"]
+            used, of_flask = measured[f"{name}{kind}, processor"], measured[f"bare Flask{kind}, processor"]
+            size = measured[f"{name}, worker memory"]
+            own = () if kind else (size.ratio(memory), size.text(1))
+            rows.append((f"{name}{kind}", rate.ratio(flask), rate.text(0), used.ratio(of_flask), used.text(0), *own))
     title = f"One worker, {CONNECTIONS} connections, wrk beside it on the same cores (medians, min-max)"
-    return Table(title, ("", "of bare Flask", "requests/s", "a request", "of its memory", "worker memory"), tuple(rows))
+    columns = ("", "of bare Flask", "requests/s", "of its CPU", "CPU a request", "of its memory", "worker memory")
+    return Table(title, columns, tuple(row + ("",) * (len(columns) - len(row)) for row in rows))

@@ -21,30 +21,42 @@ from http1.site import Refusal, Site
 
 
 class Connection:
-    """One accepted connection. `waiting` for a request's head, until the moment `until` (seconds of the monotonic clock) at most;
-    `served` when one has come before. `answer`: the last one. `told`: its client has been told that its worker retires.
+    """One accepted connection. `waiting` for a request's head, `since` that moment and until the moment `until` at most (seconds of the
+    monotonic clock); `served` when one has come before. `answer`: the last one. `told`: its client has been told that its worker retires.
 
     A timer for each would cost each request; whoever looks after connections asks `overdue` once in a while.
     """
 
-    __slots__ = ("_base", "_greenlet", "_named", "_parser", "_reader", "_site", "answer", "client", "served", "told", "until", "waiting")
+    __slots__ = (
+        "_base",
+        "_greenlet",
+        "_named",
+        "_parser",
+        "_reader",
+        "_site",
+        "answer",
+        "client",
+        "served",
+        "since",
+        "told",
+        "until",
+        "waiting",
+    )
 
     def __init__(self, site: Site, client: Any, listener: Any, peer: Any) -> None:
         self._site, self.client = site, client
         self._base = environs.base(client, listener, peer, site.multiprocess)
         self._named = isinstance(listener, tuple)
         self._reader, self._parser = Reader(client), Parser(site.limits)
-        self.served, self.waiting, self.until = False, True, time.monotonic() + site.head_timeout
+        self.served, self.waiting, self.since = False, True, time.monotonic()
+        self.until = self.since + site.head_timeout
         self.answer: Answer | None = None
         self.told = False
 
     @property
-    def unasked_since(self) -> float | None:
-        """Since when its client could have asked for something and has not, not with a whole head; None for one that has, or idles between
-        two requests."""
-        if not self.waiting:
-            return None
-        return self._reader.half_since if self.served else self.until - self._site.head_timeout
+    def half(self) -> bool:
+        """Whether a part of a head has come, and the rest has not."""
+        return self._reader.half_since is not None
 
     def overdue(self, now: float) -> bool:
         """Whether a head has been waited for long enough."""
@@ -80,7 +92,8 @@ class Connection:
         try:
             while self._next():
                 self.served = True
-                self.waiting, self.until = True, time.monotonic() + site.keepalive
+                self.waiting, self.since = True, time.monotonic()
+                self.until = self.since + site.keepalive
         except OSError as error:
             site.log.debug("connection lost: %s", error)
         finally:

@@ -19,6 +19,8 @@ from handover.outside.systemd import STORED
 Address = tuple[str, int] | str
 # Seconds to wait for an address that another master is about to give up.
 _CLOSING = 5.0
+# The kernel's own, also in a worker, where gevent has replaced it since.
+_poll = select.poll
 _ANY, _ANY6 = "0.0.0.0", "::"
 
 
@@ -80,7 +82,7 @@ def listens(listener: Any) -> bool:
 
 def nobody_waits(listener: Any) -> bool:
     """Whether no connection waits to be accepted."""
-    poll = select.poll()
+    poll = _poll()
     poll.register(listener.fileno(), select.POLLIN)
     return not poll.poll(0)
 

@@ -18,13 +18,13 @@ def end(fd: int) -> None:
         plain.close()
 
 
-def end_unless_asked(fd: int) -> bool:
-    """Shut a connection down if nothing has arrived on it that nobody has read (tcp(7), SIOCINQ, which is FIONREAD). Whether it was.
+def end_unless_asked(fd: int, half: bool = False) -> bool:
+    """Shut a connection down if nothing has arrived on it that nobody has read (tcp(7), SIOCINQ, which is FIONREAD); whether it was.
 
-    A request that arrives between the look and the end is lost; these lie microseconds apart. Shut for reading only, that were as long
-    as its reader takes to wake up and close it.
+    With `half` of a request there in any case: it may never be whole. A request that arrives between the look and the end is lost; these
+    lie microseconds apart. Shut for reading only, that were as long as its reader takes to wake up and close it.
     """
-    if any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
+    if not half and any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4))):
         return False
     end(fd)
     return True

@@ -30,7 +30,7 @@ from gevent.server import StreamServer
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
-from handover.outside.sockets import listens
+from handover.outside.sockets import listens, nobody_waits
 from handover.process import LEAVE, close_to_equals, end_with_parent, name_process
 from handover.settings.pin import pin
 from handover.workers import background, sharing, template
@@ -45,6 +45,8 @@ STOP_LINGER = 1.0
 # and all other clients wait meanwhile.
 ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
+# Seconds for which a connection may be silent, or half-way through a head, before it has to make room for another one.
+YOUNG = 1.0
 # Seconds by which a worker leaves before its time is over, when it is killed: so that it can still say what it has cut.
 _LAST_WORDS = 0.5
 # Of the time that a retiring worker has, the part over which it ends what lasts as long as its clients like; what is left is for those
@@ -65,12 +67,13 @@ class HandoverWorker(GeventWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # In the order in which they were accepted.
+        # In the order in which they were accepted, each with the pool that it has a place in.
         self.open: dict[Connection, Pool] = {}
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
-        self.pools: list[Pool] = []
+        # Each with the listener whose connections have their places in it.
+        self.pools: dict[Pool, Any] = {}
         self.servers: list[StreamServer] = []
 
     # Boot
@@ -159,9 +162,7 @@ class HandoverWorker(GeventWorker):
             self.tally()
             self._end_idle(time.monotonic())
             for pool in self.pools:
-                # The last one that came in may be what is in the way.
-                if pool.full():
-                    self._make_room(pool, time.monotonic() - 1)
+                self._make_room(pool)
             self.leave.wait(1.0)
         # Answers that begin from here on say that their connection ends with them.
         self.alive = False
@@ -217,8 +218,8 @@ class HandoverWorker(GeventWorker):
         listener.setblocking(1)
         # Room of its own, so that a flood at one listener leaves the others open.
         pool = Pool(self.worker_connections)
-        self.pools.append(pool)
-        server = StreamServer(listener, handle=partial(self.handle, pool, listener.getsockname()), spawn=pool)
+        self.pools[pool] = listener
+        server = StreamServer(listener, handle=partial(self._handle, pool, listener.getsockname()), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
         if listens(listener):
@@ -242,24 +243,26 @@ class HandoverWorker(GeventWorker):
             self.log.info("Parent changed, shutting down: %s", self)
             self.orphaned, self.alive = True, False
 
-    def handle(self, pool: Pool, listener: Any, client: socket.socket, addr: Any) -> None:  # type: ignore[override]
-        """Serve one connection of the pool's, known to `_drain` while it is open."""
-        connection = Connection(self.site, client, listener, addr)
-        if pool.full():
-            self._make_room(pool)
+    def _handle(self, pool: Pool, address: Any, client: socket.socket, peer: Any) -> None:
+        """Serve one connection, known to `_drain` while it is open. gunicorn's own `handle` is not called by anybody."""
+        connection = Connection(self.site, client, address, peer)
         self.open[connection] = pool
+        self._make_room(pool)
         try:
             connection.serve()
         finally:
             del self.open[connection]
 
-    def _make_room(self, pool: Pool, before: float = math.inf) -> None:
-        """Ends the oldest connection that has asked for nothing, since `before` at least, so that there is room for the next one: else
-        clients that never finish a head could keep all others waiting. Where all have asked for something, these are served first."""
-        for connection, its in self.open.items():
-            since = connection.unasked_since
+    def _make_room(self, pool: Pool) -> None:
+        """Where a pool is full and others wait, end a connection that is no request: the oldest that has never sent a whole head, else the
+        one that has been idle for longest. What is young is let be: its head may be on its way."""
+        if not (self.alive and pool.full()) or nobody_waits(self.pools[pool]):
+            return
+        now = time.monotonic()
+        candidates = [one for one, its in self.open.items() if its is pool and one.waiting and now - one.since >= YOUNG]
+        for connection in sorted(candidates, key=lambda one: (one.served, one.since)):
             with contextlib.suppress(OSError):
-                if its is pool and since is not None and since < before and end_unless_asked(connection.client.fileno()):
+                if end_unless_asked(connection.client.fileno(), connection.half):
                     return
 
     def begin_request(self) -> None:

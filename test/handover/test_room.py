@@ -1,0 +1,66 @@
+"""A worker that holds as many connections as it may: those that are no requests make room."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Master
+
+ROOM = 10
+GET = b"GET /slow?seconds=0 HTTP/1.1\r\nHost: x\r\n\r\n"
+# What each of a crowd has sent: nothing, half a head, or a whole one that was answered.
+CROWDS = {"silent": b"", "half": GET[:-2], "idle": GET}
+
+
+@pytest.fixture
+def crowd(start: Callable[..., Master]) -> Iterator[tuple[Master, Callable[[bytes, int], list[socket.socket]]]]:
+    master = start(workers=1, connections=ROOM, keepalive=60, head_timeout=60)
+    with ExitStack() as stack:
+
+        def gather(data: bytes, count: int) -> list[socket.socket]:
+            clients = [stack.enter_context(socket.create_connection(("127.0.0.1", master.port), timeout=30)) for _ in range(count)]
+            for client in clients:
+                client.sendall(data)
+            return clients
+
+        yield master, gather
+
+
+def served_in(master: Master) -> float:
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", master.port), timeout=30) as client:
+        client.sendall(GET)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("kind", CROWDS)
+def test_a_crowd_makes_room(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]], kind: str) -> None:
+    """Of three times as many as there is room for, and nobody waits for more than a moment: that all are older than a second."""
+    master, gather = crowd
+    gather(CROWDS[kind], 3 * ROOM)
+    assert max(served_in(master) for _ in range(5)) < 6
+
+
+def test_a_request_makes_no_room(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]]) -> None:
+    """A pool of those waits for the first to be answered; the oldest half head goes before one that has been served."""
+    master, gather = crowd
+    busy = gather(b"GET /slow?seconds=5 HTTP/1.1\r\nHost: x\r\n\r\n", ROOM - 2)
+    (idle,) = gather(GET, 1)
+    assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+    (half,) = gather(CROWDS["half"], 1)
+    time.sleep(1.5)
+    assert served_in(master) < 4
+    half.settimeout(5)
+    assert half.recv(1000) == b""
+    idle.sendall(GET)
+    assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+    for client in busy:
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
