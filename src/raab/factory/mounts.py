@@ -13,14 +13,19 @@ from raab.web.context import MOUNT, ROUTE, is_health
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def mounted(app: WSGIApplication, mounts: Mapping[str, Mount], public_health: bool, seconds: float) -> WSGIApplication:
-    """`app` with each mount at its prefix. One at / takes all but the health paths, which stay raab's own; those, too, where they are not
-    for the public. `seconds` are those that a request may take. Raises RaabError."""
+def load_mounts(mounts: Mapping[str, Mount], seconds: float) -> dict[str, WSGIApplication]:
+    """The application of each mount, by its prefix. `seconds` are those that a request may take. Raises RaabError."""
+    return {prefix: _made(prefix, mount, seconds) for prefix, mount in mounts.items()}
+
+
+def mounted(app: WSGIApplication, mounts: Mapping[str, WSGIApplication], public_health: bool) -> WSGIApplication:
+    """`app` with each other application at its prefix. One at / takes all but the health paths, which stay raab's own; those, too, where
+    they are not for the public."""
     if not mounts:
         return app
-    loaded = {prefix: _routed(_made(prefix, mount, seconds), prefix) for prefix, mount in mounts.items()}
-    front = loaded.pop("/", None)
-    return DispatcherMiddleware(_behind(front, app, public_health) if front else app, loaded)
+    routed = {prefix: _routed(other, prefix) for prefix, other in mounts.items()}
+    front = routed.pop("/", None)
+    return DispatcherMiddleware(_behind(front, app, public_health) if front else app, routed)
 
 
 def _behind(front: WSGIApplication, app: WSGIApplication, public_health: bool) -> WSGIApplication:

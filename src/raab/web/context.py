@@ -23,6 +23,8 @@ DRAINED = "raab.drained"
 # that nothing of what a client sends may be in them.
 MOUNT = "raab.mount"
 ROUTE = "raab.route"
+# Set by the edge where a route may have a larger body than others.
+BODY_LIMIT = "raab.body_limit"
 
 
 def asked_by_raab(environ: WSGIEnvironment) -> bool:

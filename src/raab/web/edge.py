@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import atexit
 import re
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.settings.schema import Settings
 from raab.web.access import AccessLog, Line
+from raab.web.context import BODY_LIMIT
 from raab.web.deadline import deadlines
 from raab.web.exchange import Exchange, Rules
 from raab.web.hosts import Hosts
@@ -41,10 +43,20 @@ class Refused(Protocol):
 
 
 class Edge:
-    """Wraps `app`: request id in and out, trusted proxies, limits, security headers, the proof of the release, the access line."""
+    """Wraps `app`: request id in and out, trusted proxies, limits, security headers, the proof of the release, the access line.
 
-    def __init__(self, app: WSGIApplication, settings: Settings, release: Release, access: AccessLog | None) -> None:
-        self.app = app
+    `own_limit` tells how large the body of a request may be that is larger than most may.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        settings: Settings,
+        release: Release,
+        access: AccessLog | None,
+        own_limit: Callable[[WSGIEnvironment], int] | None = None,
+    ) -> None:
+        self.app, self.own_limit = app, own_limit
         headers = tuple((name, value) for name, value in settings.security.headers.items() if value)
         self.rules = Rules(
             headers=headers,
@@ -99,11 +111,16 @@ class Edge:
 
         For mounted applications above all: Flask has the same limit, but only for views that look at the body.
         """
-        length = environ.get("CONTENT_LENGTH", "")
-        # Python refuses to read a number of thousands of digits, which is too large in any case.
-        if length.isdecimal() and (len(length) > 15 or int(length) > self.max_body):
-            raise too_large(self.max_body)
-        environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], self.max_body)
+        length, most, told = environ.get("CONTENT_LENGTH"), self.max_body, False
+        if length:
+            # Python refuses to read a number of thousands of digits, which is too large in any case.
+            told = length.isdecimal() and len(length) <= 15
+            size = int(length) if told else sys.maxsize
+        if (not told or size > most) and self.own_limit is not None:
+            most = environ[BODY_LIMIT] = self.own_limit(environ)
+        if length and size > most:
+            raise too_large(most)
+        environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], size if told else most, known=told)
 
 
 def read_of(line: bytes) -> tuple[str, str]:

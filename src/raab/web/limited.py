@@ -1,4 +1,4 @@
-"""A request's body, with a limit, whole or not at all."""
+"""A request's body as an application gets it: within its limit, and whole."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from raab.web.refusal import broken_body, too_large
 
 class LimitedInput:
     """wsgi.input (PEP 3333) that raises Refusal when there is more than `limit` bytes in it, or when it turns out broken: the
-    server's parser raises errors of its own then, for which an application could only answer 500."""
+    server's parser raises errors of its own then, for which an application could only answer 500.
 
-    def __init__(self, stream: Any, limit: int) -> None:
-        self._stream, self._limit, self._left = stream, limit, limit
+    A body whose length is `known` to be within the limit has nothing after it to look for.
+    """
 
-    def read(self, size: int = -1) -> bytes:
+    def __init__(self, stream: Any, limit: int, known: bool = False) -> None:
+        self._stream, self._limit, self._left, self._known = stream, limit, limit, known
+
+    def read(self, size: int | None = -1) -> bytes:
         return self._take(self._stream.read, size)
 
-    def readline(self, size: int = -1) -> bytes:
+    def readline(self, size: int | None = -1) -> bytes:
         return self._take(self._stream.readline, size)
 
-    def readlines(self, hint: int = -1) -> list[bytes]:
+    def readlines(self, hint: int | None = -1) -> list[bytes]:
         return list(self)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -29,14 +32,20 @@ class LimitedInput:
             yield line
 
     def _take(self, read: Callable[[int], bytes], size: int | None) -> bytes:
+        if self._left == 0 and self._known:
+            return b""
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
         try:
-            data = read(self._left if size is None or size < 0 else min(size, self._left))
+            data = read(wanted)
             self._left -= len(data)
             # Looked for here and not when the next byte is asked for: Werkzeug stops asking at the limit, and would take the
             # beginning of a body for the whole.
-            more = self._left == 0 and self._stream.read(1)
+            more = self._left == 0 and not self._known and self._stream.read(1)
         except Exception as error:
             raise broken_body() from error
         if more:
             raise too_large(self._limit)
+        if self._known and wanted and not data:
+            # Raised by raab's own server; any other one takes the end of the connection for that of the body.
+            raise broken_body()
         return data

@@ -24,8 +24,9 @@ control_socket_disable = True
 """
 WSGI = "from raab import create_app\napplication = create_app()\n"
 VIEWS = """
-import time
+import sys, time
 from flask import Blueprint, Response, request
+from raab.web.bodies import body_limit
 blueprint = Blueprint('v', __name__)
 @blueprint.get('/sleep')
 def sleep():
@@ -35,6 +36,14 @@ def sleep():
         return 'swallowed'
 @blueprint.post('/body')
 def body(): return str(len(request.get_data()))
+@blueprint.post('/upload')
+@body_limit(5000)
+def upload(): return str(len(request.get_data()))
+@blueprint.post('/json')
+@body_limit(100_000)
+def json(): return str(type(request.get_json()))
+@blueprint.get('/exit')
+def leave(): sys.exit(3)
 @blueprint.get('/drip')
 def drip():
     def parts():
@@ -55,6 +64,13 @@ def big():
 @blueprint.get('/whole')
 def whole():
     return b'w' * 16_000_000
+"""
+SHOP = """
+from flask import Flask, request
+application = Flask("old")
+application.config["MAX_CONTENT_LENGTH"] = 3000
+@application.post("/body")
+def body(): return str(len(request.get_data()))
 """
 LEGACY = """
 def application(environ, start_response):
@@ -99,14 +115,21 @@ def read_all(client: socket.socket) -> bytes:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
-    for name, text in (("conf.py", GUNICORN), ("wsgi.py", WSGI), ("legacy.py", LEGACY), ("shop/__init__.py", ""), ("shop/v.py", VIEWS)):
+    for name, text in (
+        ("conf.py", GUNICORN),
+        ("wsgi.py", WSGI),
+        ("legacy.py", LEGACY),
+        ("old.py", SHOP),
+        ("shop/__init__.py", ""),
+        ("shop/v.py", VIEWS),
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     environment = {
         **os.environ,
         "RAAB_ENVIRONMENT": "production",
         "RAAB_PROJECT__MODULES": "[raab.modules, shop]",
-        "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application'}",
+        "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application', /old: 'old:application'}",
         "RAAB_LIMITS__REQUEST": "1",
         "RAAB_LIMITS__CLIENT": "2",
         "RAAB_LIMITS__BODY": "1000",
@@ -186,6 +209,51 @@ def test_a_client_that_does_not_read_is_cut_off(server: Server) -> None:
 def test_a_large_body_is_refused_at_once(server: Server, path: str) -> None:
     """By its announced length, by whichever application it was meant for."""
     assert server.ask(request("POST", path, "Content-Length: 1001")).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_too_large_is_not_asked_for(server: Server) -> None:
+    """The refusal comes instead of 100 Continue, and the connection ends with it."""
+    said = server.ask(request("POST", "/body", "Content-Length: 1001", "Expect: 100-continue").replace(b"Connection: close\r\n", b""))
+    assert said.startswith(b"HTTP/1.1 413 ") and b"\r\nConnection: close\r\n" in said
+
+
+@pytest.mark.parametrize(("path", "most"), [("/upload", 5000), ("/old/body", 3000), ("/old/nothing", 3000), ("/uploads", 1000)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_route_may_have_larger_bodies(server: Server, path: str, most: int, chunked: bool) -> None:
+    """By its view, or by the application that it belongs to; whichever way the length is told."""
+
+    def ask(size: int) -> bytes:
+        if chunked:
+            return server.ask(request("POST", path, "Transfer-Encoding: chunked", body=b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)))
+        return server.ask(request("POST", path, f"Content-Length: {size}", body=b"x" * size))
+
+    exists = path in ("/upload", "/old/body")
+    assert ask(most).startswith(b"HTTP/1.1 200 " if exists else b"HTTP/1.1 404 ")
+    if exists or not chunked:
+        assert ask(most + 1).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("path", ["/body", "/legacy/x", "/old/body"])
+def test_half_a_body_is_none(server: Server, path: str) -> None:
+    """400, and no view that takes it for the whole."""
+    with server.connect() as client:
+        client.sendall(request("POST", path, "Content-Length: 500", body=b"x"))
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client).startswith(b"HTTP/1.1 400 ")
+
+
+def test_json_that_is_nested_too_deep_is_malformed(server: Server) -> None:
+    """It is the client's fault, and no 500."""
+    body = b"[" * 50_000 + b"]" * 50_000
+    said = server.ask(request("POST", "/json", "Content-Type: application/json", f"Content-Length: {len(body)}", body=body))
+    assert said.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_view_that_exits_is_500(server: Server) -> None:
+    """In its line as well, and the worker serves on."""
+    assert server.ask(request("GET", "/exit")).startswith(b"HTTP/1.1 500 ")
+    assert eventually(lambda: any((line["path"], line["status"]) == ("/exit", 500) for line in server.lines()))
+    assert server.alive()
 
 
 @pytest.mark.parametrize("path", ["/body", "/legacy/x"])
