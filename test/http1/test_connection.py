@@ -175,6 +175,12 @@ def test_a_connection_ends_as_agreed(server: Server) -> None:
     assert said.endswith(b"\r\nConnection: close\r\n\r\n3")
 
 
+def test_an_upgrade_that_is_declined_is_a_request_like_any_other(server: Server) -> None:
+    """The next one follows on the same connection."""
+    wish = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert statuses(server.ask(wish + SOUND)) == [200, 200]
+
+
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     """Also when they come byte by byte."""
     data = b"".join(b"GET /environ?%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(20))
