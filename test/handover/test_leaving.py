@@ -115,11 +115,11 @@ def listening(pid: int, port: int) -> bool:
     listeners = {f"socket:[{line[9]}]" for line in lines if line[3] == "0A" and line[1].endswith(f":{port:04X}")}
     assert listeners
     found = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found.add(str(link.readlink()))
-        except OSError:
-            continue
+    # It may end meanwhile, and then has none.
+    with suppress(FileNotFoundError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.add(str(link.readlink()))
     return bool(listeners & found)
 
 
