@@ -232,12 +232,20 @@ class Answer:
         text, self._head = self._head, None
         self.status = int(text[9:12])
         if self.status != 101:
-            self.close = self.close or self._leaving() or (self.body is not None and lasting(self.body))
+            self.close = self.close or self._leaving() or self._loses_its_place()
             if self.close:
                 text += "Connection: close\r\n"
             elif not self._minor:
                 text += "Connection: keep-alive\r\n"
         return (text + "\r\n").encode("latin-1")
+
+    def _loses_its_place(self) -> bool:
+        """Whether nobody will know where the next request begins: too much of the body is left, its client may not know that it is to send
+        it, or the application had the connection in its hands."""
+        body = self.body
+        if body is not None and not body.done and (body.failed or body.expected or (body.left or 0) > REST_BYTES):
+            return True
+        return self.handed is not None and self.handed.touched
 
     def _send(self, data: bytes) -> None:
         try:
@@ -253,11 +261,6 @@ class Answer:
             # A client that takes everything at once would keep others waiting.
             self._unyielded = 0
             gevent.sleep(0)
-
-
-def lasting(body: Body) -> bool:
-    """Whether too much of a body is left to be read for the sake of the connection, or the client has not been told to send it."""
-    return not body.done and (body.failed or body.expected or (body.left or 0) > REST_BYTES)
 
 
 def lower(name: str) -> str:

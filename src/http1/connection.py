@@ -133,12 +133,10 @@ class Connection:
             environ["wsgi.input"] = answer.body = body
         if head.upgrade:
             environ["gunicorn.socket"] = answer.handed = Handed(self.client)
-            # Whoever looks at the socket may have read from it, whatever the answer is.
-            answer.close = True
         environ["wsgi.early_hints"] = answer.early_hints
         environ["http1.answer"] = answer
         self._run(environ, answer)
-        if answer.aborted or answer.take_over():
+        if answer.aborted or answer.take_over() or (answer.handed is not None and answer.handed.touched):
             return False
         unread = body is not None and not body.done
         if not answer.close and (body is None or not unread or finish(body)):

@@ -15,12 +15,14 @@ from http1.limits import TURN_BYTES
 
 # What an answer's head may have at most, before it is taken for none.
 _HEAD_LIMIT = 65536
+_HARMLESS = frozenset(("family", "getpeername", "getsockname", "getsockopt", "proto", "type", "_read_event", "_write_event"))
 
 
 class Handed:
     """A gevent socket for an application, which knows what is written to it.
 
-    `taken` tells that the application has answered there itself, `status` with what, `sent` how many bytes; `told` that a WebSocket's
+    `touched` tells that the application may have read from it, what was meant as the next request perhaps; `taken` that it has answered
+    there itself, `status` with what, `sent` how many bytes; `told` that a WebSocket's
     client has been sent a goodbye. Each send goes out as a whole: gevent's own may stop half-way where a blocking socket's would wait
     (socket.send of a library that reads no result), and two greenlets' frames would mix.
     """
@@ -33,14 +35,16 @@ class Handed:
         # The worker retires, and the client is to be told.
         self._leaving, self.told = False, False
         self._unyielded = 0
-        self.taken, self.status, self.sent = False, 0, 0
+        self.touched, self.taken, self.status, self.sent = False, False, 0, 0
 
     def __getattr__(self, name: str) -> Any:
+        # Where it leads, and who waits for it, may be asked without consequence.
+        self.touched = self.touched or name not in _HARMLESS
         return getattr(self._client, name)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         rest = memoryview(data).cast("B")
-        self.taken = True
+        self.taken = self.touched = True
         with self._turn:
             while rest:
                 if self.told:

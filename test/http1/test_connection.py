@@ -176,7 +176,7 @@ def test_a_connection_ends_as_agreed(server: Server) -> None:
 
 
 def test_an_upgrade_that_is_declined_is_a_request_like_any_other(server: Server) -> None:
-    """The next one follows on the same connection."""
+    """The next one follows on the same connection, as long as nobody has had that in his hands."""
     wish = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
     assert statuses(server.ask(wish + SOUND)) == [200, 200]
 
