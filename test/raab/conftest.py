@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -107,10 +108,10 @@ def running(command: list[str], reached: Reached, environ: dict[str, str] | None
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., contextlib.AbstractContextManager[Reached]]:
     """`with serve({"shop/__init__.py": "..."}, RAAB_...="...") as server`: raab by its own gunicorn.py, laid out as a release on a host,
-    with one worker; the files can be imported there."""
+    with one worker; the files can be imported there. `more` is a second address."""
 
     @contextlib.contextmanager
-    def begin(files: dict[str, str], **environ: str) -> Iterator[Reached]:
+    def begin(files: dict[str, str], more: str = "", **environ: str) -> Iterator[Reached]:
         home = tmp_path_factory.mktemp("served")
         for path, text in ((home / "modules" / name, text) for name, text in files.items()):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +123,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., contextlib.
         (home / "current").symlink_to("releases/1")
         reached = Reached(free_port(), home / "log")
         command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(home / "current/gunicorn.py")]
-        usual = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": f"127.0.0.1:{reached.port}", "RAAB_SERVER__WORKERS": "1"}
+        binds = [f"127.0.0.1:{reached.port}", *filter(None, [more])]
+        usual = {"RAAB_ENVIRONMENT": "production", "RAAB_SERVER__BIND": json.dumps(binds), "RAAB_SERVER__WORKERS": "1"}
         with running(command, reached, {**os.environ, "PYTHONPATH": str(home / "modules"), **usual, **environ}):
             yield reached
 

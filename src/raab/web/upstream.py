@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection
-from urllib3.response import BaseHTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 # Seconds for a connection to be made, and for each part of a body to be taken.
 CONNECT = 5.0
@@ -27,6 +27,29 @@ class BodyFailed(Exception):
     the upstream's and goes on as if the request were whole."""
 
 
+class _Patient(HTTPConnection):
+    """Once an answer has begun, it may be as silent as it likes: it is the client's progress that is watched."""
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 has one of its own, which is no http.client's
+        # A connection that the answer closes is the answer's afterwards, and no more to be had of self.
+        sock = self.sock
+        response = super().getresponse()
+        sock.settimeout(None)
+        return response
+
+
+class _PatientTLS(_Patient, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Patient
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _PatientTLS
+
+
 class Upstream:
     """`url` is its scheme, host, port and perhaps a path before every other one; `seconds` the time that it may take to answer.
 
@@ -39,7 +62,7 @@ class Upstream:
         self.path = parts.path.rstrip("/")
         self.active = 0
         self._out_until = 0.0
-        make = urllib3.HTTPSConnectionPool if parts.scheme == "https" else urllib3.HTTPConnectionPool
+        make = _TLSPool if parts.scheme == "https" else _Pool
         options: dict[str, Any] = {"timeout": urllib3.Timeout(connect=CONNECT, read=seconds), "retries": False, "maxsize": _KEPT}
         self._kept = make(parts.hostname or "", parts.port, **options)
         self._once = make(parts.hostname or "", parts.port, **options)
@@ -76,7 +99,4 @@ class Upstream:
         if self._out_until:
             self._out_until = 0.0
             _log.info("%s answers again", self.name)
-        # From now on it may be as silent as it likes: it is the client's progress that is watched.
-        if isinstance(response.connection, HTTPConnection) and response.connection.sock is not None:
-            response.connection.sock.settimeout(None)
         return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,6 +276,19 @@ def test_a_worker_believes_no_stranger(served: Any) -> None:
     assert (told["SCRIPT_NAME"], told["PATH_INFO"]) == ("", "/x/admin")
     assert [key for key in told if "FORWARDED" in key or "REAL_IP" in key] == []
     assert told["HTTP_X_REQUEST_ID"] != "mine"
+
+
+@pytest.mark.parametrize(("listed", "client"), [("unix", "127.0.0.3"), ("127.0.0.1", "")])
+def test_a_proxy_may_come_by_a_unix_socket(
+    serve: Callable[..., Any], proxy: Callable[..., Any], tmp_path: Path, listed: str, client: str
+) -> None:
+    """A real nginx: it is believed where `unix` is listed, and only there."""
+    with serve(
+        {"echo.py": ECHO}, RAAB_PROJECT__MOUNTS="{/: 'echo:application'}", RAAB_SERVER__FORWARDED_ALLOW_IPS=f"[{listed}]",
+        more=f"unix:{tmp_path}/http",
+    ):  # fmt: skip
+        told = seen(proxy("nginx", NGINX, server=f"unix:{tmp_path}/http:").ask(lying("/x"), source="127.0.0.3"))
+    assert (told["REMOTE_ADDR"], told.get("HTTP_X_FORWARDED_FOR", "")) == (client, client)
 
 
 @pytest.mark.parametrize("name", ["haproxy", "nginx"])
