@@ -40,16 +40,31 @@ def lines(tmp_path: Path) -> tuple[str, ...]:
 
 def test_the_surroundings_are_taken_over_and_what_makes_it_the_service_is_not(lines: tuple[str, ...]) -> None:
     """The runtime directory is the running service's, so that its end must not remove it."""
-    options = sandbox.properties(lines)
-    assert options[:4] == (
-        "--property=User=raab",
-        '--property=Environment=RAAB_ENVIRONMENT=production "NOTE=two words"',
-        "--property=RuntimeDirectory=raab",
-        "--property=SystemCallFilter=@system-service    @io",
-    )
-    assert options[-1] == "--property=RuntimeDirectoryPreserve=yes"
-    assert not [option for option in options if "Exec" in option or "Restart" in option or "Type" in option or "not-here" in option]
+    found = sandbox.surroundings(lines)
+    assert found[:4] == [
+        "User=raab",
+        'Environment=RAAB_ENVIRONMENT=production "NOTE=two words"',
+        "RuntimeDirectory=raab",
+        "SystemCallFilter=@system-service    @io",
+    ]
+    assert found[-1] == "RuntimeDirectoryPreserve=yes"
+    assert not [line for line in found if "Exec" in line or "Restart" in line or "Type" in line or "not-here" in line]
+
+
+def test_each_drop_in_counts_once(tmp_path: Path) -> None:
+    """By name: the unit's own over that of all services, /etc over the other places, in the order of the names."""
+    first, second = places = (tmp_path / "first", tmp_path / "second")
+    for place, folder, name in (
+        (first, "raab.service.d", "20.conf"), (second, "raab.service.d", "20.conf"), (second, "raab.service.d", "10.conf"),
+        (first, "service.d", "10.conf"), (first, "service.d", "30.conf"), (first, "service.d", "30.txt"),
+    ):  # fmt: skip
+        (place / folder).mkdir(parents=True, exist_ok=True)
+        (place / folder / name).touch()
+    assert [str(file.relative_to(tmp_path)) for file in sandbox.drop_ins(places)] == [
+        "second/raab.service.d/10.conf", "first/raab.service.d/20.conf", "first/service.d/30.conf",
+    ]  # fmt: skip
 
 
 def test_the_host_s_drop_ins_come_after_the_release_s_unit(lines: tuple[str, ...]) -> None:
-    assert sandbox.environment(lines) == {"RAAB_ENVIRONMENT": "production", "NOTE": "other", "RAAB_SERVER__BIND": "127.0.0.1:9000"}
+    told = [line for line in lines if line.startswith("Environment=")]
+    assert told == ['Environment=RAAB_ENVIRONMENT=production "NOTE=two words"', "Environment=NOTE=other"]

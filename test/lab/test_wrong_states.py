@@ -47,6 +47,10 @@ def drop_in(lines: str, place: str = DROP_IN) -> str:
     return f"mkdir -p {place.rpartition('/')[0]}; printf '%b' '[Service]\\n{lines}\\n' > {place}"
 
 
+def bind(address: str) -> str:
+    return f"printf 'base: {{server: {{bind: \"{address}\"}}}}\\n' > {SETTINGS}"
+
+
 def encrypted(name: str, place: str = f"{SECRETS}/raab.cred") -> str:
     return f"printf {GOOD} | systemd-creds encrypt --with-key=host --name={name} - {place}"
 
@@ -90,6 +94,18 @@ STATES = (
         "an environment file that is missing", drop_in("EnvironmentFile=/nowhere"), "EnvironmentFile=/nowhere", reloads=False, sample=True
     ),
     State("one that may be missing", drop_in("EnvironmentFile=-/nowhere")),
+    State(
+        "all of a folder, by a specifier",
+        f"{drop_in('EnvironmentFile=/etc/%%p.d/*.env')}; mkdir /etc/raab.d; echo A=b > /etc/raab.d/a.env",
+        sample=True,
+    ),
+    State("none of a folder", f"{drop_in('EnvironmentFile=/etc/%%p.d/*.env')}; mkdir /etc/raab.d", "raab.d", reloads=False),
+    State(
+        "a wrong variable for all services", drop_in("Environment=RAAB_SERVER__WORKERS=0", "/etc/systemd/system/service.d/t.conf"), ">= 1"
+    ),
+    State(
+        "a wrong variable for other services", drop_in("Environment=RAAB_SERVER__WORKERS=0", "/etc/systemd/system/raab-.service.d/t.conf")
+    ),
     State("one that is a folder", drop_in("EnvironmentFile=/etc"), "environment files", reloads=False),
     State(
         "one that is wrong", f"{drop_in('EnvironmentFile=/etc/raab.env')}; echo RAAB_SERVER__WORKERS=x > /etc/raab.env", "server.workers"
@@ -97,10 +113,17 @@ STATES = (
     State("one with lines that are none", f"{drop_in('EnvironmentFile=/etc/raab.env')}; printf '?\\nA B\\n' > /etc/raab.env"),
     State("a user that there is not", drop_in("User=nosuch"), "nosuch", reloads=False),
     State("a folder that is missing", drop_in("ReadWritePaths=/nowhere"), "namespacing", reloads=False, sample=True),
+    State("a release that may not be seen", drop_in("InaccessiblePaths=/opt"), "/opt", reloads=False),
     State("a working directory that is missing", drop_in("WorkingDirectory=/nowhere"), "directory", reloads=False),
     State("a limit that nothing runs with", drop_in("LimitNOFILE=4"), "Too many open files"),
     State("a call that Python needs forbidden", drop_in("SystemCallFilter=~openat"), "Operation not permitted"),
     State("settings out of bounds", f"printf 'base:\\n  server:\\n    workers: 0\\n' > {SETTINGS}", "server.workers"),
+    State("an address in a folder that is missing", bind("unix:/nowhere/http"), "there is no folder /nowhere"),
+    State("an address in a folder of others", bind("unix:/etc/raab/http"), "may not write to /etc/raab"),
+    State("an address of the service's own", bind("unix:/run/raab/control"), "a socket of the service's own", sample=True),
+    State("an address of another host", bind("192.0.2.7:8000"), "no such address"),
+    State("an address by a name that nobody knows", bind("no-such-host.invalid:8000"), "no-such-host.invalid:8000"),
+    State("an address for root alone", bind("127.0.0.1:80"), "127.0.0.1:80"),
     State("settings with an unknown key", f"printf 'base:\\n  sever: 1\\n' > {SETTINGS}", "sever", sample=True),
     State("settings that are no YAML", f"printf 'base: [\\n' > {SETTINGS}", "setting.yaml"),
     State("settings that only root can read", f"printf 'base: {{}}\\n' > {SETTINGS}; chmod 600 {SETTINGS}", "cannot be read"),
@@ -112,7 +135,7 @@ STATES = (
 UNDONE = f"""
 test -e {UNIT}.kept && mv -T {UNIT}.kept {UNIT}
 rm -rf {UNIT}.d/test.conf /run/systemd/system/raab.service.d {SECRETS}/* {SETTINGS} {PATHS.configuration}/settings.yaml
-rm -f /etc/raab.env /etc/raab/x
+rm -rf /etc/raab.env /etc/raab/x /etc/raab.d /etc/systemd/system/service.d /etc/systemd/system/raab-.service.d
 systemctl daemon-reload; systemctl reset-failed raab; systemctl restart raab
 """
 

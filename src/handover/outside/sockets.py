@@ -33,11 +33,16 @@ def spread(addresses: Iterable[Any]) -> Iterator[Address]:
         if isinstance(address, str):
             yield address
         elif ":" in address[0]:
-            yield address[0], address[1]
-            if address[0] == _ANY6:
+            # As the kernel will tell it.
+            host = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address[0]))
+            yield host, address[1]
+            if host == _ANY6:
                 yield _ANY, address[1]
         else:
-            yield socket.gethostbyname(address[0]), address[1]
+            try:
+                yield socket.gethostbyname(address[0]), address[1]
+            except OSError as error:
+                raise OSError(f"{address[0]}:{address[1]}: {error.strerror or error}") from error
 
 
 def stored_name(address: Address) -> str:

@@ -80,6 +80,9 @@ def _problems_of_path(path: str, uid: int, made: Sequence[str]) -> Iterator[tupl
         folder = Path(path).parent
         if not folder.is_dir() and str(folder) not in made:
             yield f"unix:{path}: there is no folder {folder}", "make it, for the service to write there, or name another path"
+        elif folder.is_dir() and os.geteuid() == uid and not os.access(folder, os.W_OK | os.X_OK):
+            # As the service itself, in its sandbox: what root may tells nothing.
+            yield f"unix:{path}: the service may not write to {folder}", "name a path in /run/raab or /var/lib/raab"
         return
     except OSError as error:
         yield f"unix:{path}: {error.strerror}", "name another path"

@@ -1,37 +1,46 @@
-"""The service's sandbox for another process: what its unit and the host's drop-ins say, as properties of a transient unit.
+"""The service's sandbox for another process: what its unit and the host's drop-ins say, as lines of another unit.
 
 Pure but for reading those files.
 """
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from raab.host.paths import UNIT, Paths
 
-# What makes a service's surroundings. What makes it this service (ExecStart=, Type=, Restart=, WatchdogSec= ...) stays out.
-SURROUNDINGS = (
-    "AmbientCapabilities", "CapabilityBoundingSet", "Environment", "EnvironmentFile", "Group", "Limit", "LoadCredential",
-    "LockPersonality", "Memory", "NoNewPrivileges", "Private", "ProcSubset", "Protect", "ReadOnlyPaths", "ReadWritePaths", "RemoveIPC",
-    "Restrict", "RuntimeDirectory", "SetCredential", "StateDirectory", "SupplementaryGroups", "SystemCall", "UMask", "User",
-    "WorkingDirectory",
-)  # fmt: skip
+# What makes it this service, and says nothing of its processes' surroundings: how it is started, watched, ended and logged.
+_THE_SERVICE_S = re.compile(
+    r"(Exec(Condition|Start|StartPre|StartPost|Reload|Stop|StopPost)|Type|ExitType|Restart\w*|RemainAfterExit|Watchdog\w*|Notify\w*"
+    r"|Kill\w*|SendSIG\w*|FinalKillSignal|Reload\w*|Timeout\w*|RuntimeMaxSec|RuntimeRandomizedExtraSec|RuntimeDirectoryPreserve|OOMPolicy"
+    r"|Success\w*|FileDescriptorStore\w*|Standard\w+|TTY\w+|Syslog\w+|Log(ExtraFields|FilterPatterns|LevelMax|Namespace|RateLimit\w+)"
+    r"|GuessMainPID|PIDFile|BusName|Sockets|NonBlocking|OpenFile|Delegate\w*|USBFunction\w+)="
+)
+
+# Where units and drop-ins lie beside /etc (systemd.unit(5)); transient and generated ones are nobody's for such a service.
+PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")))
 
 # Where systemd looks for drop-ins, beside the host's own configuration; the first place comes first.
 PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")))
 
 
 def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
-    """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them: by their
-    names, and of one name the one of the first place (systemd.unit(5))."""
-    drop_ins: dict[str, Path] = {}
-    for place in reversed((paths.etc / "systemd/system", *PLACES)):
-        for folder in ("service.d", f"{UNIT}.d"):
-            drop_ins |= {file.name: file for file in (place / folder).glob("*.conf")}
-    files = [release / "systemd" / UNIT, *(drop_ins[name] for name in sorted(drop_ins))]
+    """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them."""
+    files = [release / "systemd" / UNIT, *drop_ins((paths.etc / "systemd/system", *PLACES))]
     return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8").splitlines()))
+
+
+def drop_ins(places: Iterable[Path]) -> list[Path]:
+    """By their names, of which each counts once: where the unit's own folder has it before that of all services, and the first of the
+    places before the others (systemd.unit(5))."""
+    folders = [place / name for name in (f"{UNIT}.d", "service.d") for place in places]
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for file in folder.glob("*.conf"):
+            found.setdefault(file.name, file)
+    return [found[name] for name in sorted(found)]
 
 
 def assignments(lines: Iterable[str]) -> list[str]:
@@ -47,35 +56,6 @@ def assignments(lines: Iterable[str]) -> list[str]:
     return found
 
 
-def properties(lines: Iterable[str]) -> tuple[str, ...]:
-    """The options for systemd-run(1)."""
-    return tuple(f"--property={line}" for line in surroundings(lines))
-
-
 def surroundings(lines: Iterable[str]) -> list[str]:
     """The lines for another unit. The runtime directory is shared with the running service and must outlive the other process."""
-    wanted = [line for line in lines if line.startswith(SURROUNDINGS) and not line.startswith("RuntimeDirectoryPreserve")]
-    return [*wanted, "RuntimeDirectoryPreserve=yes"]
-
-
-def environment(lines: Iterable[str]) -> dict[str, str]:
-    """The variables that Environment= and EnvironmentFile= set, the later over the earlier."""
-    words: list[str] = []
-    for line in lines:
-        key, _, value = line.partition("=")
-        if key == "Environment":
-            words += shlex.split(value)
-        elif key == "EnvironmentFile":
-            words += read_environment_file(value)
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def read_environment_file(value: str) -> list[str]:
-    """Its assignments; a file whose name is led by a dash may be missing."""
-    try:
-        text = Path(value.removeprefix("-")).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if value.startswith("-"):
-            return []
-        raise
-    return [word for line in text.splitlines() if line.strip() and line.strip()[0] not in "#;" for word in shlex.split(line)]
+    return [*(line for line in lines if not _THE_SERVICE_S.match(line)), "RuntimeDirectoryPreserve=yes"]

@@ -44,11 +44,20 @@ def main_pid() -> int:
 
 def last_words(since: float) -> str:
     """What the service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
-    # The journal may still be reading what a service said in its last moment.
-    order("journalctl", "--sync")
-    text = order("journalctl", "--unit", UNIT, "--output=cat", "--no-pager", "--lines=40", f"--since=@{since:.3f}").stdout
-    said = dict.fromkeys(filter(None, map(readable, text.splitlines())))
+    said = dict.fromkeys(filter(None, map(readable, journal(UNIT, since)[-40:])))
     return "\n".join(list(said)[-5:])
+
+
+def journal(unit: str, since: float) -> list[str]:
+    """The lines of a unit since a moment (seconds since the epoch): its own, and root's about it.
+
+    journalctl --unit leaves out what systemd says from within the process that it is about to execute (why its credentials or its folders
+    cannot be had), when that process has ended before the journal could see whose it was.
+    """
+    # The journal may still be reading what was said in a unit's last moment.
+    order("journalctl", "--sync")
+    matches = (f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}", "_UID=0")
+    return order("journalctl", "--output=cat", "--no-pager", f"--since=@{since:.3f}", *matches).stdout.splitlines()
 
 
 def readable(line: str) -> str:

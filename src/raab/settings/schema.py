@@ -4,6 +4,7 @@ stand once. Sizes are bytes, times are seconds."""
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -27,8 +28,18 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def _is_bind(text: str) -> bool:
-    match = re.fullmatch(r"unix:/[^\s,]+|(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
-    return match is not None and (not match[1] or 0 < int(match[1]) < 65_536)
+    if text.startswith("unix:/"):
+        return not re.search(r"[\s,]", text) and len(text.removeprefix("unix:").encode()) <= _LONGEST_PATH
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
+    return match is not None and 0 < int(match[2]) < 65_536 and (match[1] is None or _is_network(match[1]))
+
+
+def _plainest(bind: str) -> str:
+    """One way of writing for each address."""
+    if bind.startswith("unix:"):
+        return f"unix:{os.path.normpath('/' + bind.removeprefix('unix:').lstrip('/'))}"
+    host, _, port = bind.rpartition(":")
+    return f"[{ipaddress.ip_address(host.strip('[]'))}]:{port}" if ":" in host else f"{host.lower()}:{port}"
 
 
 def _is_network(text: str) -> bool:
@@ -57,6 +68,10 @@ SecretKey = Annotated[Secret, Check(lambda secret: len(secret.reveal()) >= 32, "
 HeaderValue = Annotated[str, matches(r"[ -~]*", "printable ASCII")]
 
 
+# unix(7), sun_path, with the byte that ends it.
+_LONGEST_PATH = 107
+# What its operators talk to the service by (gunicorn.py).
+_OWN_SOCKETS = ("unix:/run/raab/admin", "unix:/run/raab/control")
 # systemd keeps the sockets over a restart, 16 of them (raab.service, FileDescriptorStoreMax=).
 _MOST_ADDRESSES = 6
 
@@ -80,8 +95,9 @@ class Binds(tuple[str, ...]):
         found = [build(child, Bind, problems) for child in nodes]
         if len(problems) == before and not 1 <= len(found) <= _MOST_ADDRESSES:
             problems.append(Problem(node.where, f"{node.path}: needs 1 to {_MOST_ADDRESSES} addresses", str(len(found))))
-        twice = next((address for address in found if found.count(address) > 1), None)
-        if len(problems) == before and twice:
+        written = list(map(_plainest, found)) if len(problems) == before else []
+        twice = next((address for address, one in zip(found, written, strict=False) if written.count(one) > 1), None)
+        if twice:
             problems.append(Problem(node.where, f"{node.path}: names an address twice", repr(twice)))
         return cls(found) if len(problems) == before else None
 
@@ -119,6 +135,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for bind in self.bind:
             if self.admin_port and bind.endswith(f":{self.admin_port}"):
                 yield "admin_port", f"is the port of bind ({bind}), which is for the public"
+            if _plainest(bind).replace(":/var/run/", ":/run/") in _OWN_SOCKETS:
+                yield "bind", f"names a socket of the service's own ({bind})"
         if self.linger > self.graceful_timeout:
             yield "linger", f"is above graceful_timeout ({self.graceful_timeout}), at which a worker is killed"
 

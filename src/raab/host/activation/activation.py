@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, journal, strays, systemd, verify
+from raab.host import addresses, journal, sandbox, strays, systemd, verify
 from raab.host.activation import asofnow, probe, proof, question, switch, takeup, units
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
@@ -179,6 +180,11 @@ class Activation:
         self.wanted = wanted if found.by_reload else None
         return found.by_reload
 
+    @functools.cached_property
+    def variables(self) -> dict[str, str]:
+        """Those of the release's own unit, with the host's drop-ins."""
+        return twin.given(sandbox.service_lines(self.paths, self.release))
+
     def read_settings(self) -> None:
         """By the new release's code, which is asked while everything else goes on. Raises RaabError with its reason."""
         asking = self.asking or Question(self.paths, self.release, "settings")
@@ -253,7 +259,7 @@ class Activation:
     def hook(self, name: str, hook: Hook | None) -> None:
         if hook is not None:
             self.teller.step(f"hook {name}: {hook.command}")
-            self.teller.output(question.run_hook(self.paths, name, hook, self.release))
+            self.teller.output(question.run_hook(name, hook, self.release, self.variables))
 
     def prune(self) -> None:
         from raab.host.activation import prune

@@ -12,7 +12,7 @@ from raab.errors import RaabError
 from raab.host import answers
 from raab.host.answers import Settings
 from raab.host.paths import Paths
-from raab.host.renewal import credentials, twin, variables
+from raab.host.renewal import credentials, unit, variables
 from raab.host.renewal.ahead import pending, shown
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
@@ -23,19 +23,18 @@ def installed() -> bool:
     return os.geteuid() == 0 and Path("/run/systemd/system").is_dir() and Paths().current.is_symlink()
 
 
-def run(verb: str) -> str:
+def run(verb: str, wanted: Now) -> str:
     """What this release's `raab VERB` says when the service's user runs it with what a start would get.
 
-    Raises RaabError with its reason, or systemd's why there would be no start.
+    Raises RaabError with its reason.
     """
-    wanted = twin.now()
     said = tried(wanted, python(), verb)
     return "".join([said, *(f"{line}\n" for line in lines(pending(wanted), "systemctl reload raab"))])
 
 
-def settings() -> Settings:
+def settings(wanted: Now) -> Settings:
     """Those that a start would have. Raises RaabError for what is no answer."""
-    said = tried(twin.now(), python(), "settings")
+    said = tried(wanted, python(), "settings")
     try:
         return answers.settings(said)
     except ValueError as error:
@@ -52,7 +51,7 @@ def check(wanted: Now, release: Path) -> None:
 
 
 def tried(wanted: Now, python: str, verb: str) -> str:
-    said, why = twin.run(wanted.lines, f"{python} -I -m raab.host {verb}")
+    said, why = unit.run(wanted.lines, f"{python} -I -m raab.host {verb}")
     if why:
         message, _, hint = shown(why).rpartition("\nhint: ")
         raise RaabError(message or hint, hint if message else "")

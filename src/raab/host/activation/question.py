@@ -6,54 +6,46 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from raab.errors import RaabError
-from raab.host import answers, bounded, sandbox, systemd
+from raab.host import answers, sandbox
 from raab.host.activation.task import Hook
 from raab.host.answers import Settings
 from raab.host.paths import USER, Paths
+from raab.host.renewal import twin
 from raab.host.renewal.ahead import shown
-
-# More is not read of what it says.
-MOST = 1 << 20
+from raab.host.renewal.unit import Unit
 
 
 class Question:
     """`raab VERB` of a release, under way from here on until `answer`.
 
-    A transient unit, and not a child of ours: only systemd hands credentials over and builds the sandbox.
+    A unit with the lines of the release's own, and not a child of ours: only systemd hands credentials over and builds the sandbox.
     """
 
     def __init__(self, paths: Paths, release: Path, verb: str) -> None:
         self.verb = verb
-        self.unit = f"{paths.name}-{verb}.service"
-        self.process = subprocess.Popen(
-            (
-                "systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={self.unit}", "--working-directory=/",
-                *sandbox.properties(sandbox.service_lines(paths, release)),
-                str(release / "venv/bin/python"), "-I", "-m", "raab.host", verb,
-            ),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        lines = twin.resolved(sandbox.surroundings(sandbox.service_lines(paths, release)))
+        command = f"{release}/venv/bin/python -I -m raab.host {verb}"
+        self.unit = Unit("".join(f"{line}\n" for line in lines), command)
 
     def answer(self, limit: float) -> str:
         """What it printed. Waits for its end, at most `limit` seconds. Raises RaabError with its reason when it does not go well."""
-        said, complaint, ended = bounded.read(self.process, limit, MOST)
-        if not ended:
-            self.end()
-            raise RaabError(f"{self.verb}: the release did not load within {limit:.0f} s", "find what it waits for, or raise load_timeout")
-        if self.process.returncode:
-            told = shown(complaint).strip() or f"{self.verb}: it ended with exit code {self.process.returncode}"
-            reason, _, hint = told.rpartition("\nhint: ")
+        try:
+            said, why = self.unit.finish(limit)
+        except TimeoutError:
+            text = f"{self.verb}: the release did not load within {limit:.0f} s"
+            raise RaabError(text, "find what it waits for, or raise load_timeout") from None
+        if why:
+            reason, _, hint = shown(why).rpartition("\nhint: ")
             raise RaabError((reason or hint)[-2000:], hint if reason else "")
-        return said
+        return said.decode(errors="replace")
 
     def end(self) -> None:
         """Nothing of it is left afterwards."""
-        systemd.order("systemctl", "kill", "--signal=KILL", self.unit)
-        self.process.kill()
-        self.process.communicate()
+        self.unit.end()
 
 
 def settings(question: Question, limit: float) -> Settings:
@@ -65,10 +57,10 @@ def settings(question: Question, limit: float) -> Settings:
         raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
 
 
-def run_hook(paths: Paths, name: str, hook: Hook, release: Path) -> str:
-    """Run an operator's command as the service's user in the release's directory; return what it printed."""
+def run_hook(name: str, hook: Hook, release: Path, variables: Mapping[str, str]) -> str:
+    """Run an operator's command as the service's user, with its `variables`, in the release's directory; return what it printed."""
     began = time.monotonic()
-    environment = {**sandbox.environment(sandbox.service_lines(paths, release)), "RAAB_RELEASE_DIR": str(release)}
+    environment = {**variables, "RAAB_RELEASE_DIR": str(release)}
     done = as_service(["/bin/sh", "-c", hook.command], environment, hook.timeout, release)
     output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
     if done.returncode:

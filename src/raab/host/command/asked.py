@@ -10,6 +10,7 @@ from raab.host import addresses
 from raab.host.activation import asofnow
 from raab.host.command.cli import Answer
 from raab.host.paths import Paths
+from raab.host.renewal import twin
 from raab.host.renewal.ahead import reboot
 
 
@@ -29,10 +30,11 @@ def run(args: argparse.Namespace, own: Answer | None) -> int:
 
 
 def in_the_sandbox(verb: str) -> int:
-    said = asofnow.run(verb)
+    wanted = twin.now()
+    said = asofnow.run(verb, wanted)
     if verb == "check":
         # From within the service's sandbox nobody sees who holds an address.
-        settings = asofnow.settings()
+        settings = asofnow.settings(wanted)
         addresses.check(settings.bind, settings.admin_port)
         reboot()
     print(said, end="")

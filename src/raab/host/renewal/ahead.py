@@ -8,7 +8,7 @@ from typing import Any
 from raab.errors import RaabError
 from raab.host import processes, systemd
 from raab.host.paths import UNIT
-from raab.host.renewal import credentials, directives, twin, variables
+from raab.host.renewal import credentials, directives, twin, unit, variables
 from raab.host.renewal.pending import Pending
 from raab.host.renewal.twin import Now
 from raab.untrusted import plain
@@ -29,7 +29,7 @@ def look() -> dict[str, Any]:
         wanted = twin.now()
         told = {name: value for name, value in wanted.environment.items() if _TOLD.fullmatch(name)}
         found = {"pending": pending(wanted), "variables": told}
-        _, why = twin.run(wanted.lines, CHECK)
+        _, why = unit.run(wanted.lines, CHECK)
         if why:
             message, _, hint = why.rpartition("\nhint: ")
             raise RaabError(message or hint, hint if message else "")

@@ -7,7 +7,7 @@ from typing import Any
 from raab.errors import RaabError
 from raab.host.control import ask
 from raab.host.conversation import PATIENCE
-from raab.host.renewal import credentials, directives, twin, variables
+from raab.host.renewal import credentials, directives, twin, unit, variables
 from raab.host.renewal.ahead import CHECK, pending
 from raab.host.renewal.pending import later
 
@@ -44,7 +44,7 @@ def environment(wanted: twin.Now) -> dict[str, Any]:
     held = variables.held()
     changed = variables.changed(held, wanted.environment)
     if changed or directives.since_the_start():
-        _, why = twin.run(wanted.lines, CHECK)
+        _, why = unit.run(wanted.lines, CHECK)
         if why:
             raise refused(why)
     return {"environment": variables.renewed(held, wanted.environment)} if changed else {}

@@ -5,26 +5,22 @@ from __future__ import annotations
 import base64
 import glob
 import json
-import os
 import pwd
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from raab.errors import RaabError
 from raab.host import sandbox, systemd
 from raab.host.paths import UNIT
+from raab.host.renewal import unit
 from raab.host.renewal.variables import lasting
 
 PYTHON = "/usr/bin/python3"
-_UNITS = Path("/run/systemd/system")
-_SECONDS = 60
 # What systemd makes of User=, unless the unit says something else; the twin has another user.
 _OF_THE_USER = ("HOME", "LOGNAME", "SHELL", "USER")
 _UNSAID = "raab: unsaid"
-_RESULTS = ("Failed with result", "Failed at step", "Main process exited", "Failed to run 'start'")
 # As properties of a unit.
 _DIRECTIVES = (
     "Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential", "LoadCredentialEncrypted",
@@ -32,6 +28,7 @@ _DIRECTIVES = (
 )  # fmt: skip
 # The same in its lines, each of which takes back those before when it says nothing.
 _RESOLVED = (*(name for name in _DIRECTIVES if name not in ("EnvironmentFiles", "User")), "EnvironmentFile")
+_VARIABLES = ("Environment", "EnvironmentFile", "PassEnvironment", "UnsetEnvironment")
 # A user that nobody else is: neither the service's processes nor root's files are within reach.
 NOBODY = "DynamicUser=yes\nNoNewPrivileges=yes\nWorkingDirectory=/\n" + "".join(
     f'Environment="{name}={_UNSAID}"\n' for name in _OF_THE_USER
@@ -52,20 +49,43 @@ def now() -> Now:
     and with systemd's reason where it would fail before the service's own first word."""
     load()
     found = directives()
-    program = Path(__file__).absolute().with_name("tell.py")
-    said, why = run(NOBODY + lines(found), f"{PYTHON} -IS {program}")
-    if why:
+    try:
+        variables, credentials = told(lines(found))
+    except RaabError as error:
+        why = error.message
         missing = [path for path, optional in found["EnvironmentFiles"] if not optional and not glob.glob(path)]  # noqa: PTH207
         why = ", ".join([why, *(f"EnvironmentFile={path}" for path in missing)])
-        raise RaabError(f"{UNIT}: a start would fail, got {why}", "correct the unit or its drop-ins: systemctl cat raab")
-    variables, credentials = json.loads(said)
+        raise RaabError(f"{UNIT}: a start would fail, got {why}", "correct the unit or its drop-ins: systemctl cat raab") from None
     user = of_user(found["User"])
     left = {name: user.get(name, "") if value == _UNSAID else value for name, value in lasting(variables).items()}
     environment = {name: value for name, value in left.items() if value or variables[name] != _UNSAID}
     # The unit's own lines first, which say nothing of these then.
-    told = (*surroundings(systemd.must("systemctl", "cat", UNIT)), *map("{}=".format, _RESOLVED))
-    same = "".join(f"{line}\n" for line in told) + lines(found)
+    cat = sandbox.assignments(systemd.must("systemctl", "cat", UNIT).splitlines())
+    first = (*resolved(sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
+    same = "".join(f"{line}\n" for line in first) + lines(found)
     return Now(environment, {name: base64.b64decode(text) for name, text in credentials.items()}, same)
+
+
+def given(assignments: Iterable[str]) -> dict[str, str]:
+    """The variables that are the same for each process of a service with these lines in its unit, which systemd need not know yet.
+
+    Raises RaabError with systemd's reason where there would be none.
+    """
+    wanted = [line for line in assignments if line.partition("=")[0] in _VARIABLES]
+    try:
+        variables, _ = told("".join(f"{line}\n" for line in resolved(wanted)))
+    except RaabError as error:
+        raise RaabError(f"{UNIT}: a start would fail, got {error.message}", "correct the unit or its drop-ins") from None
+    return {name: value for name, value in lasting(variables).items() if value != _UNSAID}
+
+
+def told(lines: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What a unit with these lines gets: variables, and credentials in base64. Raises RaabError with systemd's reason for nothing."""
+    said, why = unit.run(NOBODY + lines, f"{PYTHON} -IS {Path(__file__).absolute().with_name('tell.py')}")
+    if why:
+        raise RaabError(why)
+    variables, credentials = json.loads(said)
+    return variables, credentials
 
 
 def load() -> None:
@@ -99,10 +119,9 @@ def directives() -> dict[str, Any]:
     return dict(zip(_DIRECTIVES, found, strict=True))
 
 
-def surroundings(text: str) -> list[str]:
-    """Of the unit with its drop-ins, as `systemctl cat` has them, what makes another unit's surroundings the same."""
+def resolved(found: Iterable[str]) -> list[str]:
+    """Lines of the service's unit for another one, whose name is another."""
     own = {"%n": UNIT, "%N": UNIT.partition(".")[0], "%p": UNIT.partition(".")[0]}
-    found = sandbox.surroundings(sandbox.assignments(text.splitlines()))
     return [re.sub(r"%[%nNp]", lambda match: own.get(match[0], match[0]), line) for line in found]
 
 
@@ -125,43 +144,6 @@ def quoted(text: str) -> str:
     """One word of a unit file (systemd.syntax(7)): neither escapes nor specifiers of its own are left in it."""
     plain = {"\\": "\\\\", '"': '\\"', "%": "%%"}
     return '"' + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in text) + '"'
-
-
-def run(directives: str, command: str) -> tuple[bytes, str]:
-    """Start a unit with these lines; return what its command printed, and why it failed if it did."""
-    name = f"raab-now-{os.getpid()}.service"
-    output, errors = os.memfd_create("output"), os.memfd_create("errors")
-    file = _UNITS / name
-    file.parent.mkdir(exist_ok=True)
-    # Everybody can ask systemd for all of a unit, and of this one nothing that the service's own does not tell.
-    file.write_text(
-        f"[Unit]\nDescription=what {UNIT} would be started with\n[Service]\nType=oneshot\n{directives}LogLevelMax=warning\n"
-        f"StandardOutput=file:/proc/{os.getpid()}/fd/{output}\nStandardError=file:/proc/{os.getpid()}/fd/{errors}\n"
-        f"TimeoutStartSec={_SECONDS}\nExecStart={command}\n"
-    )
-    file.chmod(0o644)
-    began = int(time.time())
-    try:
-        done = systemd.order("systemctl", "start", name, timeout=_SECONDS + 10)
-    finally:
-        file.unlink()
-    said, complaint = content(output), content(errors).decode(errors="replace").strip()
-    if not done.returncode:
-        return said, ""
-    systemd.order("journalctl", "--sync")
-    told = systemd.order("journalctl", "--unit", name, "--output=cat", "--no-pager", f"--since=@{began}").stdout
-    systemd.order("systemctl", "reset-failed", name)
-    reasons = [line.partition(": ")[2] for line in told.splitlines() if line.startswith(name)]
-    # What came of it follows, or is written before it by another process.
-    first = next((reason for reason in reasons if not reason.startswith(_RESULTS)), done.stderr.strip())
-    return said, complaint or first
-
-
-def content(descriptor: int) -> bytes:
-    """What was written to memory, which ends here."""
-    with os.fdopen(descriptor, "rb") as stream:
-        stream.seek(0)
-        return stream.read()
 
 
 def of_user(name: str) -> dict[str, str]:
