@@ -96,10 +96,10 @@ STATES = (
     State("one that may be missing", drop_in("EnvironmentFile=-/nowhere")),
     State(
         "all of a folder, by a specifier",
-        f"{drop_in('EnvironmentFile=/etc/%%p.d/*.env')}; mkdir /etc/raab.d; echo A=b > /etc/raab.d/a.env",
+        f"{drop_in('EnvironmentFile=/etc/%p.d/*.env')}; mkdir /etc/raab.d; echo A=b > /etc/raab.d/a.env",
         sample=True,
     ),
-    State("none of a folder", f"{drop_in('EnvironmentFile=/etc/%%p.d/*.env')}; mkdir /etc/raab.d", "raab.d", reloads=False),
+    State("none of a folder", f"{drop_in('EnvironmentFile=/etc/%p.d/*.env')}; mkdir /etc/raab.d", "*.env", reloads=False),
     State(
         "a wrong variable for all services", drop_in("Environment=RAAB_SERVER__WORKERS=0", "/etc/systemd/system/service.d/t.conf"), ">= 1"
     ),
@@ -118,10 +118,10 @@ STATES = (
     State("a limit that nothing runs with", drop_in("LimitNOFILE=4"), "Too many open files"),
     State("a call that Python needs forbidden", drop_in("SystemCallFilter=~openat"), "Operation not permitted"),
     State("settings out of bounds", f"printf 'base:\\n  server:\\n    workers: 0\\n' > {SETTINGS}", "server.workers"),
-    State("an address in a folder that is missing", bind("unix:/nowhere/http"), "there is no folder /nowhere"),
-    State("an address in a folder of others", bind("unix:/etc/raab/http"), "may not write to /etc/raab"),
+    State("an address in a folder that is missing", bind("unix:/nowhere/http"), "unix:/nowhere/http"),
+    State("an address in a folder of others", bind("unix:/etc/raab/http"), "unix:/etc/raab/http"),
     State("an address of the service's own", bind("unix:/run/raab/control"), "a socket of the service's own", sample=True),
-    State("an address of another host", bind("192.0.2.7:8000"), "no such address"),
+    State("an address of another host", bind("192.0.2.7:8000"), "192.0.2.7:8000"),
     State("an address by a name that nobody knows", bind("no-such-host.invalid:8000"), "no-such-host.invalid:8000"),
     State("an address for root alone", bind("127.0.0.1:80"), "127.0.0.1:80"),
     State("settings with an unknown key", f"printf 'base:\\n  sever: 1\\n' > {SETTINGS}", "sever", sample=True),

@@ -63,10 +63,12 @@ def command() -> str:
 @cache
 def program() -> bytes:
     """The session program, compressed, led by its length."""
-    sources = {name: text(name) for name in closure((ENTRY,))}
+    # What is alike stands close by its name, which packs better.
+    sources = {name: text(name) for name in sorted(closure((ENTRY,)))}
     packages = sorted({".".join(name.split(".")[:depth]) for name in sources for depth in range(1, name.count(".") + 1)})
     sources |= dict.fromkeys(packages, "")
-    packed = zlib.compress(f"SOURCES = {sources!r}\nPACKAGES = {packages!r}\n{LOADER}".encode(), 9)
+    packer = zlib.compressobj(9, memLevel=9)
+    packed = packer.compress(f"SOURCES = {sources!r}\nPACKAGES = {packages!r}\n{LOADER}".encode()) + packer.flush()
     return b"%d\n%s" % (len(packed), packed)
 
 

@@ -41,11 +41,8 @@ class Listening(NamedTuple):
 
 
 def taken(uid: int, closely: bool = True) -> list[Taken]:
-    """The addresses at which others listen than the service, whose user is `uid`.
-
-    `closely`: also those that this user has outside of the service, and each with the processes that hold it, for which all descriptors
-    of the host are looked at. Otherwise nothing but users is known, within a millisecond.
-    """
+    """The addresses at which others listen than the service, whose user is `uid`. `closely`: also that user's own outside of it, and who
+    holds each; otherwise its user is known, within a millisecond."""
     here = [*listening(), *_paths()]
     pids = holders({one.inode for one in here}) if closely else {}
     others = [one for one in here if not _ours(one, uid, pids.get(one.inode, ()))]
@@ -53,10 +50,8 @@ def taken(uid: int, closely: bool = True) -> list[Taken]:
 
 
 def listening() -> Iterator[Listening]:
-    """Those of TCP. The kernel is asked for these alone: a list of all connections, /proc/net/tcp, is long where many come.
-
-    None where it cannot be asked, as from within the service's sandbox.
-    """
+    """Those of TCP; none where the kernel cannot be asked, as from within the service's sandbox. It gives no others, of which /proc/net/tcp
+    is full."""
     for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
         for body in _answers(_QUESTION.pack(family, socket.IPPROTO_TCP, 0, 1 << _LISTENS)):
             port, address, uid, inode = (_ANSWER.unpack_from(body)[index] for index in (4, 6, 10, 11))
@@ -66,7 +61,6 @@ def listening() -> Iterator[Listening]:
 
 
 def _answers(question: bytes) -> Iterator[bytes]:
-    """The bodies of the kernel's messages about sockets."""
     try:
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
     except OSError:
@@ -77,7 +71,7 @@ def _answers(question: bytes) -> Iterator[bytes]:
             told = sock.recv(1 << 18)
             while told:
                 length, kind, *_ = _HEADER.unpack_from(told)
-                # The other one is an error; a kernel without sock_diag has no list for us.
+                # The end, or an error.
                 if kind != _SOCK_DIAG_BY_FAMILY:
                     return
                 yield told[_HEADER.size : length]
@@ -109,7 +103,7 @@ def _paths() -> Iterator[Listening]:
 
 
 def holders(inodes: Collection[str]) -> dict[str, list[int]]:
-    """The processes that have each of these sockets, of those into which this one may look. One way through all descriptors of the host."""
+    """The processes that have each of these sockets, of those into which this one may look."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     found: dict[str, list[int]] = {}
     for pid in (entry for entry in os.listdir("/proc") if entry.isdecimal()):  # noqa: PTH208

@@ -49,14 +49,14 @@ def last_words(since: float) -> str:
 
 
 def journal(unit: str, since: float) -> list[str]:
-    """The lines of a unit since a moment (seconds since the epoch): its own, and root's about it.
+    """The lines of a unit since a moment (seconds since the epoch), and those about it.
 
     journalctl --unit leaves out what systemd says from within the process that it is about to execute (why its credentials or its folders
     cannot be had), when that process has ended before the journal could see whose it was.
     """
     # The journal may still be reading what was said in a unit's last moment.
     order("journalctl", "--sync")
-    matches = (f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}", "_UID=0")
+    matches = (f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}")
     return order("journalctl", "--output=cat", "--no-pager", f"--since=@{since:.3f}", *matches).stdout.splitlines()
 
 
