@@ -57,7 +57,7 @@ class Unit:
         systemd.order("systemctl", "reset-failed", self.name)
         reasons = [line.partition(": ")[2] for line in told if line.startswith(self.name)]
         # What came of it follows, or is written before it by another process.
-        first = next((reason for reason in reasons if not reason.startswith(_RESULTS)), refusal.strip())
+        first = next((reason for reason in reasons if not reason.startswith(_RESULTS)), next(iter(reasons), refusal.strip()))
         return said, complaint.decode(errors="replace").strip() or first
 
     def end(self) -> tuple[bytes, bytes]:
