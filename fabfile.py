@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fabric.main import program
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from raab.deploy import options
 from raab.errors import RaabError
 from raab.lab.tasks import namespace as lab
 
@@ -58,7 +60,7 @@ def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-def verbs(env: str, hosts: str, json: bool = False) -> Verbs:
+def verbs(env: str, hosts: str | None, json: bool = False) -> Verbs:
     """Imported here, so that `fab --list` and the lab's verbs do not wait for it."""
     from raab.deploy.verbs import Verbs
 
@@ -74,7 +76,7 @@ def verbs(env: str, hosts: str, json: bool = False) -> Verbs:
 def deploy(
     _: Context,
     env: str = "lab",
-    hosts: str = "",
+    hosts: str | None = None,
     dry_run: bool = False,
     wait: float = 0.0,
     restart: bool = False,
@@ -87,7 +89,7 @@ def deploy(
 
 
 @verb()
-def plan(_: Context, env: str = "lab", hosts: str = "", json: bool = False, debug: bool = False) -> int:
+def plan(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Print what a deploy would do, and change nothing."""
     return verbs(env, hosts, json).deploy(dry_run=True, wait=0.0)
 
@@ -101,7 +103,7 @@ def rollback(
     _: Context,
     to: str = "",
     env: str = "lab",
-    hosts: str = "",
+    hosts: str | None = None,
     dry_run: bool = False,
     wait: float = 0.0,
     json: bool = False,
@@ -120,55 +122,55 @@ def build(_: Context, json: bool = False, debug: bool = False) -> int:
 
 
 @verb()
-def status(_: Context, env: str = "lab", hosts: str = "", json: bool = False, debug: bool = False) -> int:
+def status(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Show what serves on each host."""
     return verbs(env, hosts, json).status()
 
 
 @verb()
-def reload(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -> int:
+def reload(_: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """systemctl reload raab on each host: the same code and changed settings, and nobody notices."""
     return verbs(env, hosts).service("reload")
 
 
 @verb()
-def restart(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -> int:
+def restart(_: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """systemctl restart raab on each host: connections wait meanwhile, none is refused."""
     return verbs(env, hosts).service("restart")
 
 
 @verb(count="how many workers: 4, +1 or -1")
-def scale(_: Context, count: str, env: str = "lab", hosts: str = "", debug: bool = False) -> int:
+def scale(_: Context, count: str, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """Change the number of workers on each host."""
     return verbs(env, hosts).service("scale", count)
 
 
 @verb(lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
-def logs(_: Context, env: str = "lab", hosts: str = "", lines: int = 20, follow: bool = False, debug: bool = False) -> int:
+def logs(_: Context, env: str = "lab", hosts: str | None = None, lines: int = 20, follow: bool = False, debug: bool = False) -> int:
     """Show the service's log of each host."""
     return verbs(env, hosts).logs(lines, follow)
 
 
 @verb()
-def releases(_: Context, env: str = "lab", hosts: str = "", json: bool = False, debug: bool = False) -> int:
+def releases(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """List the releases that each host keeps."""
     return verbs(env, hosts, json).releases()
 
 
 @verb()
-def history(_: Context, env: str = "lab", hosts: str = "", json: bool = False, debug: bool = False) -> int:
+def history(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Who activated what, when and how it ended, from the hosts' own journals."""
     return verbs(env, hosts, json).history()
 
 
 @verb()
-def doctor(_: Context, env: str = "lab", hosts: str = "", json: bool = False, debug: bool = False) -> int:
+def doctor(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Look each host over: versions, disk, clock, drift of installed files and units, workers."""
     return verbs(env, hosts, json).doctor()
 
 
 @verb()
-def unlock(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -> int:
+def unlock(_: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """Free the hosts from a deployer that is stuck."""
     return verbs(env, hosts).unlock()
 
@@ -183,7 +185,7 @@ def unlock(_: Context, env: str = "lab", hosts: str = "", debug: bool = False) -
 def drill(
     _: Context,
     env: str = "lab",
-    hosts: str = "",
+    hosts: str | None = None,
     only: str = "",
     list: bool = False,
     quick: bool = False,
@@ -200,3 +202,4 @@ def drill(
 
 namespace = Collection(deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
 namespace.add_collection(lab)
+options.keep(program)

@@ -90,8 +90,13 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: s
 def test_a_choice_of_hosts(tmp_path: Path) -> None:
     read = load(tmp_path, "hosts: {a: , b: , c: }\n")
     assert [host.name for host in read.only("c,a").hosts] == ["a", "c"]
+    assert read.only(None) is read
     with pytest.raises(RaabError, match="no such host in prod, got d"):
         read.only("d")
+    for nobody in ("", ",", " , "):
+        with pytest.raises(RaabError, match="names no host") as caught:
+            read.only(nobody)
+        assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(("wave", "total", "upto"), [("1", 10, 1), ("25%", 10, 3), ("100%", 7, 7), ("50", 7, 7), ("1%", 3, 1)])

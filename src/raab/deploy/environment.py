@@ -51,11 +51,15 @@ class Environment(Struct, frozen=True):
         address = f"[{host.address}]" if ":" in host.address else host.address
         return f"http://{address}:{self.settings.service_port}/"
 
-    def only(self, names: str) -> Environment:
-        """The same with the hosts of a comma-separated list alone; all for an empty one. Raises RaabError for any other name."""
-        if not names:
+    def only(self, names: str | None) -> Environment:
+        """The same with the hosts of a comma-separated list alone; all where there is no list. Raises RaabError for a list that names
+        nobody, as one from a variable that is not set, and for any other name."""
+        if names is None:
             return self
         wanted = [name.strip() for name in names.split(",") if name.strip()]
+        if not wanted:
+            hint = f"leave --hosts out for all of {self.name}: {', '.join(host.name for host in self.hosts)}"
+            raise RaabError(f"--hosts: names no host, got {names!r}", hint, exitcodes.BAD_INPUT)
         known = {host.name: host for host in self.hosts}
         for name in wanted:
             if name not in known:

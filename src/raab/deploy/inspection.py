@@ -23,7 +23,7 @@ from raab.deploy.wayback import Way
 class Inspection:
     """The verbs for one project and one choice of hosts."""
 
-    def __init__(self, root: Path, env: str, hosts: str, as_json: bool = False) -> None:
+    def __init__(self, root: Path, env: str, hosts: str | None, as_json: bool = False) -> None:
         self.root = root
         self.environment: Environment = environments.load(root, env).only(hosts)
         self.as_json = as_json

@@ -15,7 +15,7 @@ from raab.drill.runner import FULL, QUICK, Pace, Runner
 from raab.errors import RaabError
 
 
-def drill(root: Path, env: str, hosts: str, only: str, quick: bool, rate: float, file: str, as_json: bool) -> int:
+def drill(root: Path, env: str, hosts: str | None, only: str, quick: bool, rate: float, file: str, as_json: bool) -> int:
     """Carries out the chosen drills; `rate` 0 is the usual one, `file` is for the report and may be empty. Returns 1 if one failed."""
     environment = environments.load(root, env).only(hosts)
     # Not `rate < 0 or rate > 5000`, which NaN passes.
