@@ -156,7 +156,7 @@ class Connection:
         except Farewell:
             self._part(answer)
         except ClientGone:
-            answer.aborted = "client"
+            answer.aborted = answer.aborted or "client"
         except BaseException as error:
             self._fail(environ, answer, error)
         finally:
@@ -183,7 +183,7 @@ class Connection:
         try:
             answer.replace(status)
         except ClientGone:
-            answer.aborted = "client"
+            answer.aborted = answer.aborted or "client"
 
     def _part(self, answer: Answer) -> None:
         """An event stream ends where its worker does: properly, so that its client takes it for over and comes again."""
@@ -191,7 +191,7 @@ class Connection:
         try:
             answer.finish()
         except ClientGone:
-            answer.aborted = "client"
+            answer.aborted = answer.aborted or "client"
 
     def _log(self, environ: dict[str, Any], text: str) -> None:
         self._site.log.exception("%s %s %s", text, environ["REQUEST_METHOD"], environ["RAW_URI"])

@@ -314,6 +314,8 @@ class HandoverWorker(GeventWorker):
         """End the requests that wait for a client which hardly moves. What lasts waits for its client by nature, until that is told."""
         answers = [one.answer for one in self.open if one.answer and not one.waiting and (one.told or not one.lasting)]
         for answer in patience.lost_with(answers, now):
+            # Its client would have gone on, however slowly.
+            answer.aborted = "worker"
             with contextlib.suppress(OSError):
                 end(answer.client.fileno())
 

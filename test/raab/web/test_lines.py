@@ -73,7 +73,7 @@ def application(environ, start_response):
 class Service:
     """One worker of raab."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.address = ("127.0.0.1", free.getsockname()[1])
         for name, text in (("shop/__init__.py", ""), ("shop/v/__init__.py", VIEWS), ("legacy.py", LEGACY)):
@@ -84,7 +84,7 @@ class Service:
             "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application'}",
             "RAAB_SERVER__BIND": f"127.0.0.1:{self.address[1]}", "RAAB_SERVER__WORKERS": "1", "RAAB_LIMITS__REQUEST": "2",
             "RAAB_SERVER__GRACEFUL_TIMEOUT": "2", "RAAB_LIMITS__REQUEST_LINE": "200",
-            "RAAB_LIMITS__HEADERS": "20", "RAAB_LIMITS__HEADER_SIZE": "500", "RAAB_SERVER__LINGER": "0",
+            "RAAB_LIMITS__HEADERS": "20", "RAAB_LIMITS__HEADER_SIZE": "500", **more, "RAAB_SERVER__LINGER": "0",
         }  # fmt: skip
         self.folder, self.log = folder, folder / "log"
         command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
@@ -227,6 +227,16 @@ REFUSED = (
     (400, b"GET /version HTTP/7.1\r\nHost: x\r\n\r\n", "GET", "/version"),
     (501, b"GET /coded HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "GET", "/coded"),
 )
+
+
+def test_who_is_not_waited_for_is_told_so(tmp_path: Path) -> None:
+    """A client that hardly takes its answer would have gone on, had the worker not had to leave."""
+    service = Service(tmp_path, RAAB_SERVER__GRACEFUL_TIMEOUT="20", RAAB_LIMITS__REQUEST="60")
+    with service.connect("/big") as client:
+        client.recv(1)
+        service.process.send_signal(signal.SIGTERM)
+        service.process.wait(20)
+    assert told(service.line("/big"))[::2] == (200, "worker")
 
 
 def test_what_the_server_refuses_has_its_line_and_its_count(service: Service) -> None:
