@@ -19,10 +19,9 @@ BLOCK = BUCKETS + len(BOUNDS) + 1
 # fault of what it runs. All four are the worker's and begin anew with each; then, as lasting as the series, the answers that were cut, a
 # count for each of ABORTERS.
 IN_FLIGHT, PID, ANSWERED, FAILED, ABORTED = 0, 1, 2, 3, 4
-# Who can have cut an answer: a client that went away, the application by an error, the limit on its time, a worker that had to leave.
+# Who can have cut an answer: a client that went away, the application by an error, the limit on the time that a client may take for it, a
+# worker that had to leave.
 ABORTERS = ("client", "application", "time limit", "worker")
-# Those that speak against what the worker runs.
-FAULTS = ("application", "time limit")
 
 # Routes are few, but a foreign application may answer with any status: beyond so many series all go into the last.
 SERIES = 500

@@ -51,7 +51,7 @@ class Series:
 @dataclass(frozen=True)
 class Tally:
     """What one living worker has answered, and how much of it failed by the fault of what it runs: by a 5xx status, or cut by the
-    application or the limit on its time."""
+    application."""
 
     answered: int
     failed: int

@@ -20,7 +20,6 @@ from raab.metrics.layout import (
     BYTES,
     COUNT,
     FAILED,
-    FAULTS,
     IN_FLIGHT,
     PID,
     REST,
@@ -85,7 +84,7 @@ class Slot:
             values[_ABORTED[aborted]] += 1
         if not ours:
             values[ANSWERED] += 1
-            if status >= 500 or aborted in FAULTS:
+            if status >= 500 or aborted == "application":
                 values[FAILED] += 1
 
     def refuse(self, method: str, status: int, sent: int) -> None:
