@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
+from http.client import responses
 from urllib.parse import quote
 
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
@@ -21,7 +22,7 @@ _HOP = frozenset(("connection", "keep-alive", "proxy-authenticate", "proxy-autho
 # raab says these itself: of requests to those that it forwards to, and of answers.
 _OURS_ASKING = frozenset(("content-length", "expect", "forwarded", "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
                           "x-forwarded-prefix", "x-forwarded-proto"))  # fmt: skip
-_OURS_ANSWERING = frozenset(("date", "server", "x-request-id"))
+_OURS_ANSWERING = frozenset(("content-length", "date", "server", "x-request-id"))
 # RFC 9110 section 9.2.2: doing it twice is doing it once.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 _PIECE = 65536
@@ -46,7 +47,7 @@ class Forward:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         upstream, response = self._ask(environ)
         answer = Answer(upstream, response)
-        reason = response.reason or HTTPStatus(response.status).phrase
+        reason = response.reason or responses.get(response.status, "Unknown")
         try:
             start_response(f"{response.status} {reason}", answering(response))
         except BaseException:
@@ -116,10 +117,10 @@ class Answer:
 
 def target(environ: WSGIEnvironment) -> str:
     """Path and query as the other side shall see them: what is below the mount. Made of what the routing here has looked at, so that both
-    see the same path. Raises Refusal for one that would lead out of the place that it is forwarded to."""
+    see the same path. Raises Refusal for one that would lead out of the place that it is forwarded to, and for what is none (OPTIONS *)."""
     path = environ.get("PATH_INFO", "") or "/"
-    if {".", ".."} & set(path.split("/")):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The path has dot segments.")
+    if not path.startswith("/") or {".", ".."} & set(path.split("/")):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The path cannot be forwarded.")
     query = environ.get("QUERY_STRING", "")
     return quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
 
@@ -146,7 +147,10 @@ def answering(response: BaseHTTPResponse) -> Headers:
     """The answer's headers as the client gets them."""
     dropped = _HOP | _OURS_ANSWERING | listed(response.headers.get("Connection", ""))
     # RFC 9112 section 5.2: who passes on a header that is folded makes one line of it.
-    return [(name, re.sub(r"\s*[\r\n]\s*", " ", value)) for name, value in response.headers.items() if name.lower() not in dropped]
+    headers = [(name, re.sub(r"\s*[\r\n]\s*", " ", value)) for name, value in response.headers.items() if name.lower() not in dropped]
+    # Section 6.3: chunks say more than a length, which may be said twice, and not in two ways (Upstream.ask).
+    length = response.headers.getlist("Content-Length")[:1] if "Transfer-Encoding" not in response.headers else []
+    return [*headers, *(("Content-Length", value) for value in length)]
 
 
 def listed(connection: str) -> frozenset[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ProtocolError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 # Seconds for a connection to be made, and for each part of a body to be taken.
@@ -96,7 +98,21 @@ class Upstream:
             method, self.path + target, body=body, headers=headers,
             redirect=False, preload_content=False, decode_content=False,
         )  # fmt: skip
+        if wrong := unsound(response):
+            response.close()
+            raise ProtocolError(f"{self.name} {wrong}")
         if self._out_until:
             self._out_until = 0.0
             _log.info("%s answers again", self.name)
         return response
+
+
+def unsound(response: BaseHTTPResponse) -> str:
+    """What is wrong with an answer whose end nobody can be sure of; empty where nothing is. http.client lets it pass."""
+    if response.status < HTTPStatus.OK:
+        # It takes any interim answer but 100 for the answer, and would take the answer for that of the next request.
+        return f"sent an interim answer, got {response.status}"
+    lengths = set(response.headers.getlist("Content-Length"))
+    if len(lengths) > 1 or not all(length.isdecimal() for length in lengths):
+        return f"sent no sound length, got {', '.join(sorted(lengths))}"
+    return ""

@@ -86,6 +86,17 @@ class Handler(BaseHTTPRequestHandler):
                 return
             self.answer({"sha256": hashlib.sha256(whole).hexdigest()})
             return
+        if word == "early":
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        if word == "odd":
+            self.wfile.write(b"HTTP/1.1 299 \r\nContent-Length: 3\r\nContent-Length: 3\r\nX-Folded: a\r\n b\r\n\r\nodd")
+            return
+        if word == "lengths":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 30\r\n\r\nabc")
+            return
+        if word == "both":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+            return
         if word in ("chunks", "endless", "until-close"):
             self.stream(word)
             return
@@ -346,6 +357,26 @@ def test_a_connection_that_is_closed_in_the_moment_of_its_use_costs_nothing(
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
     assert len(server.seen) == 100
+
+
+def test_an_interim_answer_is_nobody_elses(elsewhere: Callable[..., Elsewhere], front: Callable[..., Any]) -> None:
+    """Python's client takes it for the answer, and the answer for the next one's: so the request fails, and no other one does."""
+    through = front(elsewhere())
+    for number in range(5):
+        assert head_of(through.ask(request("GET", "/up/early")))[0] == ("status", "502")
+        assert seen(through.ask(request("GET", f"/up/{number}")))["path"] == f"/{number}"
+
+
+def test_an_odd_answer_passes(elsewhere: Callable[..., Elsewhere], front: Callable[..., Any]) -> None:
+    """A status without a name; a header over two lines, and a length said twice, which come as one; chunks that somebody has added a
+    length to. With two different lengths nobody knows its end."""
+    through = front(elsewhere())
+    answer = through.ask(request("GET", "/up/odd"))
+    assert head_of(answer)[0] == ("status", "299") and ("x-folded", "a b") in head_of(answer) and answer.endswith(b"odd")
+    assert [name for name, _ in head_of(answer)].count("content-length") == 1
+    both = through.ask(request("GET", "/up/both"))
+    assert "content-length" not in dict(head_of(both)) and b"abc" in both
+    assert head_of(through.ask(request("GET", "/up/lengths")))[0] == ("status", "502")
 
 
 def test_nobody_there_is_a_502_and_a_silent_one_a_504(elsewhere: Callable[..., Elsewhere], front: Callable[..., Any]) -> None:
