@@ -36,7 +36,7 @@ class Answer:
     """The answer to one request.
 
     `status` and `sent` (bytes of the body) are what has gone over the wire; `aborted` tells whose fault it is that an answer which has
-    begun does not end as it should: the client's or the application's. `close`: nothing else will be answered on the connection;
+    begun does not end as it should: the client's, the application's, or its worker's. `close`: nothing else will be answered here;
     `handed`: what the application gets of a connection that its client would have leave HTTP. `body`: the request's, where it has one.
     """
 

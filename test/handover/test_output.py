@@ -141,6 +141,7 @@ def test_it_is_a_stream_like_pythons_own(tmp_path: Path) -> None:
         output = Output(file.fileno())
         print("a\udc80", 1, end="", file=output)
         assert (tmp_path / "file").read_bytes() == b""
+        output.reconfigure(encoding="utf-8", line_buffering=True)
         print("", file=output, flush=True)
         output.buffer.write(b"\xff\n")
         assert (output.fileno(), output.isatty(), output.writable(), output.encoding) == (file.fileno(), False, True, "utf-8")

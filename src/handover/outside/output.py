@@ -41,7 +41,7 @@ class Output(io.TextIOBase):
     """A text stream to a descriptor. A line goes when it is whole, and several that are written at once go together; what cannot be
     written is lost, and counted in a line of its own as soon as there is somebody to read it."""
 
-    encoding, errors = "utf-8", "backslashreplace"
+    encoding, errors, line_buffering = "utf-8", "backslashreplace", True
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -82,6 +82,9 @@ class Output(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+    def reconfigure(self, **_: object) -> None:
+        """Nothing: applications ask for UTF-8, or for lines to come at once, as they do."""
 
     @property
     def buffer(self) -> Any:
