@@ -142,6 +142,8 @@ class Operation(Struct, frozen=True):
             else:
                 rows.append(untouched(plans[host.name]))
         seconds = time.monotonic() - self.began
+        # A rollback that names no release finds it in the plan.
+        release = release or next((host.release for host in planned.hosts if host.release), "")
         return Report(self.environment.name, action, release, self.exit_code(facts, planned, reports), tuple(rows), seconds)
 
     def exit_code(self, facts: Outcome[HostFacts], planned: Plan, reports: Mapping[str, HostReport]) -> int:

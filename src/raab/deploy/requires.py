@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Mapping
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +24,17 @@ class About(Struct, frozen=True):
     requires: tuple[str, ...]
 
 
-def read(wheel: Path) -> About:
+def metadata(wheel: Path) -> bytes:
+    """The file that says it."""
     with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".dist-info/METADATA"))
-        told = HeaderParser().parsestr(archive.read(name).decode(errors="replace"))
+        return archive.read(next(name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".dist-info/METADATA")))
+
+
+def read(wheel: Path) -> About:
+    # Here and not above: it takes longer than all that a deploy without new dependencies asks of this module.
+    from email.parser import HeaderParser
+
+    told = HeaderParser().parsestr(metadata(wheel).decode(errors="replace"))
     return About(canonical(told["Name"]), told["Version"], told["Requires-Python"] or "", tuple(told.get_all("Requires-Dist") or ()))
 
 

@@ -41,12 +41,12 @@ def supply_platform(root: Path, bundle: Bundle, platform: Platform) -> Supplies:
 
 def compare(wheel: Path, fetched: Fetched, platform: Platform) -> None:
     """Raises RaabError unless the lock's wheels are all that the app's wheel asks for."""
-    app = requires.read(wheel)
-    asked = "\0".join((app.name, app.version, app.python, *app.requires))
     # Most deploys change no dependency; reading all the wheels again would take longer than the rest of the plan.
-    known = fetched.parts[0].path.parent / f"fits-{hashlib.sha256(asked.encode()).hexdigest()[:16]}" if fetched.parts else None
+    asked = hashlib.sha256(requires.metadata(wheel)).hexdigest()
+    known = fetched.parts[0].path.parent / f"fits-{asked[:16]}" if fetched.parts else None
     if known and known.exists():
         return
+    app = requires.read(wheel)
     problems = requires.unmet(app, (requires.read(part.path) for part in fetched.parts), platform.markers)
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""

@@ -80,7 +80,7 @@ class Runner:
         """All hosts on the drills' own release (`change` alters it before it is deployed); afterwards on what they served, if `mend`."""
         with tempfile.TemporaryDirectory(prefix="raab-drill-") as folder, ExitStack() as stack:
             self._progress.say("deploying the drills' own release")
-            project = copy(self._root, Path(folder), self._environment, IMPORT)
+            project = copy(self._root, Path(folder), self._environment, IMPORT, for_drills=True)
             change(project)
             shells = [stack.enter_context(Shell(reached(host))) for host in self._environment.hosts]
             hosts = tuple(map(before.note, shells))

@@ -68,6 +68,7 @@ class Project:
 
     root: Path
     environment: Environment
+    for_drills: bool = False
 
     @property
     def environ(self) -> dict[str, str]:
@@ -97,18 +98,18 @@ class Project:
         """Makes the next deploy a new release."""
         (self.root / MARK).write_text(f'"""A drill changed the code: {text}."""\n')
 
-    def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%"), made: bool = True) -> None:
-        """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML. `made`: what is deployed by it is a drill's."""
+    def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%"), stays: bool = False) -> None:
+        """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML. What is deployed by one that `stays` is no drill's."""
         document = {
             "hosts": {host.name: {"address": host.address, "port": host.port, "user": host.user} for host in hosts},
             "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": list(waves), "keep": KEEP,
-            "service_port": self.environment.settings.service_port, "drills": "made" if made else "refused",
+            "service_port": self.environment.settings.service_port, "drills": "made" if self.for_drills and not stays else "refused",
         }  # fmt: skip
         (self.root / "deploy" / f"{name}.yaml").write_text(json.dumps(document))
 
     def afterwards(self) -> str:
         """Writes the environment of what stays when the drills are over; returns its name."""
-        self.write_environment("afterwards", self.environment.hosts, made=False)
+        self.write_environment("afterwards", self.environment.hosts, stays=True)
         return "afterwards"
 
     def host(self, name: str) -> Host:
@@ -140,7 +141,7 @@ class Project:
             shutil.rmtree(file.parent, ignore_errors=True)
 
 
-def copy(source: Path, root: Path, environment: Environment, import_seconds: float) -> Project:
+def copy(source: Path, root: Path, environment: Environment, import_seconds: float, for_drills: bool = False) -> Project:
     """Copies the tree at `source` to the empty folder `root`, with an environment that reaches the same hosts."""
     for name in PARTS:
         take(source / name, root / name)
@@ -151,7 +152,7 @@ def copy(source: Path, root: Path, environment: Environment, import_seconds: flo
     # Wheels of dependencies, which the working tree's own deploys have fetched.
     (root / "build" / "raab" / "wheels").symlink_to(wheels)
     (root / "deploy").mkdir()
-    project = Project(root, environment)
+    project = Project(root, environment, for_drills)
     project.write_environment(NAME, environment.hosts)
     return project
 
