@@ -55,11 +55,14 @@ class Staged(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """How an activation ended. `started` is false for one that never began, `reverted` true where what served before serves."""
+    """How an activation ended. `started` is false for one that never began, `reverted` true where what served `before` serves, `switched`
+    false where the host is known to have stayed on it."""
 
     ok: bool
     started: bool = True
     reverted: bool = False
+    switched: bool = True
+    before: Name | None = field(default=None, name="from")
     reason: str = ""
     hint: str = ""
     seconds: Seconds = 0.0

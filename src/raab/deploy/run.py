@@ -202,8 +202,9 @@ class Runner:
             return replace(base, result="unreachable", reason="the connection was lost before the activation began", hint=hint)
         return replace(
             base,
-            result="failed" if verdict.reverted else "stranded",
-            release=plan.previous if verdict.reverted else None,
+            # Stranded is what was switched and could not be brought back.
+            result="failed" if verdict.reverted or not verdict.switched else "stranded",
+            release=verdict.before if verdict.reverted else None if verdict.switched else plan.previous,
             reason=verdict.reason,
             hint=verdict.hint,
             probe=verdict.probe,

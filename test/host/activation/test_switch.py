@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raab.host.activation.switch import remove, switch
+from raab.host.activation.switch import restore, switch
 from raab.host.paths import Paths
 from raab.host.releases import current_release
 
@@ -14,5 +14,5 @@ def test_current_is_replaced_at_once_also_after_an_interrupted_switch(tmp_path: 
     (tmp_path / "current.part").symlink_to("releases/rest-of-an-interrupted-one")
     switch(paths, "20261122T061501Z-1a2b3c5")
     assert paths.current.readlink() == Path("releases/20261122T061501Z-1a2b3c5")
-    remove(paths)
+    restore(paths, None)
     assert current_release(paths) is None

@@ -11,7 +11,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import addresses, journal, sandbox, strays, systemd, verify
-from raab.host.activation import asofnow, probe, proof, question, switch, takeup, units
+from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup, units
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Hook, Task, Teller
@@ -36,7 +36,10 @@ class Activation:
         self.token = Token(paths)
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
-        self.previous = current_release(paths)
+        self.told = takeup.told()
+        self.standing = units.standing()
+        enabled = self.standing.get("UnitFileState") == "enabled"
+        self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(), enabled)
         self.prober: probe.Prober | None = None
         self.began = time.time()
         self.waits = 60.0
@@ -65,9 +68,8 @@ class Activation:
         if user_exists():
             self.asking = Question(self.paths, self.release, "settings")
         # From where the service is now; where it cannot tell, from where it will be.
-        told = takeup.told()
-        self.suspects = strays.look(told) if told else {}
-        self.probe(told.get("bind", []))
+        self.suspects = strays.look(self.told) if self.told else {}
+        self.probe(self.told.get("bind", []))
         try:
             self.rehearse()
         except RaabError as error:
@@ -92,7 +94,7 @@ class Activation:
             verdict = {
                 "ok": True,
                 "release": self.task.release,
-                "from": self.previous,
+                "from": self.before.release,
                 "reason": "",
                 "proof": shown._asdict(),
                 **self.measured(),
@@ -123,7 +125,6 @@ class Activation:
             self.token.publish()
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
-        self.standing = units.standing()
         # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
         self.held = self.loaded()
         if self.held:
@@ -216,23 +217,44 @@ class Activation:
         """Return to what served before. Its own failure is told beside the first one."""
         self.teller.step(f"failed, going back: {error.message}")
         try:
-            if self.previous is None:
-                systemd.order("systemctl", "stop", UNIT)
-                systemd.order("systemctl", "disable", "--quiet", UNIT)
-                systemd.order("systemctl", "reset-failed", UNIT)
-                switch.remove(self.paths)
+            if not self.before.active:
+                self.rest()
+            elif self.before.release:
+                self.go(self.before.release)
             else:
-                self.go(self.previous)
+                return self.leave(error)
         except RaabError as second:
             return self.failed(RaabError(f"{error.message}\nand going back failed: {second.message}"), reverted=False, switched=True)
         return self.failed(error, reverted=True, switched=True)
+
+    def rest(self) -> None:
+        """Nothing served before: there was no release yet, or an operator had stopped the service, and stopped it stays."""
+        systemd.order("systemctl", "stop", UNIT)
+        systemd.order("systemctl", "reset-failed", UNIT)
+        switch.restore(self.paths, self.before.link)
+        if self.before.release:
+            units.install(self.paths, self.paths.release(self.before.release), self.standing)
+        if not self.before.enabled:
+            systemd.order("systemctl", "disable", "--quiet", UNIT)
+
+    def leave(self, error: RaabError) -> dict[str, Any]:
+        """What served before is no release that is kept here, and who could start it again is not known: nothing is stopped."""
+        switch.restore(self.paths, self.before.link)
+        same = self.before.serves_still(takeup.told())
+        if not same and self.before.link:
+            takeup.take_up("", self.waits, self.teller)
+            same = True
+        there = self.before.link or self.told.get("release") or "nothing that is known"
+        left = "it serves on" if same else "what serves now is the release that failed"
+        problem = f"{error.message}\nwhat served before is no release that is kept here, got {there}: nothing was stopped, {left}"
+        return self.failed(RaabError(problem, error.hint), reverted=same, switched=True)
 
     def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
         self.record("failed", reason=error.message)
         return {
             "ok": False,
             "release": self.task.release,
-            "from": self.previous,
+            "from": self.before.release,
             "reason": error.message,
             "hint": error.hint,
             "reverted": reverted,
@@ -244,7 +266,7 @@ class Activation:
         entry = {
             "time": time.time(),
             "release": release or self.task.release,
-            "from": self.previous,
+            "from": self.before.release,
             "action": self.task.action,
             "verdict": verdict,
             "who": self.task.who,
@@ -266,6 +288,6 @@ class Activation:
 
         current = current_release(self.paths)
         # The one just activated stays in any case: if it failed, somebody will want to look at it.
-        protected = frozenset(name for name in (current, self.previous, self.task.release) if name)
+        protected = frozenset(name for name in (current, self.before.release, self.task.release, self.told.get("release")) if name)
         kept = journal.worth_keeping(journal.read(self.paths.journal), self.task.drill)
         prune.prune(self.paths, kept, protected, self.task.keep)

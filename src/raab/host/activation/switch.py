@@ -10,14 +10,21 @@ from raab.host.paths import Paths
 
 def switch(paths: Paths, release_id: str) -> None:
     """Replace `current` by rename. The link is relative, so that `ls -l` reads the same wherever the tree is mounted."""
+    put(paths, str(Path("releases") / paths.release(release_id).name))
+
+
+def put(paths: Paths, target: str) -> None:
     part = paths.root / "current.part"
     part.unlink(missing_ok=True)
-    part.symlink_to(Path("releases") / paths.release(release_id).name)
+    part.symlink_to(target)
     part.replace(paths.current)
     sync_directory(paths.root)
 
 
-def remove(paths: Paths) -> None:
-    """Undo the very first switch: there is no release to go back to."""
-    paths.current.unlink(missing_ok=True)
-    sync_directory(paths.root)
+def restore(paths: Paths, link: str | None) -> None:
+    """Make `current` what it was before a switch: a link of this text, wherever it leads, or none."""
+    if link is None:
+        paths.current.unlink(missing_ok=True)
+        sync_directory(paths.root)
+    else:
+        put(paths, link)

@@ -18,6 +18,7 @@ from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.durable import write_durably
 from raab.host.paths import ACTIVATION_UNIT, Paths
+from raab.host.releases import current_release
 
 Emit = Callable[[dict[str, Any]], None]
 TOKEN = re.compile(r"\A[0-9a-f]{32}\Z")
@@ -81,7 +82,9 @@ def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
             # Asked again for events after the unit was found ended: the last ones may have come in between.
             if not activating() and len(events(paths)) == seen:
                 reason = systemd.order("journalctl", "--unit", ACTIVATION_UNIT, "--output=cat", "--lines=5", "--no-pager").stdout.strip()
-                return {"verdict": {"ok": False, "started": True, "reason": f"the activation ended without a verdict: {reason}"}}
+                switched = current_release(paths) == json.loads(paths.request.read_bytes())["release"]
+                verdict = {"ok": False, "started": True, "switched": switched}
+                return {"verdict": {**verdict, "reason": f"the activation ended without a verdict: {reason}"}}
         seen = len(lines)
         time.sleep(POLL_SECONDS)
 
