@@ -45,8 +45,9 @@ STOP_LINGER = 1.0
 # and all other clients wait meanwhile.
 ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
-# Seconds for which a connection may be silent, or half-way through a head, before it has to make room for another one.
-YOUNG = 1.0
+# Seconds for which a new connection may be silent or half-way through a head, and a served one idle, before it may have to make room for
+# another one. A client sends its head with the end of the handshake.
+YOUNG, IDLE = 0.1, 1.0
 # Seconds by which a worker leaves before its time is over, when it is killed: so that it can still say what it has cut.
 _LAST_WORDS = 0.5
 # Of the time that a retiring worker has, the part over which it ends what lasts as long as its clients like; what is left is for those
@@ -254,13 +255,16 @@ class HandoverWorker(GeventWorker):
             del self.open[connection]
 
     def _make_room(self, pool: Pool) -> None:
-        """Where a pool is full and others wait, end a connection that is no request: the oldest that has never sent a whole head, else the
-        one that has been idle for longest. What is young is let be: its head may be on its way."""
-        if not (self.alive and pool.full()) or nobody_waits(self.pools[pool]):
+        """End a connection of a full pool that is no request, so that the next one finds a place: the oldest that has never sent a whole
+        head, or, when others wait already, the one that has been idle for longest. What is young is let be: its head may be on its way."""
+        if not (self.alive and pool.full()):
             return
         now = time.monotonic()
-        candidates = [one for one, its in self.open.items() if its is pool and one.waiting and now - one.since >= YOUNG]
-        for connection in sorted(candidates, key=lambda one: (one.served, one.since)):
+        waiting = [one for one, its in self.open.items() if its is pool and one.waiting]
+        useless = [one for one in waiting if not one.served and now - one.since >= YOUNG]
+        if not useless and not nobody_waits(self.pools[pool]):
+            useless = sorted((one for one in waiting if one.served and now - one.since >= IDLE), key=lambda one: one.since)
+        for connection in useless:
             with contextlib.suppress(OSError):
                 if end_unless_asked(connection.client.fileno(), connection.half):
                     return
