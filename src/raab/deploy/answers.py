@@ -76,7 +76,7 @@ class Activated(Struct, frozen=True):
 
 class Workers(Struct, frozen=True):
     """Of a host's newest generation of workers: how many have died, and how many requests they have answered, and how many of these with an
-    error: a 5xx status, or an answer that was cut by the application or a time limit."""
+    error: a 5xx status, or an answer that was cut by the application."""
 
     died: Count
     requests: Count

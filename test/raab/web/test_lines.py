@@ -172,6 +172,10 @@ def test_lines_and_counters_say_what_went_over_the_wire(service: Service) -> Non
     assert service.get("/whole").startswith(b"HTTP/1.1 200 ")
     assert told(service.line("/whole")) == (200, 5, None)
 
+    # What has no body has no bytes, whatever the application yields; and a client's own mistake is none of the application's.
+    assert service.whole(b"HEAD /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    until(lambda: any(line["method"] == "HEAD" and told(line) == (200, 0, None) for line in service.lines("/whole")))
+
     for path in ("/early", "/legacy/x"):
         assert service.get(path).startswith(b"HTTP/1.1 500 ")
         line = service.line(path)
