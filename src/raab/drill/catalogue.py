@@ -19,6 +19,7 @@ from raab.drill.acts import (
     lifecycle,
     memory,
     scaling,
+    streams,
     templates,
     unshared,
 )
@@ -97,6 +98,8 @@ DRILLS = (
     Drill("workers-hung", "when all workers hang they are replaced, and connections wait for that", faults.workers_hung, WAITS, long=False),
     Drill("master-killed", "a killed master is started again; connections wait, none is refused", faults.master_killed, WAITS, quick=True),
     Drill("slow-clients", "slow and abusive clients delay neither a reload nor anybody else", faults.slow_clients),
+    Drill("streams", "1,500 idle event streams and 200 WebSockets are told of a reload by their protocols, and come back spread",
+          streams.streams),
     Drill("clock-back", "a clock set back by a year changes nothing", clock.set_back, WAITS, in_lab=True),
     Drill("reboot", "a rebooted host comes back with its release and its workers; the others serve on", faults.reboot, OTHERS),
     Drill("power-loss", "a host that loses its power in a reload comes back with a whole release", faults.power_loss, OTHERS, in_lab=True),

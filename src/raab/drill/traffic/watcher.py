@@ -31,11 +31,11 @@ class _Clients:
         self.served: dict[str, int] = {}
         self.endings: list[Ending] = []
 
-    async def live(self, order: dict[str, Any]) -> None:
+    async def live(self) -> None:
         """Begins them one after the other and serves reports until the input ends."""
         lines = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-        begun = asyncio.create_task(self._begin(order))
+        begun = asyncio.create_task(self._begin(json.loads(await lines.readline())))
         while await lines.readline():
             print(json.dumps({"served": self.served, "endings": self.endings}), flush=True)
         begun.cancel()
@@ -125,11 +125,10 @@ async def _frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 
 def main() -> None:
-    order = json.loads(sys.stdin.readline())
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(65536, hard) if hard != resource.RLIM_INFINITY else 65536, hard))
     with contextlib.suppress(BrokenPipeError):
-        asyncio.run(_Clients().live(order))
+        asyncio.run(_Clients().live())
 
 
 if __name__ == "__main__":
