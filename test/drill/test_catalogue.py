@@ -70,14 +70,14 @@ def own(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, 5001.0])
 def test_a_rate_that_is_none_is_refused_before_anything_is_sent(own: Path, rate: float) -> None:
     with pytest.raises(RaabError, match="--rate: needs requests per second up to 5000") as caught:
-        command.drill(own, "own", "", "reload", True, rate, "", False)
+        command.drill(own, "own", None, "reload", True, rate, "", False)
     assert caught.value.exit_code == 2
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_drills_and_not_after_them(own: Path) -> None:
     for file in (own, own / "none" / "report.html"):
         with pytest.raises(RaabError, match="--report: cannot be written") as caught:
-            command.drill(own, "own", "", "reload", True, 0.0, str(file), False)
+            command.drill(own, "own", None, "reload", True, 0.0, str(file), False)
         assert caught.value.exit_code == 2
 
 
