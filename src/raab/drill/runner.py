@@ -146,9 +146,10 @@ def allow(environment: Environment) -> None:
             exitcodes.REFUSED,
         )
     for host in environment.hosts:
-        if (host.user, host.port) != ("root", 22) or not host.identity:
+        if host.user not in ("", "root") or host.port not in (0, 22) or not host.identity:
+            got = f"{host.user or 'root'}@{host.address}:{host.port or 22}"
             raise RaabError(
-                f"drill: drills log in as root on port 22 with the environment's `identity`, got {host.user}@{host.address}:{host.port}",
+                f"drill: drills log in as root on port 22 with the environment's `identity`, got {got}",
                 "name root's key for them in the environment file", exitcodes.BAD_INPUT,
             )  # fmt: skip
 
