@@ -10,7 +10,7 @@ from flask import Flask, request
 flask = Flask("flask")
 # What has arrived here since somebody asked; what innocent clients and the tests' own questions ask does not count.
 seen = []
-_QUIET = ("/innocent/", "/probe/", "/seen")
+QUIET = ("/innocent/", "/probe/", "/seen")
 
 
 @flask.post("/data")
@@ -31,8 +31,8 @@ def deep():
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
-    if not path.startswith(_QUIET):
-        seen.append(f"{environ['REQUEST_METHOD']} {path}")
+    if not path.startswith(QUIET):
+        seen.append(f"{environ['REQUEST_METHOD']} {environ['SCRIPT_NAME']}{path}")
     if path.startswith("/flask/"):
         environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/flask", path[6:]
         return flask(environ, start_response)
