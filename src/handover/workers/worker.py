@@ -256,12 +256,13 @@ class HandoverWorker(GeventWorker):
 
     def _make_room(self, pool: Pool) -> None:
         """End a connection of a full pool that is no request, so that the next one finds a place: the oldest that has never sent a whole
-        head, or, when others wait already, the one that has been idle for longest. What is young is let be: its head may be on its way."""
+        head or has begun another one and not ended it, or, when others wait already, the one that has been idle for longest. What is young
+        is let be: its head may be on its way."""
         if not (self.alive and pool.full()):
             return
         now = time.monotonic()
         waiting = [one for one, its in self.open.items() if its is pool and one.waiting]
-        useless = [one for one in waiting if not one.served and now - one.since >= YOUNG]
+        useless = [one for one in waiting if (one.half or not one.served) and now - one.since >= YOUNG]
         if not useless and not nobody_waits(self.pools[pool]):
             useless = sorted((one for one in waiting if one.served and now - one.since >= IDLE), key=lambda one: one.since)
         for connection in useless:
