@@ -4,6 +4,7 @@
     sender.py pour HOST PORT PATH FRAMING       a body without end, on one connection after the other, as fast as it is taken
     sender.py heads HOST PORT COUNT             so many connections with half a head on each; one that is closed is opened anew
     sender.py bodies HOST PORT COUNT            so many uploads of a byte a second
+    sender.py seconds HOST PORT COUNT           the same, after a whole request that is answered
     sender.py drips HOST PORT COUNT             so many heads of a byte a second
 
 Until it is killed. Each kind prints a line when all its connections are open, or its first body flows.
@@ -73,7 +74,7 @@ def hold(address, count, kind) -> None:
                             if not client.recv(BLOCK):
                                 break
                         except TimeoutError:
-                            if kind != "heads":
+                            if kind in ("bodies", "drips"):
                                 client.sendall(b"a")
             except OSError:
                 pass
@@ -89,6 +90,7 @@ def hold(address, count, kind) -> None:
 
 STARTS = {
     "heads": b"GET / HTTP/1.1\r\nHost: h\r\nA: ",
+    "seconds": b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nA: ",
     "drips": b"GET / HTTP/1.1\r\nHost: h\r\nA: ",
     "bodies": b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\n",
 }
