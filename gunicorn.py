@@ -67,9 +67,6 @@ keepalive = _server["keepalive"]
 limit_request_line = _limits["request_line"]
 limit_request_fields = _limits["headers"]
 limit_request_field_size = _limits["header_size"]
-# Neither the scheme nor SCRIPT_NAME and PATH_INFO by a header: whom and what of it is believed, raab.web.proxies knows.
-forwarder_headers = ""
-secure_scheme_headers: dict[str, str] = {}
 # On a tmpfs, so that no slow disk delays a heartbeat.
 worker_tmp_dir = _run or "/dev/shm"
 proc_name = "raab"
