@@ -74,11 +74,11 @@ def test_the_sdist_carries_every_tracked_file_of_its_folders(built: Path) -> Non
     assert not wanted - members
 
 
-def test_the_wheel_owns_two_names(built: Path) -> None:
-    """It installs raab, handover and its own metadata; nothing as common as `config` or `test`."""
+def test_the_wheel_owns_three_names(built: Path) -> None:
+    """It installs raab, handover, http1 and its own metadata; nothing as common as `config` or `test`."""
     with zipfile.ZipFile(names(built)[1]) as archive:
         files = archive.namelist()
-    assert {name.split("/")[0] for name in files if ".dist-info/" not in name} == {"raab", "handover"}
+    assert {name.split("/")[0] for name in files if ".dist-info/" not in name} == {"raab", "handover", "http1"}
     assert {f"raab/config/{name}.yaml" for name in ("config", "setting", "logging")} <= set(files)
     in_src = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.py")}
     assert {name for name in files if name.endswith(".py")} == in_src

@@ -13,24 +13,29 @@ SLOW = "import gevent\ndef application(environ, start_response):\n    gevent.sle
 FORKED = """
 from gevent import monkey
 monkey.patch_all()
-import json, os, random, runpy, sys, time, uuid
-from wsgiref.util import setup_testing_defaults
+import gevent, json, logging, os, random, runpy, socket, sys, time, uuid
 from handover.workers import sharing
+from handover.workers.check import check
+from http1 import Connection, Limits, Site
 seen = sharing.look()
 application = runpy.run_path(sys.argv[1])["application"]
 why = sharing.unsafe(seen)
+site = Site(application, logging.getLogger(), lambda: None, lambda: None, lambda: False, lambda refusal: None, 15.0, 75.0, True, Limits())
 
-def ask(path, **more):
-    environ = {"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1", **more}
-    setup_testing_defaults(environ)
-    found = []
-    body = application(environ, lambda status, headers, exc_info=None: found.extend((status[:3], dict(headers))))
-    text = b"".join(body).decode()
-    body.close()
-    return found[0], found[1]["X-Request-ID"], text
+def serve(client):
+    Connection(site, client, ("127.0.0.1", 80), ("192.0.2.1", 1)).serve()
+    client.close()
+
+def ask(path):
+    client, served = socket.socketpair()
+    gevent.spawn(serve, served)
+    client.sendall(f"GET {path} HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n".encode())
+    head, _, text = b"".join(iter(lambda: client.recv(65536), b"")).decode().partition("\\r\\n\\r\\n")
+    names = dict(line.split(": ", 1) for line in head.split("\\r\\n")[1:])
+    return head.split()[1], names["X-Request-ID"], text
 
 # What a reload asks before it goes on: in a fork, or in a worker.
-assert ask("/readyz", **{"handover.check": True})[0] == "200"
+check(application, "/readyz")
 told = []
 pipes = [os.pipe() for _ in range(2)]
 for _, end in pipes:
