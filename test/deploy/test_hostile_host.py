@@ -189,13 +189,24 @@ def test_what_a_login_file_prints_disturbs_nothing(runner: Runner) -> None:
         assert runner.remotes["bad"].request("history", History) == runner.remotes["good"].request("history", History)
 
 
-SHOWN = """
+SHOWN = (
+    f"""
+FACTS = {FACTS!r}
+"""
+    """
+def next_one():
+    while (line := sys.stdin.buffer.readline()) == b"\\n":
+        pass
+    return json.loads(line) if line else sys.exit(0)
 request = hear()
-if request["op"] == "logs":
+if request["op"] == "status":
+    answer(event="done", status={"state": "active\\x1b[2J", "release": "a", "version": "1\\n2", "raab": {"target": 2, "serving": 2}})
+    request = next_one()
+if request["op"] == "facts":
+    answer(event="done", facts=FACTS)
+elif request["op"] == "logs":
     answer(event="line", text="a\\x1b[2Jb\\u2066\\nc")
     answer(event="done")
-elif request["op"] == "status":
-    answer(event="done", status={"state": "active\\x1b[2J", "release": "a", "version": "1\\n2", "raab": {"target": 2, "serving": 2}})
 elif request["op"] == "history":
     answer(event="done", entries=[{"who": "\\u202eroot", "time": 1.0}])
 elif request["op"] == "service":
@@ -203,6 +214,7 @@ elif request["op"] == "service":
 elif request["op"] == "unlock":
     answer(event="done", holder={"who": "a\\x07"})
 """
+)
 
 
 @pytest.mark.parametrize("runner", [SHOWN], indirect=True)

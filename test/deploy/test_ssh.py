@@ -338,6 +338,17 @@ def test_nobody_there_and_somebody_else(place: Place) -> None:
     assert "its name is not known" in place.ask("nowhere.invalid")
 
 
+def test_two_names_for_one_machine(place: Place) -> None:
+    """Which no file shows: the second one is refused, whatever the way to it."""
+    access = "".join(f"{name}: {value}\n" for name, value in place.keys.items())
+    (place.root / "deploy" / "e.yaml").write_text(f"hosts: {{web1: {{address: 127.0.0.1}}, web2: {{address: '::1'}}}}\n{access}")
+    with Runner(environment.load(place.root, "e"), lambda host, said: None) as runner:
+        outcome = runner.facts()
+    assert list(outcome.done) == ["web1"]
+    assert str(outcome.failed["web2"]).startswith("host web2: it is the machine that is web1 already")
+    assert outcome.failed["web2"].exit_code == exitcodes.BAD_INPUT
+
+
 def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """No end of it comes. Its host's processes are stopped, as a host that has lost its power says nothing either."""
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -80,6 +81,7 @@ class HostFacts(Struct, frozen=True):
     inodes_free: Count
     systemd: Count
     executable: str = ""
+    itself: str = ""
     releases: tuple[InstalledRelease, ...] = ()
     current: Name | None = None
     cache: frozenset[str] = frozenset()
@@ -134,6 +136,12 @@ class HostFacts(Struct, frozen=True):
 
     def with_content(self, content: str) -> InstalledRelease | None:
         return next((release for release in self.releases if release.complete and release.content == content), None)
+
+
+def one_machine(facts: Mapping[str, HostFacts]) -> dict[str, str]:
+    """Hosts that are another one under a second name, and that one's: a deploy to both would wait for itself."""
+    first: dict[str, str] = {}
+    return {name: known for name, host in facts.items() if host.itself and (known := first.setdefault(host.itself, name)) != name}
 
 
 def parse(told: Any) -> HostFacts:

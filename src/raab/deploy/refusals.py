@@ -174,6 +174,12 @@ def network(host: Host, where: str, log: str) -> RaabError | None:
     if found := re.search(
         r"^(kex_exchange_identification: .*|Connection (?:closed|reset|timed out).*|banner exchange: .*)$", log, re.MULTILINE
     ):
+        if "debug1: Server accepts key: " in log:
+            return RaabError(
+                f"{where}: it took the key, and then closed the connection, got: {plain(found[1])}",
+                f"it does not let {who(host, log)} in: an account that has expired (chage -l), AllowUsers, /etc/security/access.conf",
+                exitcodes.UNREACHABLE,
+            )
         return RaabError(
             f"{where}: what answers there is no sshd, or lets nobody in, got: {plain(found[1])}",
             "look at its sshd: MaxStartups, MaxSessions, DenyUsers, a firewall",

@@ -17,7 +17,7 @@ from raab.deploy.answers import Activated, AheadAnswer, Facts, Nothing, Staged, 
 from raab.deploy.connection import ConnectionLost, Remote
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
-from raab.deploy.hostfacts import HostFacts
+from raab.deploy.hostfacts import HostFacts, one_machine
 from raab.deploy.plan import HostPlan, Plan, Staging
 from raab.deploy.report import HostReport, Result
 from raab.errors import RaabError
@@ -70,7 +70,15 @@ class Runner:
         return everywhere(self.hosts, lambda name: self.connect(name).request(operation, kind, lasts=lasts, **values), self.parallel)
 
     def facts(self) -> Outcome[HostFacts]:
-        return everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts", Facts).facts), self.parallel)
+        outcome = everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts", Facts).facts), self.parallel)
+        for name, known in one_machine(outcome.done).items():
+            del outcome.done[name]
+            outcome.failed[name] = RaabError(
+                f"host {name}: it is the machine that is {known} already, got two names for one",
+                "name it once in the environment's file",
+                exitcodes.BAD_INPUT,
+            )
+        return outcome
 
     def told(self, name: str, facts: HostFacts) -> HostFacts:
         self.programs[name] = facts.program

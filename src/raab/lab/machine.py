@@ -82,8 +82,11 @@ def start(host: LabHost, base: Path) -> None:
 
 
 def enter(host: LabHost) -> tuple[str, ...]:
-    """The words that put a command into a control group of the host's own: through systemd where it is this machine's first process."""
-    if Path("/run/systemd/system").is_dir():
+    """The words that put a command into a control group of the host's own: through systemd where it is this machine's first process.
+
+    By its name, and not by its folder (sd_booted(3)) alone, which others may have left on a machine that has no systemd.
+    """
+    if Path("/run/systemd/system").is_dir() and Path("/proc/1/comm").read_text() == "systemd\n":
         return ("systemd-run", "--scope", "--quiet", "--collect", f"--unit=raab-lab-{host.machine}", "--property=Delegate=yes")
     return ("sh", "-euc", ENTER, "enter", " ".join(str(group) for group in groups(host.machine)))
 

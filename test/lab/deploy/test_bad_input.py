@@ -144,11 +144,34 @@ def test_a_user_without_sudo(project: Any, lab: Any, deployed: LabHost) -> None:
         shell.run("rm -f /etc/sudoers.d/deployer; userdel --remove deployer 2>/dev/null", check=False)
 
 
-def test_a_login_file_that_prints_something_disturbs_nothing(project: Any, lab: Any, deployed: LabHost) -> None:
+@pytest.mark.parametrize("text", ["echo Welcome; echo to this host >&2", "printf Welcome", "printf '{'", "(sleep 1; echo late) &"])
+def test_a_login_file_that_prints_something_disturbs_nothing(project: Any, lab: Any, deployed: LabHost, text: str) -> None:
     """bash reads .bashrc for commands that come by SSH, too."""
     shell = lab.shell(deployed)
-    shell.run("cp -p /root/.bashrc /root/.bashrc.kept 2>/dev/null; echo 'echo Welcome; echo to this host >&2' >/root/.bashrc")
+    shell.run("cp -p /root/.bashrc /root/.bashrc.kept 2>/dev/null; cat >/root/.bashrc", stdin=text.encode())
     try:
         assert "release" in project.fab("plan", "--hosts", deployed.name).out
     finally:
         shell.run("rm /root/.bashrc; mv /root/.bashrc.kept /root/.bashrc 2>/dev/null; true")
+
+
+def test_a_user_who_is_let_in_and_gets_no_session(project: Any, lab: Any, deployed: LabHost) -> None:
+    """By real accounts: one without a login shell, one whose password has expired, one that has expired itself."""
+    shell = lab.shell(deployed)
+    folder = "/home/deployer/.ssh"
+    made = f"install -d -o deployer -m 700 {folder} && install -o deployer -m 600 /root/.ssh/authorized_keys {folder}/"
+    project.environment("user", environment(deployed, user="deployer"))
+    try:
+        shell.run(f"useradd --create-home --shell /usr/sbin/nologin deployer && {made}")
+        said = project.fab("plan", "--env", "user", expect=5).out
+        assert "no session began (exit status 1), got: This account is currently not available." in said
+        shell.run("usermod --shell /bin/sh deployer && chage -d 0 deployer")
+        said = project.fab("plan", "--env", "user", expect=5).out
+        assert "the password of deployer has expired" in said
+        assert "chage -M -1 deployer" in said
+        shell.run("chage -d 2026-01-01 -M -1 -E 1 deployer")
+        said = project.fab("plan", "--env", "user", expect=3).out
+        assert "it took the key, and then closed the connection" in said
+        assert "it does not let deployer in: an account that has expired" in said
+    finally:
+        shell.run("userdel --remove deployer 2>/dev/null", check=False)

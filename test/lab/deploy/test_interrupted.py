@@ -5,6 +5,7 @@ Where the host lives on, traffic from outside flows all the while, and none of i
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import socket
@@ -205,6 +206,37 @@ def test_ssh_is_cut_during_the_activation(project: Any, lab: Any, ask: Any) -> N
         assert "connecting again to read the verdict" in err
         assert ask(host)["release"] == wanted
         proxy.close()
+
+
+def test_the_network_dies_silently_during_the_activation(project: Any, lab: Any, ask: Any) -> None:
+    """No end of the connection comes. It is noticed within a minute, and nobody says of the host what it served before: it is unknown.
+
+    The host goes on by itself, and the next deploy converges.
+    """
+    (host,) = lab.hosts(1)
+    project.fab("deploy", "--hosts", host.name)
+    project.mark("silent")
+    wanted = project.release()
+    with subprocess.Popen(
+        project.command("deploy", "--hosts", host.name, "--json"), cwd=project.root, env=project.environ, stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        lab.shell(host).run("until systemctl -q is-active raab-activate; do :; done")
+        lifecycle.cut(lab.lab, host.name)
+        began = time.monotonic()
+        try:
+            out, _ = process.communicate(timeout=120)
+        finally:
+            lifecycle.heal(lab.lab, host.name)
+    # 45 s of silence, and then as long as a new connection is tried for.
+    assert time.monotonic() - began < 60 + 30 + 10
+    (row,) = json.loads(out)["hosts"]
+    assert (process.returncode, row["result"], row["release"]) == (7, "stranded", "unknown")
+    assert "it has said nothing for 45 s" in row["reason"]
+    lab.shell(host).close()
+    lab.shell(host).run(SETTLED)
+    project.fab("deploy", "--hosts", host.name)
+    assert ask(host)["release"] == wanted
 
 
 def test_the_activation_is_killed(project: Any, lab: Any, ask: Any) -> None:
