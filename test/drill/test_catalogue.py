@@ -12,6 +12,7 @@ from raab.deploy import environment as environments
 from raab.drill import command
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.runner import allow
+from raab.drill.stage.project import Project
 from raab.drill.traffic.account import Account, Mark
 from raab.drill.traffic.values import Client, Kind, Sample
 from raab.drill.verdict import BEGUN, Evidence, Excuse, Fact, Invariant, judge
@@ -144,3 +145,16 @@ def test_no_traffic_and_an_operation_cut_short_are_no_success() -> None:
     """Of no requests none is lost; that says nothing."""
     assert judge(STRICT, Evidence(Account(()))).reasons == ("too few requests to say anything: wanted 2, got 0",)
     assert judge(STRICT, evidence(error="no answer")).reasons == ("the drill could not be carried through: no answer",)
+
+
+def test_the_environment_of_drills_names_what_its_host_leaves_out(tmp_path: Path) -> None:
+    """Drills read no settings of SSH; what is deployed by it is marked as theirs, and what stays afterwards is not."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "own.yaml").write_text("hosts: {h1: {address: 203.0.113.1}}\nidentity: key\ndrills: allowed\n")
+    own = environments.load(tmp_path, "own")
+    project = Project(tmp_path, own, for_drills=True)
+    project.write_environment("drill", own.hosts)
+    written = environments.load(tmp_path, "drill")
+    assert [(host.user, host.port) for host in written.hosts] == [("root", 22)]
+    assert written.settings.drills == "made"
+    assert environments.load(tmp_path, project.afterwards()).settings.drills == "refused"

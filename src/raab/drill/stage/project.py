@@ -101,7 +101,7 @@ class Project:
     def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%"), stays: bool = False) -> None:
         """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML. What is deployed by one that `stays` is no drill's."""
         document = {
-            "hosts": {host.name: {"address": host.address, "port": host.port, "user": host.user} for host in hosts},
+            "hosts": {host.name: {"address": host.address, "port": host.port or 22, "user": host.user or "root"} for host in hosts},
             "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": list(waves), "keep": KEEP,
             "service_port": self.environment.settings.service_port, "drills": "made" if self.for_drills and not stays else "refused",
         }  # fmt: skip
