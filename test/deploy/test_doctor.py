@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from raab.deploy import doctor
 from raab.deploy.answers import Examined, Own
-from raab.deploy.hostfacts import HostFacts, InstalledRelease
+from raab.deploy.hostfacts import Ahead, HostFacts, InstalledRelease
+from raab.host.renewal.pending import Pending
 
 ID = "20261122T061500Z-1a2b3c4"
 WELL = HostFacts(
@@ -40,6 +41,7 @@ def test_a_host_that_is_well() -> None:
         (replace(WELL, service={"ActiveState": "failed"}), {}, "release"),
         (replace(WELL, releases=(*WELL.releases, InstalledRelease("x", False, "", "", "", ""))), {}, "leftovers"),
         (WELL, {"drift": ["verify: flask/app.py is not what ..."]}, "files"),
+        (WELL, {"program": ["/usr/local/lib/raab: not as it was installed"]}, "root's program"),
         (WELL, {"units": {"raab.service": "b"}}, "units"),
         (replace(WELL, service={"ActiveState": "active", "NeedDaemonReload": "yes"}), {}, "units"),
         (WELL, {"raab": {"serving": 1, "target": 2}}, "workers"),
@@ -60,3 +62,13 @@ def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
 
 def test_why_the_service_did_not_answer() -> None:
     assert "not the service's master" in doctor.workers(Own(), "control: not the service's master\nhint: x").text
+
+
+def test_the_next_start_is_told_as_raab_check_tells_it() -> None:
+    """A problem is one; what only waits to be taken up is none, and of a host that does not know nothing is said."""
+    problem, hint = Ahead(problem="raab_a: too short\nraab_b: no text", hint="correct it"), "hint: correct it"
+    assert doctor.next_start(problem) == (doctor.Finding("next start", False, f"raab_a: too short; raab_b: no text; {hint}"),)
+    (pending,) = doctor.next_start(Ahead(Pending(("TESTED",), (), ("LimitNOFILE",))))
+    assert pending.well and "TESTED" in pending.text and "next restart: LimitNOFILE" in pending.text
+    assert doctor.next_start(Ahead())[0].text == "as it serves now"
+    assert doctor.next_start(None) == ()

@@ -126,3 +126,11 @@ def strangers(known: set[str]) -> list[str]:
                 if imported.split(".")[0] not in sys.stdlib_module_names and imported not in known
             ]
     return found
+
+
+@pytest.mark.parametrize("name", sorted(wire.closure((wire.ENTRY,))))
+def test_a_module_without_its_comments_is_the_same(name: str) -> None:
+    """Line by line, so that what a defect says of a host can be read beside the source."""
+    source = wire.text(name)
+    told, whole = (ast.dump(ast.parse(text), include_attributes=True) for text in (wire.lean(source), source))
+    assert told == whole

@@ -143,12 +143,14 @@ class History(Struct, frozen=True):
 
 
 class Examined(Struct, frozen=True):
-    """What a closer look found: changed files, the release's units with their SHA-256, what the service says, why it says nothing."""
+    """What a closer look found: changed files, the release's units with their SHA-256, what the service says, why it says nothing, and what
+    is not as it was installed of root's own program."""
 
     drift: tuple[str, ...]
     units: dict[str, str]
     raab: Own = Own()
     trouble: str = ""
+    program: tuple[str, ...] = ()
 
 
 class Unlocked(Struct, frozen=True):

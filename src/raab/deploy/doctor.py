@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from raab.deploy.answers import Examined, Own
-from raab.deploy.hostfacts import HostFacts
+from raab.deploy.hostfacts import Ahead, HostFacts
 from raab.deploy.plan import MARGIN, MIB, OLDEST_SYSTEMD
+from raab.host.renewal.pending import lines
 
 LAG_SECONDS = 2.0
 # A deploy with changed dependencies needs about this much, with uv and a second environment (raab.deploy.plan).
@@ -24,8 +25,9 @@ class Finding(Struct, frozen=True):
     text: str
 
 
-def findings(facts: HostFacts, lag: float, told: Examined) -> tuple[Finding, ...]:
-    """All checks, in a fixed order. `lag` is how many seconds the host's clock is ahead; `told` the answer to `examine`."""
+def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None = None) -> tuple[Finding, ...]:
+    """All checks, in a fixed order. `lag` is how many seconds the host's clock is ahead; `told` the answer to `examine`, `ahead` what it
+    says of the next start, if it knows."""
     disk = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free, {facts.inodes_free} inodes"
     found = [
         Finding(
@@ -43,10 +45,21 @@ def findings(facts: HostFacts, lag: float, told: Examined) -> tuple[Finding, ...
         release(facts),
         Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}; the next deploy removes them" if broken else "none"),
         Finding("files", not told.drift, "; ".join(told.drift[:3]) or "as installed"),
+        Finding("root's program", not told.program, "; ".join(told.program[:3]) or "as installed"),
         units(facts, told.units),
         workers(told.raab, told.trouble),
         *strays(told.raab),
+        *next_start(ahead),
     )
+
+
+def next_start(ahead: Ahead | None) -> tuple[Finding, ...]:
+    """As `raab check` says it on the host. What is only pending is no illness."""
+    if ahead is None:
+        return ()
+    if ahead.problem:
+        return (Finding("next start", False, "; ".join([*ahead.problem.splitlines(), *([f"hint: {ahead.hint}"] if ahead.hint else [])])),)
+    return (Finding("next start", True, "; ".join(lines(ahead.pending, "fab reload")) or "as it serves now"),)
 
 
 def lock(facts: HostFacts) -> str:

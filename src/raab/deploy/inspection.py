@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from raab.deploy import doctor, exitcodes, wayback
 from raab.deploy import environment as environments
-from raab.deploy.answers import Acted, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
+from raab.deploy.answers import Acted, AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
 from raab.deploy.console import Console
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import Outcome, everywhere
@@ -180,7 +180,8 @@ def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
     facts = remote.request("facts", Facts).facts
     # The host read its clock somewhere between question and answer.
     lag = facts.time - (asked + time.time()) / 2
-    return doctor.findings(facts, lag, remote.request("examine", Examined))
+    ahead = remote.request("ahead", AheadAnswer).ahead if facts.current else None
+    return doctor.findings(facts, lag, remote.request("examine", Examined), ahead)
 
 
 def both(runner: Runner, name: str) -> tuple[Status, HostFacts]:

@@ -64,12 +64,17 @@ def command() -> str:
 def program() -> bytes:
     """The session program, compressed, led by its length."""
     # What is alike stands close by its name, which packs better.
-    sources = {name: text(name) for name in sorted(closure((ENTRY,)))}
+    sources = {name: lean(text(name)) for name in sorted(closure((ENTRY,)))}
     packages = sorted({".".join(name.split(".")[:depth]) for name in sources for depth in range(1, name.count(".") + 1)})
     sources |= dict.fromkeys(packages, "")
     packer = zlib.compressobj(9, memLevel=9)
     packed = packer.compress(f"SOURCES = {sources!r}\nPACKAGES = {packages!r}\n{LOADER}".encode()) + packer.flush()
     return b"%d\n%s" % (len(packed), packed)
+
+
+def lean(source: str) -> str:
+    """The same without the lines that are comments; each other line keeps its number."""
+    return re.sub(r"^ *#.*$", "", source, flags=re.MULTILINE)
 
 
 @cache

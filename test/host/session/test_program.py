@@ -96,3 +96,34 @@ def test_what_is_not_packed_is_refused() -> None:
     for packed in ("", "!", base64.b64encode(b"x").decode()):
         with pytest.raises(RaabError, match="not root's program"):
             program.unpack(packed)
+
+
+def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
+    """A changed, missing or added file, a link, and what others could write."""
+    program.install(paths, wire.roots_program())
+    program.offer(paths)
+    assert program.faults(paths) == []
+    home = paths.roots_own / program.started(paths)
+    module = home / "raab/errors.py"
+    for spoil, mend in (
+        (lambda: module.chmod(0o666), lambda: module.chmod(0o644)),
+        (lambda: home.chmod(0o777), lambda: home.chmod(0o755)),
+        (lambda: (home / "json.so").touch(), lambda: (home / "json.so").unlink()),
+        (lambda: (home / "os").symlink_to("/tmp"), lambda: (home / "os").unlink()),
+    ):
+        spoil()
+        assert len(program.faults(paths)) >= 1
+        mend()
+        assert program.faults(paths) == []
+    command = paths.bin / "raab"
+    before = command.read_text()
+    command.write_text(before + "id\n")
+    assert program.faults(paths) == [f"{command}: not what raab wrote"]
+    command.write_text(before)
+    entry = paths.roots_own / program.ENTRY
+    before = entry.read_text()
+    entry.write_text(before + "import os\n")
+    assert program.faults(paths) == [f"{entry}: not what raab wrote"]
+    entry.write_text(before)
+    module.write_text("")
+    assert program.faults(paths) == [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import zlib
@@ -19,19 +20,16 @@ ENTRY = "__main__.py"
 MODULE = re.compile(r"\Araab(\.[a-z_]+)*\Z")
 STARTED = re.compile(r"^# Written by raab: what is started here is (?P<digest>[0-9a-f]{64})\.$", re.MULTILINE)
 MOST = 1 << 22
-START = """\
-# Written by raab: what is started here is {digest}.
+START = """# Written by raab: what is started here is {digest}.
 import sys
 sys.path.insert(0, {home!r})
 import raab.host.command.root
 sys.exit(raab.host.command.root.main(sys.argv[1:]))
 """
 # -I and -S: neither the caller's variables nor any site-packages have a part in what root runs.
-COMMAND = """\
-#!/bin/sh
-# Written by raab: root's own program, whatever release is current.
-exec /usr/bin/python3 -IS {program} command "$@"
-"""
+COMMAND = (
+    '#!/bin/sh\n# Written by raab: root\'s own program, whatever release is current.\nexec /usr/bin/python3 -IS {program} command "$@"\n'
+)
 
 
 def digest(sources: Mapping[str, str]) -> str:
@@ -52,6 +50,28 @@ def installed(paths: Paths) -> str:
     except OSError:
         return ""
     return name if digest_of(files) == name else ""
+
+
+def faults(paths: Paths) -> list[str]:
+    """What is not as it was installed: a file or a folder that is missing, changed, added, a link, or for others than root to write.
+
+    Empty for a host of which nothing was installed yet.
+    """
+    name, command = started(paths), paths.bin / paths.name
+    if not installed(paths):
+        return [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
+    wanted = {paths.roots_own / ENTRY: START.format(digest=name, home=str(paths.roots_own / name))}
+    if command.exists():
+        wanted[command] = COMMAND.format(program=paths.roots_own)
+    found = [f"{path}: not what raab wrote" for path, text in wanted.items() if path.read_text(errors="replace") != text]
+    home = paths.roots_own / name
+    strange = [path for path in home.rglob("*") if not path.is_dir() and path.suffix != ".py" and path.parent.name != "__pycache__"]
+    found += [f"{path}: nothing of raab's" for path in strange]
+    for path in (paths.bin, paths.roots_own.parent, paths.roots_own, *wanted, home, *home.rglob("*")):
+        status = path.lstat()
+        if path.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            found.append(f"{path}: not root's alone to write")
+    return found
 
 
 def started(paths: Paths) -> str:

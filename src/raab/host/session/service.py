@@ -72,7 +72,8 @@ def examine(paths: Paths) -> dict[str, Any]:
                 if path.is_file():
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
     told, trouble = own_status() if current else ({}, "")
-    return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble}
+    own = program.faults(paths) if current else []
+    return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble, "program": own}
 
 
 def ahead(paths: Paths) -> dict[str, Any] | None:

@@ -17,8 +17,7 @@ from pathlib import Path
 from raab.host.verify import record_digest
 
 # Finds the interpreter beside itself, in whichever release it stands: a line of sh that Python reads as a string.
-SCRIPT = """\
-#!/bin/sh
+SCRIPT = """#!/bin/sh
 '''exec' "$(dirname -- "$(realpath -- "$0")")"/python "$0" "$@"
 ' '''
 import sys
