@@ -22,9 +22,6 @@ _THE_SERVICE_S = re.compile(
 # Where units and drop-ins lie beside /etc (systemd.unit(5)); transient and generated ones are nobody's for such a service.
 PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")))
 
-# Where systemd looks for drop-ins, beside the host's own configuration; the first place comes first.
-PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")))
-
 
 def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
     """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them."""

@@ -12,7 +12,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
-from raab.host.renewal import credentials, directives, twin, variables
+from raab.host.renewal import credentials, directives, twin, unit, variables
 
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
@@ -158,3 +158,11 @@ def test_what_systemd_would_make_of_the_unit_s_file(tmp_path: Path) -> None:
     assert state() == "loaded"
     (second / "raab.service").unlink()
     assert state() == "not-found"
+
+
+def test_where_no_systemd_runs_nothing_pretends_that_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody takes that folder for a sign of it."""
+    monkeypatch.setattr(unit, "_UNITS", tmp_path / "system")
+    with pytest.raises(RaabError, match=r"systemd: does not run here, got no .*/system\nhint: "):
+        unit.run("", "/bin/true")
+    assert not (tmp_path / "system").exists()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.paths import UNIT
 
@@ -30,9 +31,11 @@ class Unit:
     def __init__(self, directives: str, command: str) -> None:
         # No dash, for drop-ins of raab-.service.d would count for it, and for the service they do not (systemd.unit(5)).
         self.name = f"raabnow{os.getpid()}x{next(_numbers)}.service"
-        self.output, self.errors = memory(), memory()
         self.file = _UNITS / self.name
-        self.file.parent.mkdir(exist_ok=True)
+        # Never made: its being there tells everybody that systemd runs (sd_booted(3)).
+        if not self.file.parent.is_dir():
+            raise RaabError(f"systemd: does not run here, got no {self.file.parent}", "raab's hosts are systemd's")
+        self.output, self.errors = memory(), memory()
         self.file.write_text(
             f"[Unit]\nDescription=what {UNIT} would be started with\n[Service]\nType=oneshot\n{directives}LogLevelMax=warning\n"
             f"StandardOutput=file:/proc/{os.getpid()}/fd/{self.output}\nStandardError=file:/proc/{os.getpid()}/fd/{self.errors}\n"
