@@ -73,8 +73,9 @@ def program() -> bytes:
 
 
 def lean(source: str) -> str:
-    """The same without the lines that are comments; each other line keeps its number."""
-    return re.sub(r"^ *#.*$", "", source, flags=re.MULTILINE)
+    """The same without the lines that are comments, and what functions and classes say of themselves; each line keeps its number."""
+    code = re.sub(r"^ *#.*$", "", source, flags=re.MULTILINE)
+    return re.sub(r'^( +)"""[^"]*"""$', lambda match: f'{match[1]}""' + "\n" * match[0].count("\n"), code, flags=re.MULTILINE)
 
 
 @cache
