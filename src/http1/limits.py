@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# Bytes of all fields of a head together.
+HEAD_BYTES = 65_536
+
 
 class Limits(NamedTuple):
-    """Bytes of the request line without its end, number of header fields, bytes of each of them with its end.
+    """Bytes of the request line without its end, number of header fields, bytes of each of them with its end; all together have HEAD_BYTES.
 
     A line that is too long is 414, a field too many or too long 431 (RFC 9110 section 15.5.15, RFC 6585 section 5). The defaults are
     gunicorn's (config.py, LimitRequestLine, LimitRequestFields, LimitRequestFieldSize).
@@ -18,8 +21,8 @@ class Limits(NamedTuple):
 
     @property
     def head(self) -> int:
-        """Bytes of a whole head."""
-        return self.line + 2 + self.fields * self.field + 2
+        """Bytes of a whole head. Not all fields may be as long as one may: thousands of clients may leave their heads half-way."""
+        return self.line + 2 + max(HEAD_BYTES, self.field) + 2
 
 
 # Seconds and bytes for which a client that is told to stop is still listened to (`farewell`). With fewer bytes, one that sends its whole
