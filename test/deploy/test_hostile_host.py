@@ -53,6 +53,8 @@ FACTS = {
     "disk_free": 1, "disk_total": 2, "inodes_free": 3, "systemd": 252,
 }  # fmt: skip
 
+STAGE = {"manifest": "{}", "send": [], "uv": "0" * 64}
+
 
 def facts(**others: object) -> str:
     return f"hear(); answer(event='done', facts={ {**FACTS, **others}!r})"
@@ -246,7 +248,7 @@ def test_a_refusal_in_the_middle_of_a_payload_is_heard(runner: Runner, tmp_path:
     with runner:
         remote = runner.connect("bad")
         with pytest.raises(Exception, match="no room"):
-            remote.request("stage", Nothing, payload=[payload])
+            remote.request("stage", Nothing, payload=[payload], **STAGE)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,7 @@ def test_a_host_that_talks_while_it_is_sent_to_blocks_nobody(runner: Runner, tmp
         file.truncate(1_000_000)
     heard: list[str] = []
     with runner:
-        runner.connect("bad").request("stage", Nothing, heard.append, [payload])
+        runner.connect("bad").request("stage", Nothing, heard.append, [payload], **STAGE)
     assert len(heard) == 5000
 
 

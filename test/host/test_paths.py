@@ -29,4 +29,5 @@ def test_what_is_no_release_id_becomes_no_path(name: str) -> None:
 
 
 def test_a_template_belongs_to_one_lock_and_one_interpreter() -> None:
-    assert template_name("3b1f00d2a7c4" + "0" * 52, "3.11.2", "x86_64") == "3b1f00d2a7c4-cp311-x86_64"
+    """By all digits of its hash."""
+    assert template_name("3b1f00d2a7c4" + "0" * 52, "3.11.2", "x86_64") == f"3b1f00d2a7c4{'0' * 52}-cp311-x86_64"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host.verify import record_digest, verify
+from raab.host import seal
+from raab.host.verify import RAABS_OWN, record_digest, verify
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def release(tmp_path: Path) -> Path:
     (site / "raab-1.dist-info/RECORD").write_text(f"raab.py,sha256={record_digest(b'y')},1\nraab-1.dist-info/RECORD,,\n")
     parts = [{"name": "wsgi.py", "sha256": hashlib.sha256(b"x").hexdigest()}, {"name": "raab-1.whl", "sha256": "0"}]
     (home / "manifest.json").write_text(json.dumps({"id": home.name, "parts": parts}))
+    seal.write(home, seal.make(home, {}, RAABS_OWN))
     return home
 
 
@@ -31,10 +33,10 @@ def test_an_untouched_release_is_as_its_manifest_says(release: Path) -> None:
 @pytest.mark.parametrize("name", ["wsgi.py", "venv/lib/python3.11/site-packages/raab.py"])
 def test_a_changed_or_missing_file_is_named(release: Path, name: str) -> None:
     (release / name).write_bytes(b"z")
-    with pytest.raises(RaabError, match=f"{name} is not what the release's manifest says"):
+    with pytest.raises(RaabError, match=f"is not as it was installed, got: .*{name} was changed"):
         verify(release)
     (release / name).unlink()
-    with pytest.raises(RaabError, match=f"{name} cannot be read"):
+    with pytest.raises(RaabError, match=f"{name} is lost"):
         verify(release)
 
 
@@ -42,3 +44,11 @@ def test_a_manifest_of_another_release(release: Path) -> None:
     release.rename(release.with_name("20261122T061500Z-7777777"))
     with pytest.raises(RaabError, match="is of another release"):
         verify(release.with_name("20261122T061500Z-7777777"))
+
+
+def test_the_bundle_s_own_files_are_read(release: Path) -> None:
+    """A seal that was written anew does not make them what the manifest says."""
+    (release / "wsgi.py").write_bytes(b"z")
+    seal.write(release, seal.make(release, {}, RAABS_OWN))
+    with pytest.raises(RaabError, match=r"wsgi\.py is not what the release's manifest says"):
+        verify(release)

@@ -135,11 +135,10 @@ def make(root: Path, tree: Tree, home: Path) -> None:
         parts_home = made / "parts"
         parts_home.mkdir(parents=True)
         files = copies(tree, Path(temporary) / "tree")
+        manifest_in = Path(temporary) / "tree" / "MANIFEST.in"
+        leave_out(files, manifest_in)
         wheel = build_wheel(Path(temporary) / "tree", tree.time)
-        by_name = {one.name: one for one in files}
-        excluded = [f"prune {folder}" for folder in DEPLOYERS if any(name.startswith(f"{folder}/") for name in by_name)]
-        manifest_in = by_name["MANIFEST.in"].path.read_text() if "MANIFEST.in" in by_name else ""
-        packing.complete(wheel, files, "\n".join([manifest_in, *excluded]))
+        packing.complete(wheel, files, manifest_in.read_text() if manifest_in.exists() else "")
         parts = [Part.of(Path(shutil.copy(wheel, parts_home)))]
         for one in files:
             if one.name in CARRIED or one.name.startswith("systemd/"):
@@ -158,6 +157,14 @@ def make(root: Path, tree: Tree, home: Path) -> None:
         if home.exists():
             shutil.rmtree(home)
         made.rename(home)
+
+
+def leave_out(files: tuple[Input, ...], manifest_in: Path) -> None:
+    """No server gets the deployer's own code: setup.py knows its packages, MANIFEST.in what lies in them."""
+    excluded = [f"prune {folder}" for folder in DEPLOYERS if any(one.name.startswith(f"{folder}/") for one in files)]
+    if excluded:
+        text = manifest_in.read_text() if manifest_in.exists() else ""
+        manifest_in.write_text("\n".join([text, *excluded, ""]))
 
 
 def write_lock(lock: Path, target: Path) -> None:

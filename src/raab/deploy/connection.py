@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from raab import protocol
 from raab.deploy import exitcodes, wire
 from raab.deploy.answers import Event, decode
 from raab.deploy.channel import Channel, EndlessLine, Silence
@@ -100,7 +100,7 @@ class Remote:
             self.channel.listen_anew()
         # The host may have refused in the middle of a payload; its reason is then waiting to be read.
         with suppress(*LOST):
-            self.channel.send(json.dumps({"op": operation, **values}).encode() + b"\n")
+            self.channel.send(protocol.encode(operation, values))
             for path in payload:
                 for block in blocks(path):
                     self.channel.send(block)

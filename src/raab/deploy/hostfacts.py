@@ -66,7 +66,7 @@ class HostFacts(Struct, frozen=True):
 
     `settings` is the host's own setting.yaml; `variables` are those of the running service by which its addresses are told; `taken` where
     others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone. `program` is the digest of root's
-    program, if it is whole.
+    program, if it is whole; `damaged` what is not as it was installed in the current release.
     """
 
     python: Words
@@ -89,6 +89,7 @@ class HostFacts(Struct, frozen=True):
     units: dict[str, str] = field(default_factory=dict)
     user: bool = False
     program: str = ""
+    damaged: tuple[str, ...] = ()
     verdicts: dict[str, str] = field(default_factory=dict)
     served: tuple[Name, ...] = ()
     once: tuple[Name, ...] = ()

@@ -71,7 +71,7 @@ class Inspection:
     def service(self, action: str, count: str = "") -> int:
         self.environment.claim()
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("service", Acted, lasts=True, action=action, count=count)
+            outcome = runner.each("service", Acted, lasts=True, action=action, amount=count)
         for name, answer in outcome.done.items():
             print(f"{name}  {answer.output or action + 'ed'}  {answer.seconds:.2f} s")
         self.complain(outcome)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from raab.deploy.bundle import Bundle, Part
 
 MIB = 1 << 20
+# So many damaged files are named where there may be thousands.
+NAMED = 5
 OLDEST_SYSTEMD = 252
 # What an unpacked wheel with its bytecode takes, measured at 3.4 times its size; and what must stay free for everybody else.
 UNPACKED = 4
@@ -125,14 +127,16 @@ def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
 
 
 def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool, take_over: bool) -> HostPlan:
-    if facts.running and facts.running.content == bundle.content and not restart:
+    same = facts.release(facts.current)
+    mend = facts.damaged if same and same.content == bundle.content else ()
+    if facts.running and facts.running.content == bundle.content and not restart and not mend:
         reason = f"{facts.running.id} has the same content and serves"
         return HostPlan(host, "nothing", facts.running.id, facts.current, reason, label=label(facts.running, bundle, facts))
     refusal = unfit(host, facts) or (None if take_over else taken_by(host, bundle, facts)) or unserved(host, bundle, facts)
     if refusal:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
     there = facts.with_content(bundle.content)
-    if there:
+    if there and not mend:
         named = label(there, bundle, facts)
         return HostPlan(host, "activate", there.id, facts.current, "staged before", changes=changes(bundle, facts), label=named)
     supply = supplies[host.name]
@@ -145,7 +149,8 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
         return HostPlan(
             host, "refuse", bundle.id, facts.current, refusal=at(host, RaabError(problem, "make room below /opt", exitcodes.REFUSED))
         )
-    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=changes(bundle, facts) + supply.notes)
+    told = (*(f"mend: {line}" for line in mend[:NAMED]), *changes(bundle, facts), *supply.notes)
+    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=told)
 
 
 def taken_by(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:

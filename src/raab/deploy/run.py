@@ -118,7 +118,7 @@ class Runner:
             if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
                 raise error
             # Let go of all, so that two deployers who each hold a part do not wait for each other for ever.
-            everywhere(outcome.done, lambda name: self.remotes[name].request("release", Nothing), self.parallel)
+            everywhere(outcome.done, lambda name: self.remotes[name].request("let_go", Nothing), self.parallel)
             self.progress("", error.message)
             time.sleep(0.5 + secrets.randbelow(500) / 1000)
 

@@ -21,7 +21,7 @@ def supply(root: Path, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[s
     known: dict[Platform, Supplies] = {}
     found = {}
     for name, host in facts.items():
-        if host.with_content(bundle.content):
+        if host.with_content(bundle.content) and not host.damaged:
             continue
         if host.platform not in known:
             known[host.platform] = supply_platform(root, bundle, host.platform)

@@ -91,6 +91,6 @@ class Paths(NamedTuple):
 
 
 def template_name(lock_sha256: str, python: str, machine: str) -> str:
-    """The name of the template for one lock and one interpreter, e.g. `3b1f00d2a7c4-cp311-x86_64`."""
+    """The name of the template for one lock and one interpreter: `<SHA-256 of the lock>-cp311-x86_64`."""
     major, minor = python.split(".")[:2]
-    return f"{lock_sha256[:12]}-cp{major}{minor}-{machine}"
+    return f"{lock_sha256}-cp{major}{minor}-{machine}"

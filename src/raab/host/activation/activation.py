@@ -14,7 +14,7 @@ from raab.host import addresses, journal, sandbox, strays, systemd, verify
 from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup, units
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
-from raab.host.activation.task import Hook, Task, Teller
+from raab.host.activation.task import Task, Teller
 from raab.host.activation.token import Token
 from raab.host.paths import UNIT, Paths
 from raab.host.processes import children
@@ -23,6 +23,7 @@ from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
+from raab.protocol import Command
 
 
 class Activation:
@@ -119,7 +120,13 @@ class Activation:
     def rehearse(self) -> None:
         """Everything that can be known before the switch."""
         self.teller.step("verifying the release")
-        verify.verify(self.release)
+        try:
+            verify.verify(self.release)
+        except RaabError:
+            # It is no complete release any more, and the next deploy of the same makes it anew; what serves stays one all the same.
+            if self.task.release != self.previous:
+                (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
+            raise
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
@@ -278,7 +285,7 @@ class Activation:
         entry |= {"reason": reason} if reason else {}
         journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))
 
-    def hook(self, name: str, hook: Hook | None) -> None:
+    def hook(self, name: str, hook: Command | None) -> None:
         if hook is not None:
             self.teller.step(f"hook {name}: {hook.command}")
             self.teller.output(question.run_hook(name, hook, self.release, self.variables))

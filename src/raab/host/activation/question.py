@@ -11,12 +11,12 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import answers, sandbox
-from raab.host.activation.task import Hook
 from raab.host.answers import Settings
 from raab.host.paths import USER, Paths
 from raab.host.renewal import twin
 from raab.host.renewal.ahead import shown
 from raab.host.renewal.unit import Unit
+from raab.protocol import Command
 
 
 class Question:
@@ -57,7 +57,7 @@ def settings(question: Question, limit: float) -> Settings:
         raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
 
 
-def run_hook(name: str, hook: Hook, release: Path, variables: Mapping[str, str]) -> str:
+def run_hook(name: str, hook: Command, release: Path, variables: Mapping[str, str]) -> str:
     """Run an operator's command as the service's user, with its `variables`, in the release's directory; return what it printed."""
     began = time.monotonic()
     environment = {**variables, "RAAB_RELEASE_DIR": str(release)}

@@ -7,14 +7,9 @@ import os
 import time
 from typing import Any, NamedTuple
 
+from raab import protocol
 from raab.host.paths import Paths
-
-
-class Hook(NamedTuple):
-    """A command of the operator's, run with the release's directory as working directory; `timeout` in seconds."""
-
-    command: str
-    timeout: float
+from raab.protocol import Activate, Command
 
 
 class Task(NamedTuple):
@@ -32,30 +27,29 @@ class Task(NamedTuple):
     condemn: str = ""
     restart: bool = False
     drill: bool = False
-    before: Hook | None = None
-    after: Hook | None = None
+    before: Command | None = None
+    after: Command | None = None
 
     @classmethod
     def read(cls, paths: Paths, release: str) -> Task:
         """The task that a session left for this release; an operator who types `raab activate ID` has left none."""
         try:
-            request = json.loads(paths.request.read_bytes())
+            request: Activate = protocol.read(Activate, json.loads(paths.request.read_bytes()), "task")
         except (OSError, ValueError):
-            request = {}
-        if request.get("release") != release:
             return cls(release)
-        hooks = {name: Hook(str(hook["command"]), float(hook["timeout"])) for name, hook in request.get("hooks", {}).items()}
+        if request.release != release:
+            return cls(release)
         return cls(
             release=release,
-            action=str(request["action"]),
-            who=str(request["who"]),
-            machine=str(request["machine"]),
-            keep=int(request["keep"]),
-            condemn=str(request["condemn"]),
-            restart=bool(request.get("restart")),
-            drill=bool(request.get("drill")),
-            before=hooks.get("before_activate"),
-            after=hooks.get("after_activate"),
+            action=request.action,
+            who=request.who,
+            machine=request.machine,
+            keep=request.keep,
+            condemn=request.condemn,
+            restart=request.restart,
+            drill=request.drill,
+            before=request.hooks.before_activate,
+            after=request.hooks.after_activate,
         )
 
 

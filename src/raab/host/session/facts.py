@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raab.host import journal, listening, processes
+from raab.host import journal, listening, processes, seal
 from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, Paths
 from raab.host.releases import UNIT_PLACES, current_release, describe, uid_of_user
 from raab.host.session import lock, program
+from raab.host.verify import RAABS_OWN
 
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 
@@ -38,9 +39,10 @@ def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
         "releases": [describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)],
         "current": current_release(paths),
         "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
-        "templates": sorted(path.name for path in paths.templates.glob("*") if not path.name.endswith(".part")),
+        "templates": sorted(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
         "units": unit_hashes(paths),
         "program": program.installed(paths),
+        "damaged": seal.damage(paths.current.resolve(), RAABS_OWN)[:20] if current_release(paths) else [],
         "user": uid_of_user() is not None,
         "settings": settings(paths),
         "taken": listening.taken(uid_of_user() or 0, closely),

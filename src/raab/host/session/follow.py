@@ -7,7 +7,6 @@ connection reads the same file from its beginning.
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -19,28 +18,32 @@ from raab.host import systemd
 from raab.host.durable import write_durably
 from raab.host.paths import ACTIVATION_UNIT, Paths
 from raab.host.releases import current_release
+from raab.protocol import Activate
 
 Emit = Callable[[dict[str, Any]], None]
-TOKEN = re.compile(r"\A[0-9a-f]{32}\Z")
 TRANSIENT = Path("/run/systemd/transient") / ACTIVATION_UNIT
 POLL_SECONDS = 0.003
 
 
-def start(paths: Paths, request: dict[str, Any]) -> None:
-    """Begin the activation of a complete release. `request` is its task, with `release` and a `token` that names this one activation."""
-    release, token = request["release"], request["token"]
-    if not TOKEN.match(token):
-        raise RaabError(f"activate: not a token, got {token}")
+def start(paths: Paths, request: Activate) -> None:
+    """Begin the activation of a complete release. The request is left as its task, and goes by its token."""
+    release = request.release
     if not paths.manifest(release).exists():
         raise RaabError(f"activate: the release is not complete on this host, got {release}", "`fab releases` lists the complete ones", 2)
     paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     wait_for_previous()
     paths.events.unlink(missing_ok=True)
-    write_durably(paths.request, json.dumps(request).encode())
+    write_durably(paths.request, json.dumps(task(request)).encode(), 0o600)
     systemd.must(
         "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={ACTIVATION_UNIT}", "--property=KillMode=mixed",
         sys.executable, "-IS", str(paths.roots_own), "command", "activate", release,
     )  # fmt: skip
+
+
+def task(request: Activate) -> dict[str, Any]:
+    """As JSON, without what was for the way here only."""
+    hooks = {name: hook and hook._asdict() for name, hook in request.hooks._asdict().items()}
+    return {**request._asdict(), "hooks": hooks, "program": ""}
 
 
 def wait_for_previous(seconds: float = 30) -> None:

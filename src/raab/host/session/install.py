@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import compileall
+import ctypes
+import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,62 +18,126 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from raab import protocol
 from raab.errors import RaabError
-from raab.host.durable import write_durably
+from raab.host import seal
+from raab.host.durable import sync_directory, write_durably
 from raab.host.paths import Paths, template_name
 from raab.host.session import unpack
-from raab.host.session.receive import cached
+from raab.host.session.receive import cached, room
+from raab.host.verify import RAABS_OWN, told
 
 Step = Callable[[str], Any]
 
 
 def install(paths: Paths, manifest_text: str, uv_wheel: str, step: Step) -> None:
-    """Build /opt/raab/releases/<id>, or leave it alone when it is complete.
+    """Build /opt/raab/releases/<id>, or leave it alone when it is complete and as it was installed.
 
     `manifest_text` becomes the manifest byte by byte, so that a signature over it stays valid; it names the dependencies'
     wheels by their SHA-256. `uv_wheel` is that of the one that carries uv. `step` names a step to the person who waits.
+    Raises RaabError where another release has that id.
     """
-    manifest = json.loads(manifest_text)
-    release = paths.release(manifest["id"])
-    if paths.manifest(manifest["id"]).exists():
-        return
-    if release.exists():
+    manifest = protocol.manifest(manifest_text)
+    release = paths.release(manifest.id)
+    paths.releases.mkdir(parents=True, exist_ok=True)
+    for leftover in paths.releases.glob("*.part"):
         step("removing what an interrupted deploy left")
-        shutil.rmtree(release)
-    parts = {part["name"]: require(paths, part["sha256"], part["name"]) for part in manifest["parts"]}
+        shutil.rmtree(leftover)
+    there = paths.manifest(manifest.id)
+    if there.exists():
+        if content_of(there) != manifest.content:
+            raise RaabError(f"stage: another release has this id, got {manifest.id}", "commit once more, then deploy", 5)
+        if not (damaged := seal.damage(release, RAABS_OWN)):
+            return
+        step(f"mending it: {told(damaged)}")
+    part = release.with_name(f"{release.name}.part")
+    build(paths, manifest, uv_wheel, part, step)
+    # The manifest makes the release complete, so everything else must be on disk before it is.
+    sync(part)
+    write_durably(part / "manifest.json", manifest_text.encode())
+    if release.exists():
+        exchange(part, release)
+        shutil.rmtree(part)
+    else:
+        part.rename(release)
+    sync_directory(paths.releases)
+
+
+def content_of(manifest: Path) -> str:
+    try:
+        return str(json.loads(manifest.read_bytes())["content"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def build(paths: Paths, manifest: protocol.Manifest, uv_wheel: str, part: Path, step: Step) -> None:
+    """All of the release but its manifest."""
+    parts = {one.name: require(paths, one.sha256, one.name) for one in manifest.parts}
     uv = unpack_uv(paths, uv_wheel)
-    wheels = tuple(part["sha256"] for part in manifest["wheels"])
-    template = ensure_template(paths, manifest["lock"], wheels, uv, step)
+    template = ensure_template(paths, manifest.lock, tuple(one.sha256 for one in manifest.wheels), uv, step)
     step("unpacking the release")
-    release.mkdir(parents=True)
-    link_tree(template, release / "venv")
+    part.mkdir()
+    venv = part / "venv"
+    link_tree(template, venv)
+    (venv / seal.SEAL).unlink()
     for name, path in parts.items():
         if not name.endswith(".whl"):
-            target = release / name
+            target = part / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            with lowered_errors(name):
+                shutil.copyfile(path, target)
     with lowered_errors("the app"):
-        install_app(paths, uv, release / "venv", next(path for name, path in parts.items() if name.endswith(".whl")))
-    # The manifest makes the release complete, so everything else must be on disk before it is.
-    sync(release)
-    write_durably(paths.manifest(manifest["id"]), manifest_text.encode())
+        current = paths.current / "venv"
+        wheel = next(path for name, path in parts.items() if name.endswith(".whl"))
+        for path in unpack.unpack(wheel, venv, current if current.exists() and same_python(current, venv) else None):
+            if path.suffix == ".py":
+                compileall.compile_file(str(path), quiet=2)
+    dependencies = {f"venv/{name}": noted for name, noted in seal.read(template).items()}
+    before = seal.read(paths.current)
+    seal.write(part, seal.make(part, {**before, **dependencies}, RAABS_OWN))
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Of two folders by one rename, so that each name leads to a whole one at any moment (renameat2(2), RENAME_EXCHANGE)."""
+    here, names = -100, (os.fsencode(one), os.fsencode(other))
+    if ctypes.CDLL(None, use_errno=True).renameat2(here, names[0], here, names[1], 2):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(one))
 
 
 def require(paths: Paths, sha256: str, name: str) -> Path:
+    """The cached file, whose content is what it was when it came. Raises RaabError where there is none; what is damaged goes, to be sent
+    again."""
     path = cached(paths, sha256)
+    if path is not None and hash_of(path) != sha256:
+        shutil.rmtree(path.parent)
+        path = None
     if path is None:
-        raise RaabError(f"stage: {name} is not in the host's cache, got {sha256[:12]} missing", "deploy again: it will be sent")
+        raise RaabError(f"stage: {name} is not in the host's cache, got {sha256} missing", "deploy again: it will be sent")
     return path
 
 
+def hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def unpack_uv(paths: Paths, sha256: str) -> Path:
-    tool = paths.tools / f"uv-{sha256[:12]}"
+    """The tool that makes environments, out of its wheel; it is none of the release's."""
+    tool = paths.tools / f"uv-{sha256}"
     if not tool.exists():
         paths.tools.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(require(paths, sha256, "uv")) as wheel:
-            member = next(name for name in wheel.namelist() if name.endswith(".data/scripts/uv"))
-            part = tool.with_suffix(".part")
-            with wheel.open(member) as source, part.open("wb") as target:
+            found = [info for info in wheel.infolist() if re.fullmatch(r"uv-[0-9a-z.]+\.data/scripts/uv", info.filename)]
+            if len(found) != 1:
+                raise RaabError("stage: the wheel that was sent for uv is none of uv's", "remove build/raab and deploy", 5)
+            room(paths.tools, found[0].file_size, "uv")
+            part = tool.with_name(f"{tool.name}.part")
+            part.unlink(missing_ok=True)
+            with wheel.open(found[0]) as source, part.open("xb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         part.chmod(0o755)
         part.rename(tool)
@@ -78,12 +145,16 @@ def unpack_uv(paths: Paths, sha256: str) -> Path:
 
 
 def ensure_template(paths: Paths, lock: str, wheels: tuple[str, ...], uv: Path, step: Step) -> Path:
-    """The virtual environment with the lock's dependencies; releases with the same lock are hard links of it."""
+    """The virtual environment with the lock's dependencies; releases with the same lock are hard links of it. One that is not as it was
+    installed is made anew, out of the cache."""
     template = paths.templates / template_name(lock, platform.python_version(), platform.machine())
     if template.exists():
-        return template
+        if not (damaged := seal.damage(template)):
+            return template
+        step(f"mending the dependencies: {told(damaged)}")
+        shutil.rmtree(template)
     step("installing the dependencies")
-    part = template.with_suffix(".part")
+    part = template.with_name(f"{template.name}.part")
     links = paths.templates / "wheels.part"
     for leftover in (part, links):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -93,30 +164,36 @@ def ensure_template(paths: Paths, lock: str, wheels: tuple[str, ...], uv: Path, 
     with requirements.open("w", encoding="utf-8") as lines:
         for sha256 in wheels:
             path = require(paths, sha256, "a wheel")
+            room(paths.templates, unpacked_size(path), path.name)
             os.link(path, links / path.name)
             lines.write(f"{path.name.split('-')[0]} @ {(links / path.name).as_uri()} --hash=sha256:{sha256}\n")
     with lowered_errors("the dependencies"):
         # Relocatable: its scripts find their interpreter beside themselves, in whichever release they are linked into.
         run_uv(uv, "venv", "--relocatable", "--no-project", f"--python={os.path.realpath(sys.executable)}", str(part))
+        # uv asks the environment's interpreter, which executes .pth files: as long as the environment is empty, none of a dependency's.
         run_uv(uv, "pip", "install", "--no-index", "--no-deps", "--require-hashes",
                f"--python={part}/bin/python", f"--requirement={requirements}")  # fmt: skip
+        # An interpreter's lock that anybody may write to is nobody's.
+        for lockfile in part.glob(".lock"):
+            lockfile.chmod(0o644)
     shutil.rmtree(links)
     compile_bytecode(part)
+    seal.write(part, seal.make(part, {}))
     sync(part)
     part.rename(template)
     return template
 
 
-def install_app(paths: Paths, uv: Path, venv: Path, wheel: Path) -> None:
-    if unpack.is_plain(wheel):
-        current = paths.current / "venv"
-        fresh = unpack.unpack(wheel, venv, current if current.exists() and same_python(current, venv) else None)
-        for path in fresh:
-            if path.suffix == ".py":
-                compileall.compile_file(str(path), quiet=2)
-        return
-    run_uv(uv, "pip", "install", "--no-index", "--no-deps", f"--python={venv}/bin/python", str(wheel))
-    compile_bytecode(venv)
+def unpacked_size(wheel: Path) -> int:
+    """Bytes. Raises RaabError for a wheel that unpacks to more than any has."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise RaabError(f"stage: {wheel.name} is no wheel, got: {error}", "remove build/raab and deploy", 5) from error
+    if size > unpack.LARGEST:
+        raise RaabError(f"stage: {wheel.name} is larger than {unpack.LARGEST} bytes unpacked, got {size}", "deploy without it", 5)
+    return size
 
 
 def same_python(one: Path, other: Path) -> bool:

@@ -6,12 +6,15 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
+from raab.protocol import Part
 
 BLOCK = 1 << 18
+# Bytes that stay free on a host's disk.
+SPARE = 16 << 20
 
 
 class Source(Protocol):
@@ -20,34 +23,28 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Part(NamedTuple):
-    """One file on its way: its name, its SHA-256 in hex, its size in bytes."""
-
-    name: str
-    sha256: str
-    size: int
-
-    def check(self) -> None:
-        """Raises ValueError unless name and hash are fit to become a path that root writes to."""
-        if "/" in self.name or self.name.startswith(".") or not self.name:
-            raise ValueError(f"not a file name: {self.name!r}")
-        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
-            raise ValueError(f"not a SHA-256: {self.sha256!r}")
-
-
 def receive(paths: Paths, source: Source, parts: tuple[Part, ...]) -> int:
     """Read the parts' bytes, one after another, into the cache; return how many.
 
-    Raises RaabError for wrong or missing bytes, ValueError for parts that are not to be written at all.
+    Raises RaabError for wrong or missing bytes, and before anything is written where there is no room for them.
     """
-    for part in parts:
-        part.check()
     paths.cache.mkdir(parents=True, exist_ok=True)
     for leftover in paths.cache.glob("*.part"):
         shutil.rmtree(leftover)
     for part in parts:
+        room(paths.cache, part.size, part.name)
         receive_one(paths, source, part)
     return sum(part.size for part in parts)
+
+
+def room(folder: Path, size: int, what: str) -> None:
+    """Raises RaabError unless so many bytes can be written there, with something left for everybody else."""
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if size + SPARE > free:
+        raise RaabError(
+            f"stage: no room for {what}, got {free} bytes free for {size}", "make room on the host's disk, then deploy again", 5
+        )
 
 
 def receive_one(paths: Paths, source: Source, part: Part) -> None:
@@ -55,7 +52,7 @@ def receive_one(paths: Paths, source: Source, part: Part) -> None:
     home.mkdir()
     digest = hashlib.sha256()
     left = part.size
-    with (home / part.name).open("wb") as file:
+    with (home / part.name).open("xb") as file:
         while left:
             block = source.read(min(left, BLOCK))
             if not block:
@@ -82,6 +79,6 @@ def cached(paths: Paths, sha256: str) -> Path | None:
     """The cached file with this hash. What lies there was verified when it came; root alone can write it."""
     try:
         with os.scandir(paths.cache / sha256) as entries:
-            return next((Path(entry.path) for entry in entries), None)
+            return next((Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)), None)
     except FileNotFoundError:
         return None

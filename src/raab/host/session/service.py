@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import select
 import subprocess
 import sys
@@ -13,31 +12,31 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from raab import protocol
 from raab.errors import RaabError
-from raab.host import journal, overview, releases, restart, scaling, systemd, verify
+from raab.host import journal, overview, releases, restart, scaling, seal, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
 from raab.host.session import lock, program
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
-COMMIT = re.compile(r"\A([0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
-def answer(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """What a session is asked about the service, or to have it do."""
-    operations: dict[str, Callable[[], dict[str, Any]]] = {
-        "status": lambda: {"status": status(paths)},
-        "service": lambda: act(paths, request),
-        "logs": lambda: logs(request, emit),
-        "history": lambda: history(paths),
-        "examine": lambda: examine(paths),
-        "ahead": lambda: {"ahead": ahead(paths)},
-        "workers": lambda: workers(paths),
-        "hook": lambda: run_once(paths, request, emit),
-        "unlock": lambda: unlock(paths),
-        "label": lambda: label(paths, request),
+    operations: dict[type[Any], Callable[[], dict[str, Any]]] = {
+        protocol.Status: lambda: {"status": status(paths)},
+        protocol.Service: lambda: act(request),
+        protocol.Logs: lambda: logs(request, emit),
+        protocol.History: lambda: history(paths),
+        protocol.Examine: lambda: examine(paths),
+        protocol.Ahead: lambda: {"ahead": ahead(paths)},
+        protocol.Workers: workers,
+        protocol.Hook: lambda: run_once(paths, request, emit),
+        protocol.Unlock: lambda: unlock(paths),
+        protocol.Label: lambda: label(paths, request),
     }
-    return operations[request["op"]]()
+    return operations[type(request)]()
 
 
 def status(paths: Paths) -> dict[str, Any]:
@@ -73,7 +72,8 @@ def examine(paths: Paths) -> dict[str, Any]:
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
     told, trouble = own_status() if current else ({}, "")
     own = program.faults(paths) if current else []
-    return {"drift": verify.drift(release) if release else [], "units": units, "raab": told, "trouble": trouble, "program": own}
+    drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
+    return {"drift": drift, "units": units, "raab": told, "trouble": trouble, "program": own}
 
 
 def ahead(paths: Paths) -> dict[str, Any] | None:
@@ -88,28 +88,23 @@ def ahead(paths: Paths) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def act(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
+def act(request: protocol.Service) -> dict[str, Any]:
     """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
     began = time.time()
-    action = request["action"]
+    action = request.action
     if action == "scale":
         try:
-            return {"output": scaling.scale(str(request["count"]), 120), "seconds": time.time() - began}
+            return {"output": scaling.scale(request.amount, 120), "seconds": time.time() - began}
         except RaabError as error:
             raise RaabError(error.message, error.hint, error.exit_code if error.exit_code == 2 else 5) from error
-    if action == "restart":
-        done = restart.restart(300)
-    elif action == "reload":
-        done = systemd.order("systemctl", "reload", UNIT, timeout=300)
-    else:
-        raise RaabError(f"service: unknown action, got {action}")
+    done = restart.restart(300) if action == "restart" else systemd.order("systemctl", "reload", UNIT, timeout=300)
     if done.returncode:
         reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began))))
         raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exit_code=5)
     return {"output": done.stdout.strip(), "seconds": time.time() - began}
 
 
-def workers(paths: Paths) -> dict[str, Any]:
+def workers() -> dict[str, Any]:
     """How many workers of the generation that serves have died, and what those that live have answered: nothing of another generation,
     whose workers leave as they should and may have failed for reasons of their own.
 
@@ -128,15 +123,14 @@ def workers(paths: Paths) -> dict[str, Any]:
     }
 
 
-def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Run a command as the service's user in a release's directory. Raises RaabError with its output when it fails."""
-    release = paths.release(request["release"])
-    limit = float(request["timeout"])
+    release = paths.release(request.release)
     if not releases.user_exists():
         systemd.must("systemd-sysusers", *map(str, (release / "systemd/sysusers.d").glob("*.conf")))
     done = systemd.order(
-        "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "env", f"--chdir={release}", "/bin/sh", "-c", request["command"],
-        timeout=limit,
+        "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "env", f"--chdir={release}", "/bin/sh", "-c", request.command,
+        timeout=request.timeout,
     )  # fmt: skip
     for line in (done.stdout + done.stderr).splitlines():
         emit({"event": "line", "text": line})
@@ -145,11 +139,10 @@ def run_once(paths: Paths, request: dict[str, Any], emit: Callable[[dict[str, An
     return {}
 
 
-def logs(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def logs(request: protocol.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Send the last lines of the service's log, and with `follow` all further ones until the connection ends."""
-    lines = max(0, min(int(request["lines"]), 100_000))
-    command = ["journalctl", "--unit", UNIT, "--no-pager", "--output=short-iso", f"--lines={lines}"]
-    if request.get("follow"):
+    command = ["journalctl", "--unit", UNIT, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
+    if request.follow:
         command.append("--follow")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -178,13 +171,11 @@ def history(paths: Paths) -> dict[str, Any]:
     return {"entries": list(journal.read(paths.journal))}
 
 
-def label(paths: Paths, request: dict[str, Any]) -> dict[str, Any]:
+def label(paths: Paths, request: protocol.Label) -> dict[str, Any]:
     """Note that a release's content has become a commit. The release itself stays as it was made."""
-    release, commit = str(request["release"]), str(request["commit"])
-    if not COMMIT.match(commit) or not paths.manifest(release).exists():
-        raise RaabError(f"label: not a complete release and its commit, got {release} and {commit[:80]}", exit_code=2)
-    who, machine = str(request["who"])[:200], str(request["machine"])[:200]
-    journal.append(paths.journal, journal.label(release, commit, who, machine, time.time()))
+    if not paths.manifest(request.release).exists():
+        raise RaabError(f"label: not a complete release, got {request.release}", "`fab releases` lists the complete ones", 2)
+    journal.append(paths.journal, journal.label(request.release, request.commit, request.who, request.machine, time.time()))
     return {}
 
 

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from raab import protocol
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.host.session import facts, lock
 
-Request = dict[str, Any]
+Answer = dict[str, Any]
 # Both sides send an empty line every 15 s, whatever they are busy with.
 SILENCE_SECONDS = 90
 PULSE_SECONDS = 15
@@ -65,37 +66,42 @@ class Session:
             self.say(b"\n")
 
     def answer_all(self) -> int:
-        operations: dict[str, Callable[[Request], Request]] = {
-            "facts": lambda request: {"facts": facts.gather(self.paths, closely=request.get("closely") is True)},
+        operations: dict[str, Callable[[Any], Answer]] = {
+            "facts": lambda request: {"facts": facts.gather(self.paths, request.closely)},
             "texts": lambda request: {"texts": facts.texts(self.paths)},
             "lock": self.lock,
-            "release": self.release,
+            "let_go": self.let_go,
             "stage": self.stage,
             "activate": self.activate,
-            "follow": self.follow,
-            **dict.fromkeys(
-                ("status", "service", "logs", "history", "examine", "ahead", "workers", "hook", "unlock", "label"), self.service
-            ),
+            "follow": lambda request: self.follow(request.token),
         }
         for line in iter(self.source.readline, b""):
             if line == b"\n":
                 continue
-            request = json.loads(line)
             try:
-                answer = operations[request["op"]](request)
+                operation, request = protocol.decode(line)
             except RaabError as error:
-                self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
+                # What comes after it may belong to it; nobody can know.
+                self.refuse(error)
+                return error.exit_code
+            try:
+                answer = operations[operation](request) if operation in operations else self.service(request)
+            except RaabError as error:
+                self.refuse(error)
                 # Bytes of a payload may still be coming; they must not be taken for requests.
-                if request["op"] == "stage":
+                if operation == "stage":
                     return error.exit_code
             except Exception:
                 import traceback
 
-                self.emit({"event": "error", "message": f"{request['op']}: a defect in raab", "hint": traceback.format_exc(), "code": 70})
+                self.refuse(RaabError(f"{operation}: a defect in raab", traceback.format_exc(), 70))
                 return 70
             else:
                 self.emit({"event": "done", **answer})
         return 0
+
+    def refuse(self, error: RaabError) -> None:
+        self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
 
     def emit(self, event: dict[str, Any]) -> None:
         self.say(json.dumps(event).encode() + b"\n")
@@ -106,10 +112,10 @@ class Session:
             self.sink.write(b"\n" + line)
             self.sink.flush()
 
-    def lock(self, request: Request) -> Request:
+    def lock(self, request: protocol.Lock) -> Answer:
         """Take the lock, and answer with what is there now that nobody else can change it."""
         # The descriptor stays open, and so the lock held, until this process ends.
-        self.held = lock.acquire(self.paths.lock, {key: str(request[key])[:200] for key in ("who", "machine", "what")})
+        self.held = lock.acquire(self.paths.lock, request._asdict())
         if facts.has_verdict(self.paths):
             from raab.host.session import follow
 
@@ -123,45 +129,39 @@ class Session:
             )
         return {"facts": found}
 
-    def release(self, request: Request) -> Request:
+    def let_go(self, request: protocol.LetGo) -> Answer:
         os.close(self.held)
         return {}
 
-    def stage(self, request: Request) -> Request:
+    def stage(self, request: protocol.Stage) -> Answer:
         """Take what the host lacks, and make the release of it."""
         from raab.host.session import install, receive
 
         began = time.monotonic()
-        parts = tuple(receive.Part(part["name"], part["sha256"], part["size"]) for part in request["send"])
         try:
-            received = receive.receive(self.paths, self.source, parts)
+            received = receive.receive(self.paths, self.source, request.send)
             took = time.monotonic() - began
-            install.install(
-                self.paths,
-                request["manifest"],
-                request["uv"],
-                lambda text: self.emit({"event": "step", "text": text}),
-            )
+            install.install(self.paths, request.manifest, request.uv, lambda text: self.emit({"event": "step", "text": text}))
         except OSError as error:
             raise RaabError(f"stage: the host could not write, got: {error}", "make room on the host's disk, then deploy again") from error
         return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
 
-    def activate(self, request: Request) -> Request:
+    def activate(self, request: protocol.Activate) -> Answer:
         from raab.host.session import follow, program
 
         # What makes the release current is what was sent, and neither that release's nor the one's before.
-        if packed := request.pop("program", ""):
-            program.install(self.paths, program.unpack(packed))
+        if request.program:
+            program.install(self.paths, program.unpack(request.program))
         program.offer(self.paths)
         follow.start(self.paths, request)
-        return self.follow(request)
+        return self.follow(request.token)
 
-    def follow(self, request: Request) -> Request:
+    def follow(self, token: str) -> Answer:
         from raab.host.session import follow
 
-        return follow.follow(self.paths, self.emit, request["token"])
+        return follow.follow(self.paths, self.emit, token)
 
-    def service(self, request: Request) -> Request:
+    def service(self, request: Any) -> Answer:
         """Everything about the running service; imported here, as all that a plain question does not need."""
         from raab.host.session import service
 

@@ -9,78 +9,173 @@ import configparser
 import csv
 import io
 import os
+import re
+import stat
 import zipfile
-from contextlib import suppress
+from collections.abc import Mapping
 from importlib.util import cache_from_source
 from pathlib import Path
+from typing import NamedTuple
 
+from raab.errors import RaabError
+from raab.host import seal
+from raab.host.session.receive import room
 from raab.host.verify import record_digest
 
+MOST_FILES = 50_000
+LARGEST_RECORD = 16 << 20
+# Bytes, of one file and of all unpacked.
+LARGEST = 1 << 30
 # Finds the interpreter beside itself, in whichever release it stands: a line of sh that Python reads as a string.
-SCRIPT = """#!/bin/sh
+HEAD = b"""#!/bin/sh
 '''exec' "$(dirname -- "$(realpath -- "$0")")"/python "$0" "$@"
 ' '''
-import sys
+"""
+START = """import sys
 from {module} import {top}
 sys.exit({function}())
 """
 
 
-def is_plain(wheel: Path) -> bool:
-    """Whether the wheel is nothing but files for site-packages, pure Python, and console scripts. Others are left to uv."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        about = next(name for name in names if name.endswith(".dist-info/WHEEL"))
-        pure = b"Root-Is-Purelib: true" in archive.read(about)
-    return pure and not any(name.split("/")[0].endswith(".data") for name in names)
+class Entry(NamedTuple):
+    """A file of a wheel: its name there, where it belongs in an environment, its digest as the record has it, whether it can be run."""
+
+    name: str
+    place: str
+    digest: str
+    runs: bool
 
 
 def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
-    """Install a plain wheel; `before` is the environment of another release, or None. Returns the files that are new."""
-    site, old = site_packages(venv), site_packages(before) if before else None
+    """Install a wheel; `before` is the environment of another release, or None. Returns the files that are new.
+
+    Every file is a new one, or a link to an unchanged one of before: a name that the environment has already, of a dependency or of another
+    script, is refused, since what is written through a link changes every release that shares it. Raises RaabError for that, and for a
+    wheel that is not what its record says.
+    """
+    old = before and site_packages(before)
     known = digests(old) if old else {}
+    # By their places in the environment, which is a folder of the release.
+    noted = {name.partition("/")[2]: one for name, one in seal.read(before.parent).items()} if before else {}
     fresh: list[Path] = []
-    made: set[str] = set()
     with zipfile.ZipFile(wheel) as archive:
-        record = next(name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
-        wanted = rows(archive.read(record).decode())
-        for name, digest in wanted.items():
+        listed = entries(archive, str(site_packages(venv).relative_to(venv)))
+        room(venv, sum(archive.getinfo(entry.name).file_size for entry in listed), wheel.name)
+        made: set[str] = set()
+        for entry in listed:
             # Each file goes by its path as text: making Path's objects took longer than making the links.
-            folder = name.rpartition("/")[0]
-            for place in (folder, f"{folder}/__pycache__") if name.endswith(".py") else (folder,):
+            folder = entry.place.rpartition("/")[0]
+            for place in (folder, f"{folder}/__pycache__") if entry.name.endswith(".py") else (folder,):
                 if place not in made:
-                    (site / place).mkdir(parents=True, exist_ok=True)
+                    (venv / place).mkdir(parents=True, exist_ok=True)
                     made.add(place)
-            runs = bool(archive.getinfo(name).external_attr >> 16 & 0o100)
-            if old and digest and known.get(name) == digest and link(f"{old}/{name}", f"{site}/{name}", digest, runs):
+            unchanged = before and entry.digest and known.get(entry.name) == entry.digest
+            if unchanged and link(f"{before}/{entry.place}", f"{venv}/{entry.place}", entry, noted):
                 continue
-            target = site / name
-            target.write_bytes(archive.read(name))
-            if runs:
-                target.chmod(0o755)
-            fresh.append(target)
-        entries = next((name for name in wanted if name.endswith(".dist-info/entry_points.txt")), "")
-        if entries:
-            write_scripts(archive.read(entries).decode(), venv / "bin")
-    (site / record).with_name("INSTALLER").write_text("raab\n")
+            content = archive.read(entry.name)
+            if entry.digest and record_digest(content) != entry.digest.removeprefix("sha256="):
+                raise refused(f"{entry.name} is not what the wheel's record says")
+            if "/scripts/" in entry.name and content.startswith(b"#!python"):
+                content = HEAD + content.partition(b"\n")[2]
+            write_new(venv / entry.place, content, entry.runs)
+            fresh.append(venv / entry.place)
+        about = next((entry.name for entry in listed if entry.name.endswith(".dist-info/entry_points.txt")), "")
+        if about:
+            write_scripts(archive.read(about).decode(errors="replace"), venv / "bin")
+        record = next(entry for entry in listed if entry.name.endswith(".dist-info/RECORD"))
+        write_new((venv / record.place).with_name("INSTALLER"), b"raab\n")
     return fresh
 
 
-def link(source: str, target: str, digest: str, runs: bool) -> bool:
+def entries(archive: zipfile.ZipFile, site: str) -> list[Entry]:
+    """All files of a wheel, each with its place (packaging.python.org, binary distribution format). `site` is that of its packages.
+
+    Raises RaabError for names that lead elsewhere, for a record that does not name just what is there, and for more than any app takes.
+    """
+    infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    record = [name for name in infos if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
+    if len(record) != 1 or len(infos) > MOST_FILES or infos[record[0]].file_size > LARGEST_RECORD:
+        raise refused(f"it has no record that can be read, got {len(infos)} files")
+    wanted = rows(archive.read(record[0]).decode(errors="replace"))
+    if strange := sorted(wanted.keys() ^ infos.keys()):
+        raise refused(f"its record does not name what is in it, got {strange[0]!r}")
+    found = []
+    for name, info in infos.items():
+        if not harmless(name):
+            raise refused(f"a name that leads elsewhere, got {name[:200]!r}")
+        if name != record[0] and not wanted[name].startswith("sha256="):
+            raise refused(f"its record has no SHA-256 of {name}")
+        kind = info.external_attr >> 16
+        if stat.S_IFMT(kind) not in (0, stat.S_IFREG) or info.file_size > LARGEST:
+            raise refused(f"neither a file nor of a file's size, got {name}")
+        script = name.split("/")[1:2] == ["scripts"] and name.split("/")[0].endswith(".data")
+        found.append(Entry(name, placed(name, site), wanted[name], script or bool(kind & 0o100)))
+    if sum(info.file_size for info in infos.values()) > LARGEST:
+        raise refused(f"it is larger than {LARGEST} bytes unpacked")
+    return found
+
+
+def harmless(name: str) -> bool:
+    """Whether it leads to a file below where it is put, in letters that can be shown."""
+    parts = name.split("/")
+    return len(name) < 1000 and name.isprintable() and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
+
+
+def placed(name: str, site: str) -> str:
+    """Where a file of the wheel belongs in the environment."""
+    first, _, rest = name.partition("/")
+    if not first.endswith(".data"):
+        return f"{site}/{name}"
+    kind, _, below = rest.partition("/")
+    folders = {
+        "purelib": f"{site}/",
+        "platlib": f"{site}/",
+        "scripts": "bin/",
+        "data": "",
+        "headers": f"include/{first.partition('-')[0]}/",
+    }
+    if kind not in folders or not below or (kind == "scripts" and "/" in below):
+        raise refused(f"a name that belongs nowhere, got {name}")
+    return folders[kind] + below
+
+
+def refused(why: str) -> RaabError:
+    return RaabError(f"stage: the app's wheel cannot be installed: {why}", "build it again: remove build/raab and deploy", 5)
+
+
+def write_new(target: Path, content: bytes, runs: bool = False) -> None:
+    """Raises RaabError where there is something already."""
+    try:
+        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:  # noqa: PTH123
+            os.fchmod(file.fileno(), 0o755 if runs else 0o644)
+            file.write(content)
+    except FileExistsError:
+        place = "/".join(target.parts[-2:])
+        raise RaabError(
+            f"stage: the app and a dependency of it both have a file of this name, got {place}", "name the app's own otherwise", 5
+        ) from None
+
+
+def link(source: str, target: str, entry: Entry, noted: Mapping[str, seal.Noted]) -> bool:
     """Link a file and its bytecode, which is valid as long as the file keeps its time. False when it is not what its record says, or
-    can be run where the new one is not to be, whose mode is the same as that of every link to it."""
+    can be run where the new one is not to be, whose mode is the same as that of every link to it. Bytecode is taken as it was installed,
+    or not at all."""
     try:
         with open(source, "rb") as file:  # noqa: PTH123
-            if bool(os.fstat(file.fileno()).st_mode & 0o100) != runs:
+            if bool(os.fstat(file.fileno()).st_mode & 0o100) != entry.runs:
                 return False
-            if record_digest(file.read()) != digest.removeprefix("sha256="):
+            if record_digest(file.read()) != entry.digest.removeprefix("sha256="):
                 return False
     except FileNotFoundError:
         return False
-    os.link(source, target)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
     if source.endswith(".py"):
-        with suppress(FileNotFoundError):
-            os.link(cache_from_source(source), cache_from_source(target))
+        compiled = cache_from_source(source)
+        if seal.unchanged(compiled, noted.get(cache_from_source(entry.place))):
+            os.link(compiled, cache_from_source(target))
     return True
 
 
@@ -96,15 +191,22 @@ def digests(site: Path) -> dict[str, str]:
 
 def rows(record: str) -> dict[str, str]:
     """A RECORD's files with their digests, the record itself with an empty one."""
-    return {row[0]: row[1] for row in csv.reader(io.StringIO(record)) if row}
+    return {row[0]: row[1] for row in csv.reader(io.StringIO(record)) if len(row) > 1}
 
 
 def write_scripts(entry_points: str, folder: Path) -> None:
+    """The console scripts. Raises RaabError for one whose name leads elsewhere or is taken, by the interpreter or by a dependency."""
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(entry_points)
+    try:
+        parser.read_string(entry_points)
+    except configparser.Error as error:
+        raise refused(f"its entry points cannot be read, got {str(error).splitlines()[0]}") from None
     for name, target in parser["console_scripts"].items() if parser.has_section("console_scripts") else ():
         module, _, function = target.split("[")[0].strip().partition(":")
-        script = folder / name
-        script.write_text(SCRIPT.format(module=module, top=function.split(".")[0], function=function))
-        script.chmod(0o755)
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name, re.ASCII):
+            raise refused(f"a script's name that is none, got {name[:100]!r}")
+        if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+            raise refused(f"a script that starts nothing, got {name} = {target[:100]!r}")
+        start = START.format(module=module, top=function.split(".")[0], function=function)
+        write_new(folder / name, HEAD + start.encode(), runs=True)

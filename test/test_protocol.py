@@ -1,0 +1,101 @@
+"""Requests and manifests: what is not of its type, or leads where it should not, is refused in two lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from raab import protocol
+from raab.errors import RaabError
+
+ID = "20261122T061500Z-1a2b3c4"
+HASH = "1a2b3c4" + "0" * 57
+STAGE: dict[str, Any] = {"op": "stage", "manifest": "{}", "send": [{"name": "a.whl", "sha256": HASH, "size": 1}], "uv": HASH}
+ACTIVATE: dict[str, Any] = {
+    "op": "activate", "release": ID, "token": "a" * 32, "action": "deploy", "keep": 5, "condemn": "", "restart": False, "drill": False,
+    "hooks": {"before_activate": {"command": "true", "timeout": 60}}, "who": "ann", "machine": "laptop",
+}  # fmt: skip
+MANIFEST: dict[str, Any] = {
+    "id": ID, "version": "1.0", "commit": "0" * 40, "content": HASH, "lock": HASH, "wheels": [{"name": "flask-3.whl", "sha256": HASH}],
+    "parts": [{"name": "raab-1.whl", "sha256": HASH, "size": 9}, {"name": "requirements.lock", "sha256": HASH, "size": 9}],
+}  # fmt: skip
+
+
+def test_a_request_becomes_a_value() -> None:
+    operation, request = protocol.decode(json.dumps(ACTIVATE).encode())
+    assert (operation, type(request), request.release, request.program) == ("activate", protocol.Activate, ID, "")
+    assert (request.hooks.before_activate, request.hooks.after_activate) == (protocol.Command("true", 60), None)
+    assert protocol.decode(protocol.encode("facts", {}))[1] == protocol.Facts()
+
+
+def part(**changed: Any) -> dict[str, Any]:
+    return {**STAGE, "send": [{**STAGE["send"][0], **changed}]}
+
+
+HOSTILE: list[Any] = [
+    [], 7, None, {}, {"op": None}, {"op": "shell", "command": "id"}, {"op": ["facts"]}, {"op": "facts", "more": 1},
+    {"op": "facts", "closely": 1},
+    part(name="../x"), part(name="/etc/x"), part(name=""), part(name="."), part(name=".."), part(name=".hidden"), part(name="a/b"),
+    part(name="x\n"), part(name="x\0"), part(name="é"), part(name="x" * 300), part(name="x.part"), part(name=None),
+    part(sha256="A" * 64), part(sha256="a" * 63), part(sha256="a" * 64 + "\n"), part(sha256="../" + "a" * 61), part(sha256=7),
+    part(size=-1), part(size=1.5), part(size=True), part(size="1"), part(size=1 << 60),
+    {**STAGE, "send": [STAGE["send"][0]] * 2000}, {**STAGE, "send": {"0": 1}}, {**STAGE, "uv": ""}, {**STAGE, "manifest": None},
+    {**STAGE, "manifest": "x" * (5 << 20)},
+    {**ACTIVATE, "release": "../../etc"}, {**ACTIVATE, "release": f"{ID}\n"}, {**ACTIVATE, "token": "A" * 32},
+    {**ACTIVATE, "action": "begun"},
+    {**ACTIVATE, "keep": -1}, {**ACTIVATE, "keep": 1 << 40}, {**ACTIVATE, "condemn": "x"}, {**ACTIVATE, "restart": "no"},
+    {**ACTIVATE, "who": "a\x1b]0;x"}, {**ACTIVATE, "who": "a\nb"}, {**ACTIVATE, "machine": "m" * 300},
+    {**ACTIVATE, "hooks": {"before": {}}},
+    {**ACTIVATE, "hooks": {"before_activate": {"command": "a\0b", "timeout": 1}}},
+    {**ACTIVATE, "hooks": {"before_activate": {"command": "a", "timeout": float("inf")}}},
+    {**ACTIVATE, "hooks": {"before_activate": {"command": "a", "timeout": 0}}}, {"op": "logs", "lines": "-1", "follow": False},
+    {"op": "logs", "lines": 1 << 40}, {"op": "service", "action": "stop"}, {"op": "service", "action": "scale", "amount": 4},
+    {"op": "hook", "release": ID, "command": "", "timeout": 1}, {"op": "follow"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("request_", HOSTILE, ids=lambda one: json.dumps(one)[:60])
+def test_a_request_that_is_none_is_refused(request_: Any) -> None:
+    with pytest.raises(RaabError, match=r"\Arequest: ") as caught:
+        protocol.decode(json.dumps(request_).encode())
+    assert caught.value.exit_code == 2
+    assert len(str(caught.value).splitlines()) == 2 and str(caught.value).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"\xff", b"[" * 100_000, b'{"op": "facts"} more'])
+def test_a_line_that_is_no_json_is_refused(line: bytes) -> None:
+    with pytest.raises(RaabError, match=r"\Arequest: "):
+        protocol.decode(line)
+
+
+def test_a_manifest_becomes_a_value() -> None:
+    """What it says to a later version is none of ours."""
+    told = protocol.manifest(json.dumps({**MANIFEST, "signed": "by somebody"}))
+    assert (told.id, told.parts[1].name, told.wheels[0].name) == (ID, "requirements.lock", "flask-3.whl")
+
+
+def with_part(name: Any, **changed: Any) -> dict[str, Any]:
+    return {**MANIFEST, "parts": [*MANIFEST["parts"], {"name": name, "sha256": HASH, "size": 1, **changed}]}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *map(with_part, ("../../escaped", "/etc/cron.d/x", "systemd/../../x", "systemd//x", "", ".", "a\\b", "x\n", "manifest.json")),
+        *map(with_part, ("venv/bin/python", "seal.json", "VENV/x", "other-1.whl", "requirements.lock", "Requirements.lock", 7, None)),
+        with_part("requirements.lock/x"), with_part("systemd/raab.service", size=-1), with_part("systemd/raab.service", sha256="x"),
+        {**MANIFEST, "id": "x"}, {**MANIFEST, "id": "20261122T061500Z-7777777"}, {**MANIFEST, "content": "1a2b3c4"},
+        {**MANIFEST, "lock": "f" * 64}, {**MANIFEST, "parts": []}, {**MANIFEST, "parts": MANIFEST["parts"][1:]},
+        {**MANIFEST, "wheels": "x"},
+        {**MANIFEST, "wheels": [{"name": "../x.whl", "sha256": HASH}]}, {**MANIFEST, "version": "1\x1b[2J"},
+        {**MANIFEST, "commit": "$(id)"},
+        with_part("big", size=1 << 32), [], "x", None,
+    ],
+    ids=lambda one: json.dumps(one)[-60:],
+)  # fmt: skip
+def test_a_manifest_that_no_release_may_have_is_refused(manifest: Any) -> None:
+    with pytest.raises(RaabError, match=r"\Amanifest") as caught:
+        protocol.manifest(json.dumps(manifest))
+    assert len(str(caught.value).splitlines()) == 2
