@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -221,3 +223,20 @@ def test_a_python_that_the_wheel_does_not_run_on(index: Any, tree: Path) -> None
     )
     with pytest.raises(RaabError, match=r"raab needs Python >=3\.12, and the host has 3\.11\.2"):
         supplies.compare(build(tree).wheel, wheels.Fetched(()), DEBIAN)
+
+
+def test_what_lies_in_the_cache_is_compared_with_its_hash_each_time(tmp_path: Path) -> None:
+    """A byte changed in place, the size the same; and an index that was written anew with it, which the lock does not allow."""
+    wheel = tmp_path / "x-1-py3-none-any.whl"
+    wheel.write_bytes(b"whole")
+    good = hashlib.sha256(b"whole").hexdigest()
+
+    def index(sha256: str) -> None:
+        (tmp_path / "index.json").write_text(json.dumps({"wheels": [[wheel.name, sha256, 5]]}))
+
+    index(good)
+    assert wheels.read_index(tmp_path, f"--hash=sha256:{good}") is not None
+    wheel.write_bytes(b"whole"[::-1])
+    assert wheels.read_index(tmp_path, f"--hash=sha256:{good}") is None
+    index(hashlib.sha256(b"whole"[::-1]).hexdigest())
+    assert wheels.read_index(tmp_path, f"--hash=sha256:{good}") is None

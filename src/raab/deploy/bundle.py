@@ -52,6 +52,11 @@ class Part(Struct, frozen=True):
         content = path.read_bytes()
         return cls(name or path.name, hashlib.sha256(content).hexdigest(), len(content), path)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the file is what it was when it was named: what lies in a cache may have been changed since."""
+        return self.path.stat().st_size == self.size and hashlib.sha256(self.path.read_bytes()).hexdigest() == self.sha256
+
 
 class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
@@ -236,7 +241,7 @@ def read(home: Path) -> Bundle | None:
         manifest = json.loads(text)
         parts = tuple(Part(part["name"], part["sha256"], part["size"], home / "parts" / part["name"]) for part in manifest["parts"])
         file = home / f"{manifest['id']}.tar"
-        whole = all(part.path.stat().st_size == part.size for part in (*parts, Part("", "", file.stat().st_size, file)))
+        whole = file.is_file() and all(part.whole for part in parts)
         named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
         bundle = Bundle(*named, parts, text, file, project=manifest["project"], service=manifest["service"])
         return replace(bundle, settings=bundle.texts().get("setting.yaml", "")) if whole else None

@@ -41,10 +41,7 @@ def sha(content: bytes) -> str:
 def wheel(files: dict[str, str], name: str) -> bytes:
     made = io.BytesIO()
     files = {**files, f"{name}-1.dist-info/WHEEL": "Wheel-Version: 1.0\n"}
-    rows = [
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},"
-        for path, text in files.items()
-    ]
+    rows = [f"{path},sha256={record_digest(text.encode())}," for path, text in files.items()]
     with zipfile.ZipFile(made, "w") as archive:
         for path, text in {**files, f"{name}-1.dist-info/RECORD": "\n".join([*rows, f"{name}-1.dist-info/RECORD,,"])}.items():
             archive.writestr(zipfile.ZipInfo(path), text)
