@@ -42,7 +42,7 @@ def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
         "templates": sorted(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
         "units": unit_hashes(paths),
         "program": program.installed(paths),
-        "damaged": seal.damage(paths.current.resolve(), RAABS_OWN)[:20] if current_release(paths) else [],
+        "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
         "user": uid_of_user() is not None,
         "settings": settings(paths),
         "taken": listening.taken(uid_of_user() or 0, closely),
@@ -81,6 +81,12 @@ def itself() -> str:
     root = Path("/").stat()
     told = (Path(file) for file in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"))
     return " ".join((*(file.read_text().strip() if file.is_file() else "-" for file in told), str(root.st_dev), str(root.st_ino)))
+
+
+@functools.cache
+def damaged(release: Path) -> list[str]:
+    """What is not as it was installed, as far as people want to read it. Looked for once in a session: it takes a look at each file."""
+    return seal.damage(release, RAABS_OWN)[:20]
 
 
 def start(command: tuple[str, ...]) -> subprocess.Popen[str] | None:
