@@ -21,6 +21,7 @@ from raab.host.activation import units
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.paths import Paths
+from raab.host.renewal import unit
 from raab.host.session.install import exchange
 from raab.host.session.session import Session
 from raab.host.verify import RAABS_OWN, record_digest
@@ -155,9 +156,10 @@ def test_an_activation_refuses_what_is_not_as_it_was_installed(paths: Paths, tmp
 
 
 def test_an_activation_believes_of_a_release_what_its_own_user_said(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """systemd-run is a script that shows what it was asked for, and answers as a release that has been taken over might."""
-    stub(tmp_path, monkeypatch, "systemctl", "exit 0")
-    stub(tmp_path, monkeypatch, "systemd-run", f'echo "$@" >>{tmp_path}/asked; echo \'{{"bind": ["/etc/passwd"], "admin_port": 0}}\'')
+    """systemctl is a script that keeps what it was to start, and answers for it as a release that has been taken over might."""
+    monkeypatch.setattr(unit, "_UNITS", tmp_path)
+    answer = """printf '{"bind": ["/etc/passwd"], "admin_port": 0}' 1<>$(sed -n s/StandardOutput=file://p """ + f"{tmp_path}/$2)"
+    stub(tmp_path, monkeypatch, "systemctl", f'[ "$1" != start ] || {{ cat {tmp_path}/$2 >>{tmp_path}/asked; {answer}; }}')
     monkeypatch.setattr(units, "prepare", lambda *_: False)
     bundle = Bundle()
     converse(paths, bundle.request())
@@ -165,7 +167,7 @@ def test_an_activation_believes_of_a_release_what_its_own_user_said(paths: Paths
     verdict = json.loads(paths.events.read_bytes().splitlines()[-1])
     assert "settings: the release does not say what they are" in verdict["reason"] and not verdict["switched"]
     asked = (tmp_path / "asked").read_text()
-    assert "--property=User=raab" in asked and f"{paths.release(bundle.id)}/venv/bin/python -I -m raab.host settings" in asked
+    assert "User=raab\n" in asked and f"{paths.release(bundle.id)}/venv/bin/python -I -m raab.host settings" in asked
 
 
 def stub(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
