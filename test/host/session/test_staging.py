@@ -75,6 +75,12 @@ def paths(tmp_path: Path) -> Paths:
     return Paths(root=tmp_path / "opt/raab", etc=tmp_path / "etc", run=tmp_path / "run/raab-deploy", bin=tmp_path / "usr/local/bin")
 
 
+@pytest.fixture(autouse=True)
+def no_unit_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be started lies below the test's folder: systemd's own would pass for a sign that this machine runs it (sd_booted(3))."""
+    monkeypatch.setattr(unit, "_UNITS", tmp_path)
+
+
 def converse(paths: Paths, *requests: bytes) -> list[dict[str, Any]]:
     """The answers to these, steps left out."""
     sink = io.BytesIO()
@@ -157,7 +163,6 @@ def test_an_activation_refuses_what_is_not_as_it_was_installed(paths: Paths, tmp
 
 def test_an_activation_believes_of_a_release_what_its_own_user_said(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """systemctl is a script that keeps what it was to start, and answers for it as a release that has been taken over might."""
-    monkeypatch.setattr(unit, "_UNITS", tmp_path)
     answer = """printf '{"bind": ["/etc/passwd"], "admin_port": 0}' 1<>$(sed -n s/StandardOutput=file://p """ + f"{tmp_path}/$2)"
     stub(tmp_path, monkeypatch, "systemctl", f'[ "$1" != start ] || {{ cat {tmp_path}/$2 >>{tmp_path}/asked; {answer}; }}')
     monkeypatch.setattr(units, "prepare", lambda *_: False)
