@@ -124,7 +124,7 @@ class Activation:
             verify.verify(self.release)
         except RaabError:
             # It is no complete release any more, and the next deploy of the same makes it anew; what serves stays one all the same.
-            if self.task.release != self.previous:
+            if self.task.release not in (self.before.release, current_release(self.paths)):
                 (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
             raise
         if units.prepare(self.paths, self.release):
