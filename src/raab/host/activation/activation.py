@@ -58,6 +58,8 @@ class Activation:
             verdict = self.carry_out()
         finally:
             self.token.withdraw()
+            if self.asking:
+                self.asking.end()
         self.teller.verdict(verdict)
         # After the verdict, for nobody needs to wait for it.
         self.prune()
