@@ -213,3 +213,11 @@ def test_a_light_import_stays_light(module: str) -> None:
     code = f"import {module}, sys; print([name for name in ('flask', 'werkzeug', 'gunicorn', 'gevent') if name in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout
     assert said == "[]\n"
+
+
+def test_one_place_speaks_to_hosts() -> None:
+    """ssh is started in one module, that one is used by one, and no library speaks SSH beside it."""
+    files = sorted((SRC / "raab/deploy").rglob("*.py"))
+    users = {name: [path.name for path in files if f"raab.deploy.{name}" in imports(path)] for name in ("connection", "channel", "ssh")}
+    assert users == {"connection": ["run.py"], "channel": ["connection.py"], "ssh": ["connection.py"]}
+    assert not offenders("raab/deploy", ("paramiko", "fabric.connection", "fabric"))
