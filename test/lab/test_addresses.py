@@ -109,7 +109,7 @@ def say(service: Service, binds: tuple[str, ...]) -> None:
     service.settings(f"production: {{server: {{bind: [{', '.join(map(repr, binds))}]}}}}\n")
 
 
-def move(steady: Steady, service: Service, before: tuple[str, ...], after: tuple[str, ...], how: str) -> None:
+def move(steady: Steady, service: Service, before: tuple[str, ...], after: tuple[str, ...], how: str, boots: bool = False) -> None:
     try:
         say(service, before)
         service.systemctl("reload")
@@ -133,6 +133,10 @@ def move(steady: Steady, service: Service, before: tuple[str, ...], after: tuple
         serves(service, after)
         told = service.journal(since)
         assert "refused" not in told and "Traceback" not in told and service.show("NRestarts") == "0", told
+        if boots:
+            lifecycle.reboot(steady.lab, service.shell.host.name)
+            service.wait("up", lambda now: now.incoming is None, 60)
+            serves(service, after)
     finally:
         service.settings("")
         # More starts than anybody needs in ten minutes, of which systemd counts each (raab.service, StartLimitBurst=).
@@ -151,7 +155,8 @@ def test_a_move_loses_nothing(steady: Steady, service: Service, before: tuple[st
 def test_every_other_move_loses_nothing(
     steady: Steady, service: Service, before: tuple[str, ...], after: tuple[str, ...], how: str
 ) -> None:
-    move(steady, service, before, after, how)
+    """The same, and a boot afterwards."""
+    move(steady, service, before, after, how, boots=True)
 
 
 def test_a_reboot_serves_what_the_settings_say(lab: LabForTests, service: Service) -> None:
