@@ -270,6 +270,9 @@ def test_nothing_is_left_of_a_connection(runner: Runner, tmp_path: Path, monkeyp
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     with runner:
+        runner.connect("good").request("history", History)
+        # Nor of one that has begun, should its deployer be killed.
+        assert not list(tmp_path.glob("raab-ssh-*"))
         remote = runner.connect("bad")
         assert list(tmp_path.glob("raab-ssh-*"))
     assert not list(tmp_path.glob("raab-ssh-*"))

@@ -65,6 +65,7 @@ class Remote:
         self.folder = folder
         try:
             (folder / "config").write_text(configuration(self.host, self.connect_timeout))
+            self.log = (folder / "log").open("a+", errors="replace")
             self.channel = Channel(words(self.host, folder, wire.command()), SILENCE_SECONDS)
         except FileNotFoundError as error:
             shutil.rmtree(folder)
@@ -130,6 +131,9 @@ class Remote:
             if not line:
                 raise self.ended()
             if line.startswith(b'{"event"'):
+                if not self.spoken:
+                    # Who is killed later leaves nothing behind: ssh has read its configuration, and both have the log open.
+                    shutil.rmtree(self.folder, ignore_errors=True)
                 self.spoken = True
                 return line
             if line != b"\n":
@@ -158,7 +162,8 @@ class Remote:
         """Why ssh has ended: it could not log in, the host's shell, sudo or Python said something, or the connection is gone."""
         said = self.channel.last_words()
         status = self.channel.status()
-        log = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
+        self.log.seek(0)
+        log = self.log.read()
         self.close()
         if status == 255 and "Authenticated to " not in log:
             # A hop before the host speaks on standard error.
