@@ -48,6 +48,9 @@ for part in manifest["parts"]:
         part["sha256"] = hashlib.sha256((folder / part["name"]).read_bytes()).hexdigest()
 (folder / "manifest.json").unlink()
 (folder / "manifest.json").write_text(json.dumps(manifest))
+sys.path.insert(0, next(str(path) for path in pathlib.Path("/usr/local/lib/raab").iterdir() if len(path.name) == 64))
+from raab.host import seal, verify
+seal.write(folder, seal.make(folder, {}, verify.RAABS_OWN))
 """
 
 
