@@ -42,11 +42,11 @@ def test_the_cache_keeps_what_the_kept_releases_need(tmp_path: Path) -> None:
         (paths.cache / sha256).mkdir(parents=True)
         (paths.cache / sha256 / file).touch()
     for lock in ("a", "b"):
-        (paths.templates / f"{lock * 12}-cp311-x86_64").mkdir(parents=True)
+        (paths.templates / f"{lock * 64}-cp311-x86_64").mkdir(parents=True)
     paths.tools.mkdir()
-    for tool in ("uv-" + "d" * 12, "uv-" + "9" * 12):
+    for tool in ("uv-" + "d" * 64, "uv-" + "9" * 64):
         (paths.tools / tool).touch()
     prune(paths, (NAMES[0], NAMES[1]), frozenset(), keep=1)
-    assert [path.name for path in paths.tools.iterdir()] == ["uv-" + "d" * 12]
+    assert [path.name for path in paths.tools.iterdir()] == ["uv-" + "d" * 64]
     assert {path.name for path in paths.cache.iterdir()} == {new, "f" * 64, "d" * 64}
-    assert [path.name for path in paths.templates.iterdir()] == ["bbbbbbbbbbbb-cp311-x86_64"]
+    assert [path.name for path in paths.templates.iterdir()] == [f"{'b' * 64}-cp311-x86_64"]
