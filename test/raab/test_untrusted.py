@@ -13,7 +13,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host.command.cli import main
-from raab.host.samples import requests
+from raab.host.counters import counted
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots
 from raab.metrics.slot import LazySlot, Slot
@@ -135,7 +135,7 @@ def test_a_folder_that_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     (tmp_path / "metrics").symlink_to("/etc")
     with pytest.raises(RaabError, match="not a folder"):
-        requests()
+        counted()
     assert main(["metrics"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
 
