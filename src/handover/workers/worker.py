@@ -30,12 +30,12 @@ from gevent.server import StreamServer
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
-from handover.outside.sockets import listens, nobody_waits
+from handover.outside.sockets import listens
 from handover.process import LEAVE, close_to_equals, end_with_parent, name_process
 from handover.settings.pin import pin
 from handover.workers import background, sharing, template
 from handover.workers.check import check
-from handover.workers.connection import end, end_unless_asked
+from handover.workers.connections import Connections
 from handover.workers.errand import Errand
 from http1 import Connection, Goodbyes, Limits, Patience, Refusal, Site
 
@@ -45,9 +45,6 @@ STOP_LINGER = 1.0
 # and all other clients wait meanwhile.
 ORPHAN_LIMIT = 3.0
 _DRAIN_STEP = 0.05
-# Seconds for which a new connection may be silent or half-way through a head, and a served one idle, before it may have to make room for
-# another one. A client sends its head with the end of the handshake.
-YOUNG, IDLE = 0.1, 1.0
 # Seconds by which a worker leaves before its time is over, when it is killed: so that it can still say what it has cut.
 _LAST_WORDS = 0.5
 # Of the time that a retiring worker has, the part over which it ends what lasts as long as its clients like; what is left is for those
@@ -68,13 +65,10 @@ class HandoverWorker(GeventWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # In the order in which they were accepted, each with the pool that it has a place in.
-        self.open: dict[Connection, Pool] = {}
+        self.connections = Connections()
         self.active = 0
         self.orphaned = False
         self.leave: Any = None
-        # Each with the listener whose connections have their places in it.
-        self.pools: dict[Pool, Any] = {}
         self.servers: list[StreamServer] = []
 
     # Boot
@@ -161,9 +155,8 @@ class HandoverWorker(GeventWorker):
         while self.alive and not self.errand.dismissed:
             self.notify()
             self.tally()
-            self._end_idle(time.monotonic())
-            for pool in self.pools:
-                self._make_room(pool)
+            self.connections.end_idle(time.monotonic())
+            self.connections.make_room()
             self.leave.wait(1.0)
         # Answers that begin from here on say that their connection ends with them.
         self.alive = False
@@ -217,9 +210,7 @@ class HandoverWorker(GeventWorker):
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        # Room of its own, so that a flood at one listener leaves the others open.
-        pool = Pool(self.worker_connections)
-        self.pools[pool] = listener
+        pool = self.connections.pool(listener, self.worker_connections)
         server = StreamServer(listener, handle=partial(self._handle, pool, listener.getsockname()), spawn=pool)
         # One connection a turn, so that a burst is shared with the other workers.
         server.max_accept = 1
@@ -245,30 +236,8 @@ class HandoverWorker(GeventWorker):
             self.orphaned, self.alive = True, False
 
     def _handle(self, pool: Pool, address: Any, client: socket.socket, peer: Any) -> None:
-        """Serve one connection, known to `_drain` while it is open. gunicorn's own `handle` is not called by anybody."""
-        connection = Connection(self.site, client, address, peer)
-        self.open[connection] = pool
-        self._make_room(pool)
-        try:
-            connection.serve()
-        finally:
-            del self.open[connection]
-
-    def _make_room(self, pool: Pool) -> None:
-        """End a connection of a full pool that is no request, so that the next one finds a place: the oldest that has never sent a whole
-        head or has begun another one and not ended it, or, when others wait already, the one that has been idle for longest. What is young
-        is let be: its head may be on its way."""
-        if not (self.alive and pool.full()):
-            return
-        now = time.monotonic()
-        waiting = [one for one, its in self.open.items() if its is pool and one.waiting]
-        useless = [one for one in waiting if (one.half or not one.served) and now - one.since >= YOUNG]
-        if not useless and not nobody_waits(self.pools[pool]):
-            useless = sorted((one for one in waiting if one.served and now - one.since >= IDLE), key=lambda one: one.since)
-        for connection in useless:
-            with contextlib.suppress(OSError):
-                if end_unless_asked(connection.client.fileno(), connection.half):
-                    return
+        """Serve one connection. gunicorn's own `handle` is not called by anybody."""
+        self.connections.serve(Connection(self.site, client, address, peer), pool, self.alive)
 
     def begin_request(self) -> None:
         """Counts a request while it is served."""
@@ -282,7 +251,7 @@ class HandoverWorker(GeventWorker):
 
     def tally(self) -> None:
         """Put this worker's numbers where the master can read them."""
-        self.errand.board.write(self.errand.slot, self.nr, len(self.open), self.active)
+        self.errand.board.write(self.errand.slot, self.nr, len(self.connections), self.active)
 
     # Leaving
 
@@ -292,37 +261,20 @@ class HandoverWorker(GeventWorker):
         limit = max(self.cfg.graceful_timeout - _LAST_WORDS, 0)
         patience = Patience(_PATIENCE)
         goodbyes = Goodbyes(limit * _GOODBYES, begun)
-        # The pools know of connections that were accepted a moment ago and have not had their first turn yet.
-        while any(self.pools) and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else limit):
+        while self.connections.held and time.monotonic() - begun < (ORPHAN_LIMIT if self.orphaned else limit):
             self.notify()
             self.tally()
             stopping = self.errand.board.stopping or self.orphaned
-            goodbyes.say(self.open, math.inf if stopping else time.monotonic())
+            self.connections.say_goodbye(goodbyes, math.inf if stopping else time.monotonic())
             if time.monotonic() - begun >= (STOP_LINGER if stopping else self.errand.options.linger):
-                self._end_idle()
+                self.connections.end_idle()
             if time.monotonic() - looked >= 1:
                 looked = time.monotonic()
-                self._end_idle(looked)
-                self._end_slow(patience, looked)
+                self.connections.end_idle(looked)
+                self.connections.end_slow(patience, looked)
             gevent.sleep(_DRAIN_STEP)
-        if any(self.pools):
-            self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, sum(map(len, self.pools)))
-
-    def _end_idle(self, until: float = math.inf) -> None:
-        """End the connections that have waited for a request until that moment, and on which none has arrived."""
-        for connection in list(self.open):
-            if connection.overdue(until):
-                with contextlib.suppress(OSError):
-                    end_unless_asked(connection.client.fileno())
-
-    def _end_slow(self, patience: Patience, now: float) -> None:
-        """End the requests that wait for a client which hardly moves. What lasts waits for its client by nature, until that is told."""
-        answers = [one.answer for one in self.open if one.answer and not one.waiting and (one.told or not one.lasting)]
-        for answer in patience.lost_with(answers, now):
-            # Its client would have gone on, however slowly.
-            answer.aborted = "worker"
-            with contextlib.suppress(OSError):
-                end(answer.client.fileno())
+        if held := self.connections.held:
+            self.log.warning("Worker (pid:%s) leaves with %s connections open", self.pid, held)
 
 
 def quicken(cfg: Any) -> None:

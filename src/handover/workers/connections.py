@@ -1,0 +1,92 @@
+"""The open connections of one worker: how many find a place, and which are ended from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from typing import Any
+
+from gevent.pool import Pool
+
+from handover.outside.sockets import nobody_waits
+from handover.workers.connection import end, end_unless_asked
+from http1 import Connection, Goodbyes, Patience
+
+# Seconds for which a new connection may be silent or half-way through a head, and a served one idle, before it may have to make room for
+# another one. A client sends its head with the end of the handshake.
+YOUNG, IDLE = 0.1, 1.0
+
+
+class Connections:
+    """All of them, each with a place in the pool of its listener."""
+
+    def __init__(self) -> None:
+        # In the order in which they were accepted.
+        self._open: dict[Connection, Pool] = {}
+        self._listeners: dict[Pool, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def held(self) -> int:
+        """How many places are taken, also by such as were accepted a moment ago and have not had their first turn yet."""
+        return sum(map(len, self._listeners))
+
+    def pool(self, listener: Any, size: int) -> Pool:
+        """Places for the connections of a listener. Of its own, so that a flood at one listener leaves the others open."""
+        pool = Pool(size)
+        self._listeners[pool] = listener
+        return pool
+
+    def serve(self, connection: Connection, pool: Pool, making_room: bool) -> None:
+        """Serves it to its end. `making_room`: if it takes the last place, another one may have to go for the next to find one."""
+        self._open[connection] = pool
+        if making_room:
+            self._make_room(pool)
+        try:
+            connection.serve()
+        finally:
+            del self._open[connection]
+
+    def make_room(self) -> None:
+        """Ends one connection of each full pool, if there is one that is no request."""
+        for pool in self._listeners:
+            self._make_room(pool)
+
+    def _make_room(self, pool: Pool) -> None:
+        """Ends a connection of a full pool that is no request, so that the next one finds a place: the oldest that has never sent a whole
+        head or has begun another one and not ended it, or, when others wait already, the one that has been idle for longest. What is young
+        is let be: its head may be on its way."""
+        if not pool.full():
+            return
+        now = time.monotonic()
+        waiting = [one for one, its in self._open.items() if its is pool and one.waiting]
+        useless = [one for one in waiting if (one.half or not one.served) and now - one.since >= YOUNG]
+        if not useless and not nobody_waits(self._listeners[pool]):
+            useless = sorted((one for one in waiting if one.served and now - one.since >= IDLE), key=lambda one: one.since)
+        for connection in useless:
+            with contextlib.suppress(OSError):
+                if end_unless_asked(connection.client.fileno(), connection.half):
+                    return
+
+    def end_idle(self, until: float = math.inf) -> None:
+        """Ends those that have waited for a request until that moment, and on which none has arrived."""
+        for connection in list(self._open):
+            if connection.overdue(until):
+                with contextlib.suppress(OSError):
+                    end_unless_asked(connection.client.fileno())
+
+    def end_slow(self, patience: Patience, now: float) -> None:
+        """Ends those whose request waits for a client which hardly moves. What lasts waits for its client by nature, until that is told."""
+        answers = [one.answer for one in self._open if one.answer and not one.waiting and (one.told or not one.lasting)]
+        for answer in patience.lost_with(answers, now):
+            # Its client would have gone on, however slowly.
+            answer.aborted = "worker"
+            with contextlib.suppress(OSError):
+                end(answer.client.fileno())
+
+    def say_goodbye(self, goodbyes: Goodbyes, now: float) -> None:
+        """Ends those that last, as many as are due."""
+        goodbyes.say(self._open, now)
