@@ -33,7 +33,6 @@ BROKEN = (
     ("has settings that are no YAML", SETTING, lambda text: "base: [\n", "setting.yaml"),
     ("has an unknown setting", SETTING, lambda text: text.replace("workers_min:", "wokers_min:"), "wokers_min"),
     ("has a gunicorn.py that raises", SERVER, lambda text: text + "\nraise OSError('bad config')\n", "bad config"),
-    ("lacks gunicorn", LOCK, lambda text: re.sub(r"(?ms)^gunicorn==.*?(?=^\S)", "", text), "gunicorn"),
     ("raises in workers alone", CARD, lambda text: IN_A_WORKER + "raise RuntimeError('no such table')", "trial: .*no such table"),
     ("dies in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('os')._exit(3)", "trial: .*exited with status 3"),
     ("hangs in workers alone", CARD, lambda text: IN_A_WORKER + "__import__('time').sleep(3600)", "trial: .*4 s"),
@@ -74,6 +73,14 @@ def test_a_broken_release_reaches_no_host(project: Any, three: Any, ask: Any, ta
             assert [row["release"] for row in done["hosts"]] == before, what
             assert done["hosts"][0]["probe"]["failed"] == 0, what
             assert [ask(host)["release"] for host in hosts] == before, what
+        # What its lock lacks is known before anything is sent.
+        lock: Path = project.root / LOCK
+        whole = lock.read_text()
+        lock.write_text(re.sub(r"(?ms)^gunicorn==.*?(?=^\S)", "", whole))
+        done = project.fab("deploy", "--json", expect=2).json
+        lock.write_text(whole)
+        assert [row["result"] for row in done["hosts"]] == ["refused"] * 3
+        assert all("gunicorn" in row["reason"] and row["sent"] == 0 for row in done["hosts"])
         time.sleep(0.5)
     table.line(f"broken releases, three hosts: {load.account.line()}")
     assert not load.account.failures
