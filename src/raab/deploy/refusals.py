@@ -13,6 +13,10 @@ from raab.untrusted import plain
 
 # What a kind of key is called by ssh, and what begins the names of its signatures.
 SIGNED = {"RSA": "rsa", "ED25519": "ed25519", "ECDSA": "ecdsa", "DSA": "dss"}
+# What ssh says of a connection that ends under it (OpenSSH, clientloop.c and packet.c).
+_LOST = re.compile(
+    r"^(?:Connection to \S+ closed|client_loop: |Connection (?:reset|closed) by |Read from remote host |Timeout, server ).*", re.M
+)
 
 
 def unusable(host: Host, what: str, file: str) -> RaabError:
@@ -208,6 +212,13 @@ def not_a_session(host: Host, said: str, printed: str, status: int | None, log: 
             f"{where}: the password of {user} has expired, and the host does nothing else before it is changed",
             f"log in there once and change it, or as root: chage -M -1 {user}",
             exitcodes.REFUSED,
+        )
+    # ssh(1): 255 when the error is its own, and not that of the command.
+    if status == 255 and (lost := _LOST.search(said)):
+        return RaabError(
+            f"{where}: the connection was lost before a session began, got: {plain(lost[0], 500)}",
+            "nothing was changed there; look at the network, then try again",
+            exitcodes.UNREACHABLE,
         )
     got = plain(" / ".join(line.strip() for line in text.strip()[-1000:].splitlines() if line.strip()), 1000) or "no word"
     return RaabError(
