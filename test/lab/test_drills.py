@@ -138,7 +138,7 @@ SABOTAGES = (
         (
             Patch("src/raab/host/activation/question.py", "        if why:\n", "        if False:\n"),
             Patch("src/raab/host/activation/held.py", '        if "good" in word:\n', "        if False:\n"),
-            Patch("src/raab/host/activation/activation.py", "                self.go(self.previous)\n", "                pass\n"),
+            Patch("src/raab/host/activation/activation.py", "                self.go(self.before.release)\n", "                pass\n"),
             Patch("src/raab/deploy/flow.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
             Patch("src/raab/host/session/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
         ),
@@ -163,6 +163,7 @@ SABOTAGES = (
         "what forks cannot share is shared, hanging templates are waited for, workers leave unasked, addresses and secrets stay",
         {
             "handlers": "releases that answer new connections",
+            "streams": "not by their protocol|watchers: ",
             "addresses": "exit status of systemctl reload to .*: wanted 0",
             "secrets": "secrets that the workers find",
             **dict.fromkeys(("import-connection", "import-thread"), "how it is loaded: wanted each, by 0 templates, got shared"),
@@ -172,7 +173,7 @@ SABOTAGES = (
             Patch("src/handover/workers/sharing.py", "sorted(_descriptors() - seen.descriptors)", "()"),
             Patch("src/handover/workers/sharing.py", "return _threads_beside(seen)", 'return ""'),
             Patch("src/handover/outside/sockets.py", "socket.SO_REUSEPORT, yes)", "socket.SO_REUSEPORT, False)"),
-            Patch("src/raab/host/renewal/credentials.py", "            part.replace(folder / name)\n", "            part.unlink()\n"),
+            Patch("src/raab/host/renewal/credentials.py", "    part.replace(file)\n", "    part.unlink()\n"),
             Patch("src/handover/workers/board.py", "self._dismissed[slot] = 1", "pass"),
             Patch("src/handover/master.py", "            sig = LEAVE\n", ""),
             Patch("src/handover/decision/processes.py", "turn.reload.taken and not turn.fleet.leaving", "turn.reload.taken"),
