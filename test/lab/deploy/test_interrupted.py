@@ -351,11 +351,11 @@ def test_a_bundle_with_one_byte_changed(project: Any, lab: Any, ask: Any) -> Non
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     project.mark("byte")
-    wanted = project.release()
+    damaged = project.release()
     wheel = max((project.root / "build/raab/bundles").glob("*/parts/*.whl"), key=lambda path: path.stat().st_mtime)
     content = bytearray(wheel.read_bytes())
     content[len(content) // 2] ^= 1
     wheel.write_bytes(content)
     project.fab("deploy", "--hosts", host.name)
-    assert ask(host)["release"] == wanted
-    assert content != wheel.read_bytes()
+    # It was built at another moment, and has another name.
+    assert ask(host)["release"] == project.release() != damaged
