@@ -1,6 +1,6 @@
 """The verbs of `fab`. Each is a few lines: what it is asked, and who does it (src/raab/deploy/verbs.py).
 
-Exit codes: src/raab/deploy/exitcodes.py. `fab --list` shows the verbs, `fab --help VERB` what each takes.
+Exit codes: src/raab/exitcodes.py. `fab --list` shows the verbs, `fab --help VERB` what each takes.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.untrusted import plain
 
@@ -230,7 +231,7 @@ def decode(line: bytes) -> tuple[str, Any]:
             raise ValueError(f"no such operation: {shown(operation)}")
         return operation, read(OPERATIONS[operation], told, operation)
     except (ValueError, RecursionError) as error:
-        raise RaabError(f"request: {error}", "deploy with the raab that this project is made with", 2) from None
+        raise RaabError(f"request: {error}", "deploy with the raab that this project is made with", exitcodes.BAD_INPUT) from None
 
 
 def encode(operation: str, values: dict[str, Any]) -> bytes:
@@ -238,7 +239,7 @@ def encode(operation: str, values: dict[str, Any]) -> bytes:
     try:
         read(OPERATIONS[operation], json.loads(json.dumps(values)), operation)
     except ValueError as error:
-        raise RaabError(f"request: {error}", "a host would refuse it, too", 2) from None
+        raise RaabError(f"request: {error}", "a host would refuse it, too", exitcodes.BAD_INPUT) from None
     return json.dumps({"op": operation, **values}).encode() + b"\n"
 
 
@@ -262,7 +263,7 @@ def manifest(text: str) -> Manifest:
         if sum(part.size for part in told.parts) > LARGEST:
             raise ValueError("manifest: more than any release")
     except (ValueError, RecursionError) as error:
-        raise RaabError(str(error), "build the bundle again: remove build/raab and deploy", 2) from None
+        raise RaabError(str(error), "build the bundle again: remove build/raab and deploy", exitcodes.BAD_INPUT) from None
     return told
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from raab.deploy import exitcodes, report
+from raab import exitcodes
+from raab.deploy import report
 from raab.deploy.environment import Environment, Host
 from raab.deploy.fleet import Outcome, everywhere
 from raab.deploy.flow import Operation

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from raab.deploy import channel, connection, environment, exitcodes
+from raab import exitcodes
+from raab.deploy import channel, connection, environment
 from raab.deploy.answers import Facts, History, Nothing
 from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts

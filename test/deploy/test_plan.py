@@ -7,7 +7,8 @@ from textwrap import dedent
 
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes, plan, plantext
+from raab import exitcodes
+from raab.deploy import plan, plantext
 from raab.deploy.bundle import Bundle, Part
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import Ahead, HostFacts, InstalledRelease, LockHolder

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from raab.deploy import connection, environment, exitcodes
+from raab import exitcodes
+from raab.deploy import connection, environment
 from raab.deploy.answers import History
 from raab.deploy.run import Runner
 from raab.errors import RaabError

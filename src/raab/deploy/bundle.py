@@ -18,7 +18,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes, lockfile, packing, requires
+from raab import exitcodes
+from raab.deploy import lockfile, packing, requires
 from raab.deploy.requires import About
 from raab.deploy.tree import Input, Tree, content_hash, look
 from raab.errors import RaabError

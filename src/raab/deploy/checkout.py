@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.errors import RaabError
 
 # Those that lead git to another repository (git-rev-parse(1), --local-env-vars): a hook that deploys has them set.

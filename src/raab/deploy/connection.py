@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from raab import protocol
-from raab.deploy import exitcodes, wire
+from raab import exitcodes, protocol
+from raab.deploy import wire
 from raab.deploy.answers import Event, decode
 from raab.deploy.channel import Channel, EndlessLine, Silence
 from raab.deploy.environment import Host

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.deploy.schema import File
 from raab.errors import RaabError
 from raab.settings.node import Node

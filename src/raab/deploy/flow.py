@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from raab.deploy import addresses, exitcodes, plan
+from raab import exitcodes
+from raab.deploy import addresses, plan
 from raab.deploy.environment import Environment, Host
 from raab.deploy.fleet import Outcome
 from raab.deploy.hostfacts import HostFacts

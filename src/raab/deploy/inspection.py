@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from raab.deploy import doctor, exitcodes, wayback
+from raab import exitcodes
+from raab.deploy import doctor, wayback
 from raab.deploy import environment as environments
 from raab.deploy.answers import Acted, AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
 from raab.deploy.console import Console

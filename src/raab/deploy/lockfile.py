@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.errors import RaabError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from invoke.exceptions import Exit
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 
 # By the long names. What they do has nothing to do with hosts.
 KEPT = frozenset(

@@ -10,7 +10,7 @@ import logging
 import zipfile
 from pathlib import Path
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.deploy.tree import Input
 from raab.errors import RaabError
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes, wayback
+from raab import exitcodes
+from raab.deploy import wayback
 from raab.deploy.addresses import taken
 from raab.deploy.changes import ahead, changes
 from raab.deploy.environment import Environment, Host

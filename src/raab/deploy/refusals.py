@@ -6,7 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from raab.deploy import exitcodes, wire
+from raab import exitcodes
+from raab.deploy import wire
 from raab.deploy.environment import Host
 from raab.errors import RaabError
 from raab.untrusted import plain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raab.deploy import exitcodes, wayback
+from raab import exitcodes
+from raab.deploy import wayback
 from raab.deploy.environment import Environment, Host
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import HostPlan, Plan, at, told_ahead, unfit, waves

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes, wire
+from raab import exitcodes
+from raab.deploy import wire
 from raab.deploy.answers import Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Verdict
 from raab.deploy.connection import ConnectionLost, Remote
 from raab.deploy.environment import Environment

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.deploy.environment import Host
 from raab.errors import RaabError
 

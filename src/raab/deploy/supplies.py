@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from raab.deploy import exitcodes, requires, wheels
+from raab import exitcodes
+from raab.deploy import requires, wheels
 from raab.deploy.bundle import Bundle
 from raab.deploy.hostfacts import HostFacts
 from raab.deploy.plan import Supplies

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from raab.deploy import checkout, exitcodes
+from raab import exitcodes
+from raab.deploy import checkout
 from raab.deploy.checkout import Checkout
 from raab.errors import RaabError
 

@@ -6,7 +6,8 @@ import json
 import time
 from pathlib import Path
 
-from raab.deploy import exitcodes, plantext, report
+from raab import exitcodes
+from raab.deploy import plantext, report
 from raab.deploy.flow import Operation
 from raab.deploy.inspection import Inspection
 from raab.deploy.plan import Plan

@@ -6,7 +6,7 @@ import time
 
 from msgspec.structs import replace
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.deploy.answers import Nothing, Workers
 from raab.deploy.environment import Environment
 from raab.deploy.fleet import everywhere

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from raab.deploy import exitcodes, lockfile, pip
+from raab import exitcodes
+from raab.deploy import lockfile, pip
 from raab.deploy.bundle import Part
 from raab.deploy.lockfile import Lock, Locked
 from raab.deploy.pip import Trouble

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.drill.acts import (
     broken,
     changes,

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from raab import exitcodes
 from raab.deploy import environment as environments
-from raab.deploy import exitcodes
 from raab.drill import report
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.progress import Progress

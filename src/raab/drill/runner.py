@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paramiko
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.deploy.environment import Environment, Host
 from raab.drill.catalogue import Drill
 from raab.drill.progress import Progress, where

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.drill.acts.deploys import deployed, everywhere
 from raab.drill.scene import Scene, name
 from raab.drill.stage.project import Project

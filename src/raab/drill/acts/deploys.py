@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raab.deploy import exitcodes
+from raab import exitcodes
 from raab.drill.scene import Scene, name
 from raab.drill.stage.service import Service
 

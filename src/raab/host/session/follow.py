@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.durable import write_durably
@@ -29,7 +30,11 @@ def start(paths: Paths, request: Activate) -> None:
     """Begin the activation of a complete release. The request is left as its task, and goes by its token."""
     release = request.release
     if not paths.manifest(release).exists():
-        raise RaabError(f"activate: the release is not complete on this host, got {release}", "`fab releases` lists the complete ones", 2)
+        raise RaabError(
+            f"activate: the release is not complete on this host, got {release}",
+            "`fab releases` lists the complete ones",
+            exitcodes.BAD_INPUT,
+        )
     paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     wait_for_previous()
     paths.events.unlink(missing_ok=True)

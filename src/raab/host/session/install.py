@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raab import protocol
+from raab import exitcodes, protocol
 from raab.errors import RaabError
 from raab.host import seal
 from raab.host.durable import sync_directory, write_durably
@@ -46,7 +46,7 @@ def install(paths: Paths, manifest_text: str, uv_wheel: str, step: Step) -> None
     there = paths.manifest(manifest.id)
     if there.exists():
         if content_of(there) != manifest.content:
-            raise RaabError(f"stage: another release has this id, got {manifest.id}", "commit once more, then deploy", 5)
+            raise RaabError(f"stage: another release has this id, got {manifest.id}", "commit once more, then deploy", exitcodes.REFUSED)
         if not (damaged := seal.damage(release, RAABS_OWN)):
             return
         step(f"mending it: {told(damaged)}")
@@ -133,7 +133,7 @@ def unpack_uv(paths: Paths, sha256: str) -> Path:
         with zipfile.ZipFile(require(paths, sha256, "uv")) as wheel:
             found = [info for info in wheel.infolist() if re.fullmatch(r"uv-[0-9a-z.]+\.data/scripts/uv", info.filename)]
             if len(found) != 1:
-                raise RaabError("stage: the wheel that was sent for uv is none of uv's", "remove build/raab and deploy", 5)
+                raise RaabError("stage: the wheel that was sent for uv is none of uv's", "remove build/raab and deploy", exitcodes.REFUSED)
             room(paths.tools, found[0].file_size, "uv")
             part = tool.with_name(f"{tool.name}.part")
             part.unlink(missing_ok=True)
@@ -190,9 +190,11 @@ def unpacked_size(wheel: Path) -> int:
         with zipfile.ZipFile(wheel) as archive:
             size = sum(info.file_size for info in archive.infolist())
     except zipfile.BadZipFile as error:
-        raise RaabError(f"stage: {wheel.name} is no wheel, got: {error}", "remove build/raab and deploy", 5) from error
+        raise RaabError(f"stage: {wheel.name} is no wheel, got: {error}", "remove build/raab and deploy", exitcodes.REFUSED) from error
     if size > unpack.LARGEST:
-        raise RaabError(f"stage: {wheel.name} is larger than {unpack.LARGEST} bytes unpacked, got {size}", "deploy without it", 5)
+        raise RaabError(
+            f"stage: {wheel.name} is larger than {unpack.LARGEST} bytes unpacked, got {size}", "deploy without it", exitcodes.REFUSED
+        )
     return size
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.processes import started
 
@@ -51,5 +52,5 @@ class LockedError(RaabError):
         super().__init__(
             f"lock: held for {known.get('what', 'a deploy')}, got {who} since {since}",
             "wait for it with --wait SECONDS, or free it with `fab unlock` when you know that it is stuck",
-            exit_code=6,
+            exitcodes.LOCKED,
         )

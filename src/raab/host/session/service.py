@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from raab import protocol
+from raab import exitcodes, protocol
 from raab.errors import RaabError
 from raab.host import journal, overview, releases, restart, scaling, seal, systemd, verify
 from raab.host.paths import UNIT, USER, Paths
@@ -100,7 +100,7 @@ def act(request: protocol.Service) -> dict[str, Any]:
     done = restart.restart(300) if action == "restart" else systemd.order("systemctl", "reload", UNIT, timeout=300)
     if done.returncode:
         reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began))))
-        raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exit_code=5)
+        raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exitcodes.REFUSED)
     return {"output": done.stdout.strip(), "seconds": time.time() - began}
 
 
@@ -135,7 +135,9 @@ def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any
     for line in (done.stdout + done.stderr).splitlines():
         emit({"event": "line", "text": line})
     if done.returncode:
-        raise RaabError(f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", exit_code=4)
+        raise RaabError(
+            f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", "", exitcodes.FAILED
+        )
     return {}
 
 
@@ -174,7 +176,9 @@ def history(paths: Paths) -> dict[str, Any]:
 def label(paths: Paths, request: protocol.Label) -> dict[str, Any]:
     """Note that a release's content has become a commit. The release itself stays as it was made."""
     if not paths.manifest(request.release).exists():
-        raise RaabError(f"label: not a complete release, got {request.release}", "`fab releases` lists the complete ones", 2)
+        raise RaabError(
+            f"label: not a complete release, got {request.release}", "`fab releases` lists the complete ones", exitcodes.BAD_INPUT
+        )
     journal.append(paths.journal, journal.label(request.release, request.commit, request.who, request.machine, time.time()))
     return {}
 

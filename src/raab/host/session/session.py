@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from raab import protocol
+from raab import exitcodes, protocol
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.host.session import facts, lock
@@ -125,7 +125,7 @@ class Session:
         if found["activating"]:
             os.close(self.held)
             raise RaabError(
-                "lock: an activation is at work, got one whose deployer has gone", "wait for it with --wait SECONDS", exit_code=6
+                "lock: an activation is at work, got one whose deployer has gone", "wait for it with --wait SECONDS", exitcodes.LOCKED
             )
         return {"facts": found}
 

@@ -17,6 +17,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import seal
 from raab.host.session.receive import room
@@ -140,7 +141,9 @@ def placed(name: str, site: str) -> str:
 
 
 def refused(why: str) -> RaabError:
-    return RaabError(f"stage: the app's wheel cannot be installed: {why}", "build it again: remove build/raab and deploy", 5)
+    return RaabError(
+        f"stage: the app's wheel cannot be installed: {why}", "build it again: remove build/raab and deploy", exitcodes.REFUSED
+    )
 
 
 def write_new(target: Path, content: bytes, runs: bool = False) -> None:
