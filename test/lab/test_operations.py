@@ -41,7 +41,7 @@ def application(environ, start_response):
     return [body]
 """
 # The packages that the master holds; a release where they differ gets a new master.
-MASTERS = ("gunicorn", "handover", "gevent", "greenlet", "zope", "packaging", "msgspec", "yaml", "_yaml")
+MASTERS = ("gunicorn", "handover", "http1", "httptools", "gevent", "greenlet", "zope", "packaging", "msgspec", "yaml", "_yaml")
 
 
 def test_hup(service: Service, traffic: Traffic) -> None:

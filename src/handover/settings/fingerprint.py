@@ -7,7 +7,7 @@ from pathlib import Path
 
 from handover.settings.pin import pinned
 
-_NEEDED = frozenset(("gevent", "greenlet", "gunicorn", "handover"))
+_NEEDED = frozenset(("gevent", "greenlet", "gunicorn", "handover", "http1", "httptools"))
 _read: dict[tuple[int, ...], str] = {}
 
 
