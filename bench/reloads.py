@@ -26,7 +26,7 @@ User=raab
 Environment=RAAB_ENVIRONMENT=production
 WorkingDirectory=/
 ExecStart=/opt/raab/current/venv/bin/python /opt/raab/current/venv/bin/gunicorn --bind=0.0.0.0:{PORT} --workers=2 --worker-class=gevent \
- --keep-alive=75 --no-control-socket --pythonpath=/opt/raab/current wsgi:application
+ --keep-alive=75 --no-control-socket --pythonpath=/opt/raab/current/app wsgi:application
 ExecReload=/bin/kill -s HUP $MAINPID
 KillMode=mixed
 """

@@ -24,7 +24,7 @@ ROUNDS = 3
 PLAIN_PORT = 8100
 PLAIN = (
     "systemd-run --quiet --collect --unit=plain --setenv=RAAB_ENVIRONMENT=production {current}/venv/bin/python {current}/venv/bin/gunicorn"
-    " -c /dev/null -k gevent -w 2 -b 0.0.0.0:{port} --pythonpath {current} wsgi:application"
+    " -c /dev/null -k gevent -w 2 -b 0.0.0.0:{port} --pythonpath {current}/app wsgi:application"
 )
 
 
