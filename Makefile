@@ -9,7 +9,7 @@ demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deploye
 	@echo "next: curl one of the URLs above; edit src/raab/modules/home and 'fab deploy'; 'fab rollback'; 'fab --list'; 'fab lab.down' ends the hosts"
 	@echo "      (fab is .venv/bin/fab: '. .venv/bin/activate' puts it on your path)"
 
-test: .venv/ready packages lint  ## every test but those of prove, in half an hour; CI runs this
+test: .venv/ready packages lint  ## every test but those of prove, in some 40 minutes; CI runs this
 	@.venv/bin/pytest
 
 prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all drills at full rate, each drill seen failing, exhaustive pairs
