@@ -1,7 +1,7 @@
 """What a deployer asks of a host: each operation's request as a type, in one table, with what a value has to be to pass.
 
 Both sides read by it: a deployer makes a request only of these, a host's session lets nothing else through. Answers are told apart by
-raab.deploy.answers. Standard library only: it travels to hosts that have no raab yet.
+raab.deploy.hosts.answers. Standard library only: it travels to hosts that have no raab yet.
 """
 
 from __future__ import annotations

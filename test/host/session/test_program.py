@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from raab.deploy import wire
+from raab.deploy.hosts import wire
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.host.session import program

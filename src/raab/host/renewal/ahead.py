@@ -15,15 +15,15 @@ from raab.untrusted import plain
 
 # By the release's own code, as the service's user.
 CHECK = "/opt/raab/current/venv/bin/python -I -m raab.host check"
-# By which its addresses are told (raab.deploy.addresses).
+# By which its addresses are told (raab.deploy.plan.addresses).
 _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")
 # Of a unit that is to be started with the system (systemctl(1), is-enabled).
 _STARTED = ("enabled", "linked", "static", "alias", "indirect", "generated")
 
 
 def look() -> dict[str, Any]:
-    """For people who only look, by `fab plan` and `fab doctor`. As JSON; its shape is raab.deploy.hostfacts.Ahead. `problem` is why a start
-    would fail, and `hint` what to do about it."""
+    """For people who only look, by `fab plan` and `fab doctor`. As JSON; its shape is `Ahead` of raab.deploy.plan.facts. `problem` is why a
+    start would fail, and `hint` what to do about it."""
     found: dict[str, Any] = {}
     try:
         wanted = twin.now()

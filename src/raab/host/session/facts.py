@@ -24,7 +24,7 @@ PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,Trigge
 
 
 def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
-    """All facts as one JSON-able value; its shape is raab.deploy.hostfacts.HostFacts. `closely`: with who listens (raab.host.listening)."""
+    """All facts as one JSON-able value; its shape is `HostFacts` of raab.deploy.plan.facts. `closely`: with who listens (listening.py)."""
     # Answered while the rest is read.
     asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", UNIT, ACTIVATION_UNIT))
     entries = journal.read(paths.journal)
