@@ -19,6 +19,12 @@ from raab.errors import RaabError
 from raab.untrusted import plain
 
 MANY = 1000
+# Both sides send an empty line every so many seconds, whatever they are busy with, and take the other one for gone after its silence.
+# A host lets go first, even of one whose last line came late: who is told that the connection was lost and deploys again finds no lock
+# of his own there.
+PULSE_SECONDS = 10
+HOSTS_PATIENCE_SECONDS = 30
+DEPLOYERS_PATIENCE_SECONDS = 45
 # Bytes: of a file that is sent, and of all that one release takes. A manifest is a text within a request.
 LARGEST = 1 << 32
 DAY = 86_400

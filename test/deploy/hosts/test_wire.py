@@ -47,7 +47,7 @@ def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
 def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
     """No end of its input comes, only silence: the session ends by itself. Empty lines are signs of life and nothing else."""
     packed = wire.program()
-    source = zlib.decompress(packed.split(b"\n", 1)[1]).replace(b"SILENCE_SECONDS = 90", b"SILENCE_SECONDS = 1")
+    source = zlib.decompress(packed.split(b"\n", 1)[1]).replace(b"HOSTS_PATIENCE_SECONDS = 30", b"HOSTS_PATIENCE_SECONDS = 1")
     short = zlib.compress(source)
     with subprocess.Popen(("sh", "-c", wire.command()), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -72,7 +72,7 @@ def test_an_unknown_request_ends_the_session() -> None:
 
 
 def test_a_host_that_is_busy_says_that_it_is_there() -> None:
-    source = zlib.decompress(wire.program().split(b"\n", 1)[1]).replace(b"PULSE_SECONDS = 15", b"PULSE_SECONDS = 0.1")
+    source = zlib.decompress(wire.program().split(b"\n", 1)[1]).replace(b"PULSE_SECONDS = 10", b"PULSE_SECONDS = 0.1")
     fast = zlib.compress(source)
     with subprocess.Popen(("sh", "-c", wire.command()), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None

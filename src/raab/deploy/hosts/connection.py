@@ -27,8 +27,6 @@ Answer = TypeVar("Answer")
 BLOCK = 1 << 17
 # What a login file of the host prints, as some .bashrc does, is passed over; more than so much is no greeting.
 NOISE_BYTES = 1 << 20
-# A host says something every 15 s, whatever it is busy with (raab.host.session.session). Silence for so many seconds means that it is gone.
-SILENCE_SECONDS = 45.0
 # A host that is alive and well answers a plain question within this many seconds, one that waits for its previous activation included.
 ANSWER_SECONDS = 180.0
 # The ways in which a channel says that nobody is there any more.
@@ -66,7 +64,7 @@ class Remote:
         try:
             (folder / "config").write_text(configuration(self.host, self.connect_timeout))
             self.log = (folder / "log").open("a+", errors="replace")
-            self.channel = Channel(words(self.host, folder, wire.command()), SILENCE_SECONDS)
+            self.channel = Channel(words(self.host, folder, wire.command()), protocol.DEPLOYERS_PATIENCE_SECONDS)
         except FileNotFoundError as error:
             shutil.rmtree(folder)
             raise RaabError("ssh: not found on this machine", "install OpenSSH's client", exitcodes.BAD_INPUT) from error

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from raab import exitcodes
+from raab import exitcodes, protocol
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Verdict
 from raab.deploy.hosts.connection import ConnectionLost, Remote
@@ -28,7 +28,6 @@ from raab.host.session.program import digest, pack
 Progress = Callable[[str, str], None]
 Answer = TypeVar("Answer")
 RECONNECT_SECONDS = 30.0
-PING_SECONDS = 15.0
 
 
 class Runner:
@@ -54,7 +53,7 @@ class Runner:
 
     def keep_alive(self) -> None:
         """Hosts that wait for their wave must not take this side for dead."""
-        while not self.ending.wait(PING_SECONDS):
+        while not self.ending.wait(protocol.PULSE_SECONDS):
             for remote in tuple(self.remotes.values()):
                 remote.ping()
 

@@ -21,9 +21,6 @@ from raab.host.paths import Paths
 from raab.host.session import facts, lock
 
 Answer = dict[str, Any]
-# Both sides send an empty line every 15 s, whatever they are busy with.
-SILENCE_SECONDS = 90
-PULSE_SECONDS = 15
 
 
 class Patient:
@@ -34,13 +31,13 @@ class Patient:
 
     def readline(self) -> bytes:
         # Nobody handles this signal: it ends the process, and with it all that it holds.
-        signal.alarm(SILENCE_SECONDS)
+        signal.alarm(protocol.HOSTS_PATIENCE_SECONDS)
         line = self.source.readline()
         signal.alarm(0)
         return line
 
     def read(self, size: int) -> bytes:
-        signal.alarm(SILENCE_SECONDS)
+        signal.alarm(protocol.HOSTS_PATIENCE_SECONDS)
         block = self.source.read(size)
         signal.alarm(0)
         return block
@@ -62,7 +59,7 @@ class Session:
     def pulse(self) -> None:
         """Let the deployer know that this host is there while it works."""
         while True:
-            time.sleep(PULSE_SECONDS)
+            time.sleep(protocol.PULSE_SECONDS)
             self.say(b"\n")
 
     def answer_all(self) -> int:
