@@ -54,7 +54,7 @@ class Operation(Struct, frozen=True):
         with Runner(self.environment, self.progress) as runner, ThreadPoolExecutor(1) as pool:
             # The hosts are asked while the bundle is built; neither needs the other yet.
             asking = pool.submit(runner.facts)
-            bundle = build(self.root)
+            bundle = build(self.root, self.environment.service)
             if not only_plan:
                 for note in bundle.notes:
                     self.progress("", note)

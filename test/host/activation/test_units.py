@@ -27,7 +27,7 @@ def test_what_only_a_new_process_takes_up_needs_a_restart(tmp_path: Path, change
     source.parent.mkdir()
     target.write_text(UNIT)
     source.write_text(UNIT.replace(*change))
-    assert units.needs_restart(units.UnitFile(source, target)) is restart
+    assert units.needs_restart(Paths("raab"), units.UnitFile(source, target)) is restart
 
 
 def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
     for name in ("raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf", "sealed/raab.socket", "notes.txt"):
         (release / "systemd" / name).parent.mkdir(parents=True, exist_ok=True)
         (release / "systemd" / name).write_text(name)
-    paths = Paths(etc=tmp_path / "etc")
+    paths = Paths("raab", etc=tmp_path / "etc")
     found = {str(file.target.relative_to(paths.etc)) for file in units.of_release(paths, release)}
     assert found == {"systemd/system/raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf"}
     assert all(file.differs for file in units.of_release(paths, release))

@@ -44,8 +44,9 @@ def silent(_: str) -> None:
 class Remote:
     """A connection with one channel, on which the host's session program answers request after request."""
 
-    def __init__(self, host: Host, connect_timeout: float) -> None:
+    def __init__(self, host: Host, service: str, connect_timeout: float) -> None:
         self.host = host
+        self.service = service
         self.connect_timeout = connect_timeout
         self.channels = 0
         self.noise = bytearray()
@@ -99,7 +100,7 @@ class Remote:
             self.channel.listen_anew()
         # The host may have refused in the middle of a payload; its reason is then waiting to be read.
         with suppress(*LOST):
-            self.channel.send(protocol.encode(operation, values))
+            self.channel.send(protocol.encode(operation, self.service, values))
             for path in payload:
                 for block in blocks(path):
                     self.channel.send(block)

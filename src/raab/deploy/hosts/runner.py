@@ -58,7 +58,7 @@ class Runner:
                 remote.ping()
 
     def connect(self, name: str) -> Remote:
-        remote = Remote(self.hosts[name], self.environment.settings.connect_timeout)
+        remote = Remote(self.hosts[name], self.environment.service, self.environment.settings.connect_timeout)
         remote.open()
         if name in self.remotes:
             self.remotes[name].close()

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from raab import servicename
 from raab.settings.node import Node, Problem
 from raab.settings.validation import build
 
@@ -142,6 +143,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of an environment file; deploy/production.example.yaml explains each."""
 
     hosts: Hosts
+    name: str = ""
     lab: str = ""
     user: str = ""
     port: Port | None = None
@@ -161,6 +163,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     drills: Literal["refused", "allowed", "made"] = "refused"
 
     def problems(self) -> Iterator[tuple[str, str]]:
+        if self.name and (why := servicename.wrong(self.name)):
+            yield "name", why
         if self.lab and not self.hosts.lab:
             yield "lab", "names a lab, and the hosts are not its own; hosts: lab would be"
         if not self.waves or self.waves[-1].percent != 100:
