@@ -18,7 +18,7 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class Reader:
-    """Bytes from `client`, a gevent socket; to receive them is work of `turn`. What was received and not asked for yet is kept for who asks next.
+    """Bytes from `client`, a gevent socket; to receive them is work of `turn`. What was received and not asked for yet is kept.
 
     `half_since` is when the first bytes of a head came that has not come whole yet, in seconds of the monotonic clock.
     """

@@ -47,4 +47,5 @@ def give_way() -> None:
 def _let_in() -> None:
     while _waiting:
         gevent.sleep(_ROUND)
-        _waiting.popleft().set()
+        first: Event = _waiting.popleft()
+        first.set()
