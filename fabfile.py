@@ -1,5 +1,205 @@
-"""The verbs of `fab` for this project: `fab --list` shows them, `fab --help VERB` what each takes."""
+"""The verbs of `fab`. Each is a few lines: what it is asked, and who does it (src/raab/deploy/verbs.py).
 
-from raab.deploy.verbs import verbs
+Exit codes: src/raab/exitcodes.py. `fab --list` shows the verbs, `fab --help VERB` what each takes.
+"""
 
-namespace = verbs(__file__)
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabric.main import program
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from raab.deploy import options
+from raab.errors import RaabError
+from raab.lab.tasks import namespace as lab
+
+if TYPE_CHECKING:
+    from raab.deploy.verbs import Verbs
+
+ROOT = Path(__file__).resolve().parent
+COMMON = {
+    "env": "the environment: a file deploy/<env>.yaml (default lab)",
+    "hosts": "only these of its hosts, separated by commas",
+    "json": "one JSON document on stdout",
+    "debug": "show the traceback of an error",
+}
+
+
+def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
+    """Make a function a task of fab whose return value is the exit code and whose expected errors are two lines."""
+
+    def decorate(function: Callable[..., int]) -> Any:
+        @functools.wraps(function)
+        def guarded(context: Context, *args: Any, **kwargs: Any) -> None:
+            # What has been imported stays to the end: no collection, those of the interpreter's end among them, need look at it.
+            gc.freeze()
+            try:
+                code = function(context, *args, **kwargs)
+            except RaabError as error:
+                if kwargs.get("debug"):
+                    traceback.print_exc()
+                print(error, file=sys.stderr)
+                code = error.exit_code
+            except KeyboardInterrupt:
+                code = 130
+            if code:
+                sys.exit(code)
+
+        known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+        return task(help={name: text for name, text in {**COMMON, **help_texts}.items() if name in known}, auto_shortflags=False)(guarded)
+
+    return decorate
+
+
+def verbs(env: str, hosts: str | None, json: bool = False) -> Verbs:
+    """Imported here, so that `fab --list` and the lab's verbs do not wait for it."""
+    from raab.deploy.verbs import Verbs
+
+    return Verbs(ROOT, env, hosts, json)
+
+
+@verb(
+    dry_run="only print what would be done",
+    wait="seconds to wait for another deploy to end (default: do not)",
+    restart="by a restart, which ends every process of before: after an intrusion",
+    take_over="also where the service belongs to another project",
+)
+def deploy(
+    _: Context,
+    env: str = "lab",
+    hosts: str | None = None,
+    dry_run: bool = False,
+    wait: float = 0.0,
+    restart: bool = False,
+    take_over: bool = False,
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
+    return verbs(env, hosts, json).deploy(dry_run, wait, restart, take_over)
+
+
+@verb()
+def plan(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Print what a deploy would do, and change nothing."""
+    return verbs(env, hosts, json).deploy(dry_run=True, wait=0.0)
+
+
+@verb(
+    to="the release to go back to (default: the one that served before)",
+    dry_run="only print what would be done",
+    wait="seconds to wait for another deploy to end",
+)
+def rollback(
+    _: Context,
+    to: str = "",
+    env: str = "lab",
+    hosts: str | None = None,
+    dry_run: bool = False,
+    wait: float = 0.0,
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Go back to a release that served, without network, as seamlessly as a deploy."""
+    return verbs(env, hosts, json).rollback(to, dry_run, wait)
+
+
+@verb()
+def build(_: Context, json: bool = False, debug: bool = False) -> int:
+    """Make the bundle of the working tree, without any host."""
+    from raab.deploy.verbs import build as build_bundle
+
+    return build_bundle(ROOT, json)
+
+
+@verb()
+def status(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Show what serves on each host."""
+    return verbs(env, hosts, json).status()
+
+
+@verb()
+def reload(_: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """systemctl reload raab on each host: the same code and changed settings, and nobody notices."""
+    return verbs(env, hosts).service("reload")
+
+
+@verb()
+def restart(_: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """systemctl restart raab on each host: connections wait meanwhile, none is refused."""
+    return verbs(env, hosts).service("restart")
+
+
+@verb(count="how many workers: 4, +1 or -1")
+def scale(_: Context, count: str, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """Change the number of workers on each host."""
+    return verbs(env, hosts).service("scale", count)
+
+
+@verb(lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
+def logs(_: Context, env: str = "lab", hosts: str | None = None, lines: int = 20, follow: bool = False, debug: bool = False) -> int:
+    """Show the service's log of each host."""
+    return verbs(env, hosts).logs(lines, follow)
+
+
+@verb()
+def releases(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """List the releases that each host keeps."""
+    return verbs(env, hosts, json).releases()
+
+
+@verb()
+def history(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Who activated what, when and how it ended, from the hosts' own journals."""
+    return verbs(env, hosts, json).history()
+
+
+@verb()
+def doctor(_: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Look each host over: versions, disk, clock, drift of installed files and units, workers."""
+    return verbs(env, hosts, json).doctor()
+
+
+@verb()
+def unlock(_: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """Free the hosts from a deployer that is stuck."""
+    return verbs(env, hosts).unlock()
+
+
+@verb(
+    only="these drills only, separated by commas",
+    list="show the drills and carry out none",
+    quick="a smaller choice with fewer rounds, in under 3 minutes",
+    rate="requests per second to all hosts together (default 1000, with --quick 100)",
+    report="write a report to this file (HTML)",
+)
+def drill(
+    _: Context,
+    env: str = "lab",
+    hosts: str | None = None,
+    only: str = "",
+    list: bool = False,
+    quick: bool = False,
+    rate: float = 0.0,
+    report: str = "",
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Operate and break an environment under load, and account for every request."""
+    from raab.drill import command
+
+    return command.table(json) if list else command.drill(ROOT, env, hosts, only, quick, rate, report, json)
+
+
+namespace = Collection(deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
+namespace.add_collection(lab)
+options.keep(program)

@@ -1,1 +1,0 @@
-"""What hosts are asked, and what is well with them; none of it changes a release."""

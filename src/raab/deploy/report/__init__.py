@@ -1,1 +1,0 @@
-"""What came of it, and how it is told to people and to machines."""
