@@ -22,7 +22,7 @@ except ImportError:
     # Before setuptools 70.1 the command came with the package wheel.
     from wheel.bdist_wheel import bdist_wheel
 
-# What runs on the deployer's machine. The wheel that a deploy sends goes without (raab.deploy.bundle).
+# What runs on the deployer's machine. The wheel that a deploy sends goes without (raab.deploy.bundle.build).
 DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab") for inner in ("", ".*"))
 
 

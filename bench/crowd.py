@@ -22,8 +22,8 @@ from pathlib import Path
 
 from usage import processor_seconds, used
 
-from raab.deploy import environment as environments
-from raab.deploy.environment import Host
+from raab.deploy import environments
+from raab.deploy.plan.environment import Host
 from raab.drill.stage.project import Project, copy
 from raab.errors import RaabError
 from raab.lab.process import until

@@ -12,7 +12,7 @@ from crowd import COUNT
 from figures import Series, Table
 from usage import used
 
-from raab.deploy.environment import Host
+from raab.deploy.plan.environment import Host
 from raab.drill.stage.project import Project
 
 DEFAULT = (1, "25%", "100%")

@@ -24,7 +24,7 @@ import reloads
 import throughput
 from figures import Series, document
 
-from raab.deploy import environment as environments
+from raab.deploy import environments
 from raab.drill.results import machine
 from raab.drill.stage.project import copy
 from raab.drill.stage.service import Service

@@ -63,18 +63,6 @@ def strangers(folder: str, allowed: set[str]) -> list[str]:
     ]
 
 
-def test_nobody_waits_by_the_clock_of_the_day() -> None:
-    """It can be set by a year while a request is served. It is for what is told to people and clients: since when, and at what time."""
-    files = [path for folder in ("handover", "http1") for path in sorted((SRC / folder).rglob("*.py"))]
-    told = {
-        "handover/master.py": 2,  # since when the master runs, and when something was decided
-        "handover/outside/control.py": 1,  # the name of what is moved out of the way
-        "http1/answer.py": 1,  # the header Date
-    }
-    found = {str(path.relative_to(SRC)): path.read_text().count("time.time()") for path in files}
-    assert {name: count for name, count in found.items() if count} == told
-
-
 def test_the_drills_traffic_is_light_and_knows_no_stage() -> None:
     """The tests and the bench send by it, from processes of their own; and what is played does not know who directs it."""
     allowed = {*sys.stdlib_module_names, "raab.errors", "raab.drill.traffic"}
@@ -180,7 +168,8 @@ METRICS = ("exposition", "layout", "reading")
 def test_what_root_runs_is_the_standard_library_only() -> None:
     """The whole of it is what a deployer sends: it needs no release's packages, and executes nothing of a release. `__main__.py` is the
     release's own way in, by which it is asked."""
-    known = ("raab.host", "raab.errors", "raab.exitcodes", "raab.untrusted", "raab.protocol", *(f"raab.metrics.{name}" for name in METRICS))
+    beside = ("errors", "exitcodes", "protocol", "servicename", "untrusted", *(f"metrics.{name}" for name in METRICS))
+    known = ("raab.host", *(f"raab.{name}" for name in beside))
     files = [path for path in sorted((SRC / "raab/host").rglob("*.py")) if path.name != "__main__.py"]
     files += [SRC / f"{name.replace('.', '/')}.py" for name in known[1:]]
     strangers = [
@@ -197,11 +186,78 @@ def test_errors_need_the_standard_library_only() -> None:
     assert not [name for name in imports(SRC / "raab/errors.py") if name.split(".")[0] not in sys.stdlib_module_names]
 
 
-@pytest.mark.parametrize("module", ["plan", "rollback", "plantext", "changes", "differences", "addresses"])
-def test_a_plan_touches_nothing(module: str) -> None:
-    """It decides; only run.py acts."""
-    acting = ("os", "subprocess", "socket", "shutil", "tempfile", "fabric", "paramiko", "invoke", "raab.deploy.run")
-    assert not offenders(f"raab/deploy/{module}.py", acting)
+def closure(folder: str) -> dict[str, set[str]]:
+    """Every module of raab that those of a folder reach by imports, in functions and for type hints as well, with what it imports."""
+    found: dict[str, set[str]] = {}
+    waiting = [".".join(path.relative_to(SRC).with_suffix("").parts) for path in (SRC / folder).glob("[!_]*.py")]
+    while waiting:
+        module = waiting.pop()
+        path = SRC / Path(*module.split(".")).with_suffix(".py")
+        if module in found or not path.is_file():
+            continue
+        found[module] = set(imports(path))
+        waiting += [name for name in found[module] if name.startswith("raab.")]
+    return found
+
+
+# What a person or another process could tell that it was called.
+ACTING = {
+    "subprocess",
+    "socket",
+    "shutil",
+    "tempfile",
+    "threading",
+    "time",
+    "random",
+    "secrets",
+    "platform",
+    "fabric",
+    "paramiko",
+    "invoke",
+}
+TOUCHING = {
+    "exists",
+    "glob",
+    "is_dir",
+    "is_file",
+    "iterdir",
+    "mkdir",
+    "open",
+    "print",
+    "read_bytes",
+    "read_text",
+    "resolve",
+    "stat",
+    "write_text",
+}
+
+
+def test_a_plan_touches_nothing() -> None:
+    """It decides, and nothing that it imports acts. What settings are is the application's own knowledge, some of whose modules read files;
+    a plan calls none of these."""
+    found = closure("raab/deploy/plan")
+    assert "raab.deploy.plan.deploy" in found and "raab.settings.validation" in found and len(found) > 20
+    assert not {(module, name) for module, names in found.items() for name in names if name in ACTING or name == "os"}
+    own = {module for module in found if module.startswith("raab.deploy.")}
+    assert own - {f"raab.deploy.plan.{path.stem}" for path in (SRC / "raab/deploy/plan").glob("*.py")} == {
+        "raab.deploy.bundle.parts",
+        "raab.deploy.bundle.platforms",
+    }
+    called = {
+        (module, name)
+        for module in own
+        for node in ast.walk(ast.parse((SRC / Path(*module.split(".")).with_suffix(".py")).read_text()))
+        if isinstance(node, ast.Call) and (name := getattr(node.func, "attr", getattr(node.func, "id", ""))) in {*TOUCHING, "read_yaml"}
+    }
+    assert not called
+
+
+def test_what_makes_a_bundle_knows_no_host() -> None:
+    """Nor do the rooms of a deploy need one that needs them."""
+    assert not offenders("raab/deploy/bundle", ("raab.deploy.hosts", "raab.deploy.inspection", "raab.deploy.report"))
+    assert not offenders("raab/deploy/hosts", ("raab.deploy.inspection", "raab.deploy.bundle.build", "raab.deploy.bundle.wheels"))
+    doors = tuple(f"raab.deploy.{path.stem}" for path in (SRC / "raab/deploy").glob("[!_]*.py") if path.stem != "environments")
+    assert not [problem for room in ("plan", "bundle", "hosts", "report") for problem in offenders(f"raab/deploy/{room}", doors)]
 
 
 def test_nobody_imports_the_settings_file_of_gunicorn() -> None:
@@ -230,6 +286,14 @@ def test_a_light_import_stays_light(module: str) -> None:
 def test_one_place_speaks_to_hosts() -> None:
     """ssh is started in one module, that one is used by one, and no library speaks SSH beside it."""
     files = sorted((SRC / "raab/deploy").rglob("*.py"))
-    users = {name: [path.name for path in files if f"raab.deploy.{name}" in imports(path)] for name in ("connection", "channel", "ssh")}
-    assert users == {"connection": ["run.py"], "channel": ["connection.py"], "ssh": ["connection.py"]}
-    assert not offenders("raab/deploy", ("paramiko", "fabric.connection", "fabric"))
+    users = {
+        name: [path.name for path in files if f"raab.deploy.hosts.{name}" in imports(path)] for name in ("connection", "channel", "ssh")
+    }
+    assert users == {"connection": ["runner.py"], "channel": ["connection.py"], "ssh": ["connection.py"]}
+    assert not offenders("raab/deploy", ("paramiko", "fabric.connection", "fabric.Connection"))
+
+
+def test_a_fabfile_is_two_lines() -> None:
+    """The verbs are raab's, for every project."""
+    docstring, *rest = ast.parse((ROOT / "fabfile.py").read_text()).body
+    assert isinstance(docstring, ast.Expr) and len(rest) == 2

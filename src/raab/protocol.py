@@ -1,7 +1,7 @@
 """What a deployer asks of a host: each operation's request as a type, in one table, with what a value has to be to pass.
 
 Both sides read by it: a deployer makes a request only of these, a host's session lets nothing else through. Answers are told apart by
-raab.deploy.answers. Standard library only: it travels to hosts that have no raab yet.
+raab.deploy.hosts.answers. Standard library only: it travels to hosts that have no raab yet.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from raab import exitcodes
+from raab import exitcodes, servicename
 from raab.errors import RaabError
 from raab.untrusted import plain
 
 MANY = 1000
+# Both sides send an empty line every so many seconds, whatever they are busy with, and take the other one for gone after its silence.
+# A host lets go first, even of one whose last line came late: who is told that the connection was lost and deploys again finds no lock
+# of his own there.
+PULSE_SECONDS = 10
+HOSTS_PATIENCE_SECONDS = 30
+DEPLOYERS_PATIENCE_SECONDS = 45
 # Bytes: of a file that is sent, and of all that one release takes. A manifest is a text within a request.
 LARGEST = 1 << 32
 DAY = 86_400
@@ -47,6 +53,7 @@ def path(value: str) -> bool:
 
 
 NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
+ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
 ReleaseId = Annotated[str, matching("a release id", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?")]
 Sha256 = Annotated[str, matching("a SHA-256", "[0-9a-f]{64}")]
 Commit = Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}|[a-z]{0,20}")]
@@ -209,9 +216,10 @@ class Wheel(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What a release consists of. `content` is the hash of the tree that it was made from."""
+    """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from."""
 
     id: ReleaseId
+    service: ServiceName
     version: Word
     commit: Commit
     content: Sha256
@@ -220,8 +228,16 @@ class Manifest(NamedTuple):
     wheels: tuple[Wheel, ...]
 
 
-def decode(line: bytes) -> tuple[str, Any]:
-    """An operation's name and its request. Raises RaabError, exit code 2, for what is none."""
+class Asked(NamedTuple):
+    """An operation's name, the service that it is about, and its request."""
+
+    operation: str
+    service: ServiceName
+    request: Any
+
+
+def decode(line: bytes) -> Asked:
+    """What a line asks for. Raises RaabError, exit code 2, for what is none."""
     try:
         told = json.loads(line)
         if type(told) is not dict:
@@ -229,18 +245,20 @@ def decode(line: bytes) -> tuple[str, Any]:
         operation = told.pop("op", None)
         if type(operation) is not str or operation not in OPERATIONS:
             raise ValueError(f"no such operation: {shown(operation)}")
-        return operation, read(OPERATIONS[operation], told, operation)
+        service = read(ServiceName, told.pop("service", None), "service")
+        return Asked(operation, service, read(OPERATIONS[operation], told, operation))
     except (ValueError, RecursionError) as error:
         raise RaabError(f"request: {error}", "deploy with the raab that this project is made with", exitcodes.BAD_INPUT) from None
 
 
-def encode(operation: str, values: dict[str, Any]) -> bytes:
-    """A request as a line. Raises RaabError, exit code 2, for values that no host would take."""
+def encode(operation: str, service: str, values: dict[str, Any]) -> bytes:
+    """A request about a service, as a line. Raises RaabError, exit code 2, for values that no host would take."""
     try:
+        read(ServiceName, service, "service")
         read(OPERATIONS[operation], json.loads(json.dumps(values)), operation)
     except ValueError as error:
         raise RaabError(f"request: {error}", "a host would refuse it, too", exitcodes.BAD_INPUT) from None
-    return json.dumps({"op": operation, **values}).encode() + b"\n"
+    return json.dumps({"op": operation, "service": service, **values}).encode() + b"\n"
 
 
 def manifest(text: str) -> Manifest:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from raab import exitcodes
-from raab.deploy import report
-from raab.deploy.environment import Environment, Host
-from raab.deploy.fleet import Outcome, everywhere
 from raab.deploy.flow import Operation
-from raab.deploy.hostfacts import HostFacts
-from raab.deploy.plan import HostPlan, Plan
-from raab.deploy.report import HostReport, Probe, Report, Result
-from raab.deploy.schema import File, HostEntry, Hosts
+from raab.deploy.hosts.fleet import Outcome, everywhere
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.schema import File, HostEntry, Hosts
+from raab.deploy.plan.values import HostPlan, Plan
+from raab.deploy.report import results as report
+from raab.deploy.report.results import HostReport, Probe, Report, Result
 from raab.errors import RaabError
 
 HOSTS = tuple(Host(name, "", 22, "root", "", "", ("app",)) for name in "abc")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from raab.deploy.answers import Workers
-from raab.deploy.environment import Environment, Host
-from raab.deploy.plan import HostPlan, Plan
-from raab.deploy.report import HostReport
-from raab.deploy.schema import File, Hook, Hooks, HostEntry, Hosts
+from raab.deploy.hosts.answers import Workers
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.schema import File, Hook, Hooks, HostEntry, Hosts
+from raab.deploy.plan.values import HostPlan, Plan
+from raab.deploy.report.results import HostReport
 from raab.deploy.waves import Waves, spoilt
 from raab.errors import RaabError
 

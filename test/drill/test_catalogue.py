@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from raab.deploy import environment as environments
+from raab.deploy import environments
 from raab.drill import command
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.runner import allow

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raab.deploy import environment as environments
+from raab.deploy import environments
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.progress import Progress
 from raab.drill.runner import Pace, Runner

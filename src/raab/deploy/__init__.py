@@ -1,4 +1,5 @@
 """What runs on the deployer's machine.
 
-The law of this folder: only run.py and what it imports of connection.py touches a host; plan.py and what it imports does no I/O.
+`plan` decides and is pure; `bundle` makes what is sent; `hosts` alone speaks to hosts; `inspection` asks, `report` tells. What stands
+at the door uses them all.
 """

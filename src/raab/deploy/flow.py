@@ -12,19 +12,20 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from raab import exitcodes
-from raab.deploy import addresses, plan
-from raab.deploy.environment import Environment, Host
-from raab.deploy.fleet import Outcome
-from raab.deploy.hostfacts import HostFacts
-from raab.deploy.plan import HostPlan, Plan
-from raab.deploy.report import HostReport, Report, Result
-from raab.deploy.rollback import plan_rollback
-from raab.deploy.run import Progress, Runner
+from raab.deploy.hosts.fleet import Outcome
+from raab.deploy.hosts.runner import Progress, Runner
+from raab.deploy.plan import addresses
+from raab.deploy.plan import deploy as plan
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.rollback import plan_rollback
+from raab.deploy.plan.values import HostPlan, Plan
+from raab.deploy.report.results import HostReport, Report, Result
 from raab.deploy.waves import Waves
 from raab.errors import RaabError
 
 if TYPE_CHECKING:
-    from raab.deploy.bundle import Bundle
+    from raab.deploy.bundle.parts import Bundle
 
 Planner = Callable[[Mapping[str, HostFacts]], Plan]
 ShowPlan = Callable[[Plan], None]
@@ -45,15 +46,15 @@ class Operation(Struct, frozen=True):
         `restart`: by a restart of the service, which ends every process of before. `take_over`: also of a service of another project.
         """
         # Here and not above: a rollback builds and sends nothing.
-        from raab.deploy.bundle import build
-        from raab.deploy.supplies import supply
+        from raab.deploy.bundle.build import build
+        from raab.deploy.bundle.supplies import supply
 
         if not only_plan:
             self.environment.claim()
         with Runner(self.environment, self.progress) as runner, ThreadPoolExecutor(1) as pool:
             # The hosts are asked while the bundle is built; neither needs the other yet.
             asking = pool.submit(runner.facts)
-            bundle = build(self.root)
+            bundle = build(self.root, self.environment.service)
             if not only_plan:
                 for note in bundle.notes:
                     self.progress("", note)
@@ -69,10 +70,11 @@ class Operation(Struct, frozen=True):
 
     def differences(self, runner: Runner, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[str, tuple[str, ...]]:
         """What the bundle changes on each host that runs something else, for people."""
-        from raab.deploy.checkout import titles
-        from raab.deploy.differences import between
+        from raab.deploy.bundle.checkout import titles
+        from raab.deploy.bundle.files import texts
+        from raab.deploy.plan.differences import between
 
-        new = bundle.texts()
+        new = texts(bundle)
         running = {name: release for name, host in facts.items() if (release := host.release(host.current))}
         return {
             name: between(runner.texts(name), new, titles(self.root, facts[name].commit(release), bundle.commit))

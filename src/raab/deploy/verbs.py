@@ -1,81 +1,213 @@
-"""What each verb of `fab` does: read, plan, run, print. Each returns its exit code."""
+"""The verbs of `fab`, for every project: what each is asked, and who does it.
+
+A project's fabfile.py has them by `namespace = verbs(__file__)`; its folder is the project's root. Exit codes: src/raab/exitcodes.py.
+"""
 
 from __future__ import annotations
 
-import json
-import time
+import functools
+import gc
+import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from raab import exitcodes
-from raab.deploy import plantext, report
-from raab.deploy.flow import Operation
-from raab.deploy.inspection import Inspection
-from raab.deploy.plan import Plan
+from fabric.main import program
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
 
+from raab.deploy import options
+from raab.errors import RaabError
+from raab.lab.tasks import namespace as lab
 
-class Verbs(Inspection):
-    """All verbs for one project and one choice of hosts."""
+if TYPE_CHECKING:
+    from raab.deploy.changing import Verbs
 
-    def deploy(self, dry_run: bool, wait: float, restart: bool = False, take_over: bool = False) -> int:
-        operation = Operation(self.root, self.environment, self.console.progress, wait)
-        return self.show(operation.deploy(self.show_plan if dry_run else None, restart, take_over), dry_run)
-
-    def rollback(self, to: str, dry_run: bool, wait: float) -> int:
-        operation = Operation(self.root, self.environment, self.console.progress, wait)
-        return self.show(operation.rollback(to, self.show_plan if dry_run else None), dry_run)
-
-    def show_plan(self, planned: Plan) -> None:
-        if self.as_json:
-            hosts = [
-                {
-                    "name": host.host.name,
-                    "verdict": host.verdict,
-                    "release": host.release,
-                    "from": host.previous,
-                    "does": plantext.describe_host(host),
-                }
-                for host in planned.hosts
-            ]
-            told = {"environment": planned.environment, "plan": planned.title, "notes": planned.notes, "hosts": hosts}
-            print(json.dumps({**told, "waves": planned.waves, "then": planned.back}))
-        else:
-            print(plantext.describe(planned))
-
-    def show(self, done: report.Report, dry_run: bool) -> int:
-        if self.as_json and not dry_run:
-            print(done.json())
-        if self.as_json:
-            return done.exit_code
-        if not dry_run:
-            self.console.table(report.COLUMNS, map(report.row, done.hosts))
-        for host in done.hosts:
-            if host.result in ("unreachable", "refused", "failed", "reverted", "stranded") and not (
-                dry_run and host.result == "refused" and host.previous
-            ):
-                print(f"\n{host.name}: {host.result}: {host.reason}" + (f"\nhint: {host.hint}" if host.hint else ""))
-        for host in done.hosts:
-            probe = host.probe
-            if probe.failed:
-                print(f"\n{host.name}: {probe.failed} of {probe.sent} requests across the switch failed, the first: {probe.reason}")
-            if host.strays:
-                print(f"\n{host.name}: processes of the service that are nobody's: {'; '.join(host.strays[:5])}")
-                print("hint: `fab restart` ends them; see the readme, section After an intrusion")
-        if not dry_run:
-            print(report.summary(done))
-        return done.exit_code
+COMMON = {
+    "env": "the environment: a file deploy/<env>.yaml (default lab)",
+    "hosts": "only these of its hosts, separated by commas",
+    "json": "one JSON document on stdout",
+    "debug": "show the traceback of an error",
+}
 
 
-def build(root: Path, as_json: bool) -> int:
-    """Make the bundle; needs no environment."""
-    from raab.deploy.bundle import build as build_bundle
+def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
+    """Make a function a task of fab whose return value is the exit code and whose expected errors are two lines."""
 
-    began = time.monotonic()
-    bundle = build_bundle(root)
-    if as_json:
-        told = {"release": bundle.id, "version": bundle.version, "commit": bundle.commit, "file": str(bundle.file), "bytes": bundle.size}
-        print(json.dumps({**told, "notes": bundle.notes}))
-    else:
-        print(f"{bundle.id}  version {bundle.version}, {bundle.size} bytes, {time.monotonic() - began:.2f} s\n{bundle.file}")
-        for note in bundle.notes:
-            print(note)
-    return exitcodes.DONE
+    def decorate(function: Callable[..., int]) -> Any:
+        @functools.wraps(function)
+        def guarded(context: Context, *args: Any, **kwargs: Any) -> None:
+            # What has been imported stays to the end: no collection, those of the interpreter's end among them, need look at it.
+            gc.freeze()
+            try:
+                code = function(context, *args, **kwargs)
+            except RaabError as error:
+                if kwargs.get("debug"):
+                    traceback.print_exc()
+                print(error, file=sys.stderr)
+                code = error.exit_code
+            except KeyboardInterrupt:
+                code = 130
+            if code:
+                sys.exit(code)
+
+        known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+        return task(help={name: text for name, text in {**COMMON, **help_texts}.items() if name in known}, auto_shortflags=False)(guarded)
+
+    return decorate
+
+
+def project(context: Context) -> Path:
+    """The root of the project whose fabfile has these verbs."""
+    return Path(context.config.raab.root)
+
+
+def chosen(context: Context, env: str, hosts: str | None, json: bool = False) -> Verbs:
+    """Imported here, so that `fab --list` and the lab's verbs do not wait for it."""
+    from raab.deploy.changing import Verbs
+
+    return Verbs(project(context), env, hosts, json)
+
+
+@verb(
+    dry_run="only print what would be done",
+    wait="seconds to wait for another deploy to end (default: do not)",
+    restart="by a restart, which ends every process of before: after an intrusion",
+    take_over="also where the service belongs to another project",
+)
+def deploy(
+    context: Context,
+    env: str = "lab",
+    hosts: str | None = None,
+    dry_run: bool = False,
+    wait: float = 0.0,
+    restart: bool = False,
+    take_over: bool = False,
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
+    return chosen(context, env, hosts, json).deploy(dry_run, wait, restart, take_over)
+
+
+@verb()
+def plan(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Print what a deploy would do, and change nothing."""
+    return chosen(context, env, hosts, json).deploy(dry_run=True, wait=0.0)
+
+
+@verb(
+    to="the release to go back to (default: the one that served before)",
+    dry_run="only print what would be done",
+    wait="seconds to wait for another deploy to end",
+)
+def rollback(
+    context: Context,
+    to: str = "",
+    env: str = "lab",
+    hosts: str | None = None,
+    dry_run: bool = False,
+    wait: float = 0.0,
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Go back to a release that served, without network, as seamlessly as a deploy."""
+    return chosen(context, env, hosts, json).rollback(to, dry_run, wait)
+
+
+@verb()
+def build(context: Context, json: bool = False, debug: bool = False) -> int:
+    """Make the bundle of the working tree, without any host."""
+    from raab.deploy.changing import build as build_bundle
+
+    return build_bundle(project(context), json)
+
+
+@verb()
+def status(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Show what serves on each host."""
+    return chosen(context, env, hosts, json).status()
+
+
+@verb()
+def reload(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """systemctl reload raab on each host: the same code and changed settings, and nobody notices."""
+    return chosen(context, env, hosts).service("reload")
+
+
+@verb()
+def restart(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """systemctl restart raab on each host: connections wait meanwhile, none is refused."""
+    return chosen(context, env, hosts).service("restart")
+
+
+@verb(count="how many workers: 4, +1 or -1")
+def scale(context: Context, count: str, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """Change the number of workers on each host."""
+    return chosen(context, env, hosts).service("scale", count)
+
+
+@verb(lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
+def logs(context: Context, env: str = "lab", hosts: str | None = None, lines: int = 20, follow: bool = False, debug: bool = False) -> int:
+    """Show the service's log of each host."""
+    return chosen(context, env, hosts).logs(lines, follow)
+
+
+@verb()
+def releases(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """List the releases that each host keeps."""
+    return chosen(context, env, hosts, json).releases()
+
+
+@verb()
+def history(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Who activated what, when and how it ended, from the hosts' own journals."""
+    return chosen(context, env, hosts, json).history()
+
+
+@verb()
+def doctor(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
+    """Look each host over: versions, disk, clock, drift of installed files and units, workers."""
+    return chosen(context, env, hosts, json).doctor()
+
+
+@verb()
+def unlock(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """Free the hosts from a deployer that is stuck."""
+    return chosen(context, env, hosts).unlock()
+
+
+@verb(
+    only="these drills only, separated by commas",
+    list="show the drills and carry out none",
+    quick="a smaller choice with fewer rounds, in under 3 minutes",
+    rate="requests per second to all hosts together (default 1000, with --quick 100)",
+    report="write a report to this file (HTML)",
+)
+def drill(
+    context: Context,
+    env: str = "lab",
+    hosts: str | None = None,
+    only: str = "",
+    list: bool = False,
+    quick: bool = False,
+    rate: float = 0.0,
+    report: str = "",
+    json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Operate and break an environment under load, and account for every request."""
+    from raab.drill import command
+
+    return command.table(json) if list else command.drill(project(context), env, hosts, only, quick, rate, report, json)
+
+
+def verbs(fabfile: str) -> Collection:
+    """What a project's fabfile has as its `namespace`; `fabfile` is its own `__file__`. To be called while Fabric loads it."""
+    all_of_them = (deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
+    namespace = Collection(*all_of_them, lab)
+    namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent)}})
+    options.keep(program)
+    return namespace

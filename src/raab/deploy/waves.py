@@ -7,12 +7,12 @@ import time
 from msgspec.structs import replace
 
 from raab import exitcodes
-from raab.deploy.answers import Nothing, Workers
-from raab.deploy.environment import Environment
-from raab.deploy.fleet import everywhere
-from raab.deploy.plan import HostPlan, Plan
-from raab.deploy.report import HostReport, Result
-from raab.deploy.run import Progress, Runner
+from raab.deploy.hosts.answers import Nothing, Workers
+from raab.deploy.hosts.fleet import everywhere
+from raab.deploy.hosts.runner import Progress, Runner
+from raab.deploy.plan.environment import Environment
+from raab.deploy.plan.values import HostPlan, Plan
+from raab.deploy.report.results import HostReport, Result
 from raab.errors import RaabError
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from raab import exitcodes
-from raab.deploy import environment as environments
+from raab.deploy import environments
 from raab.drill import report
 from raab.drill.catalogue import DRILLS, choose
 from raab.drill.progress import Progress

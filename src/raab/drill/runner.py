@@ -13,7 +13,7 @@ from pathlib import Path
 import paramiko
 
 from raab import exitcodes
-from raab.deploy.environment import Environment, Host
+from raab.deploy.plan.environment import Environment, Host
 from raab.drill.catalogue import Drill
 from raab.drill.progress import Progress, where
 from raab.drill.results import Result, Run, machine, result

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from raab.host.paths import UNIT, Paths
+from raab.host.paths import UNIT_FILE, Paths
 
 # What makes it this service, and says nothing of its processes' surroundings: how it is started, watched, ended and logged.
 _THE_SERVICE_S = re.compile(
@@ -25,14 +25,14 @@ PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system"
 
 def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
     """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them."""
-    files = [release / "systemd" / UNIT, *drop_ins((paths.etc / "systemd/system", *PLACES))]
+    files = [release / "systemd" / UNIT_FILE, *drop_ins(paths.unit, (paths.units, *PLACES))]
     return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8").splitlines()))
 
 
-def drop_ins(places: Iterable[Path]) -> list[Path]:
+def drop_ins(unit: str, places: Iterable[Path]) -> list[Path]:
     """By their names, of which each counts once: where the unit's own folder has it before that of all services, and the first of the
     places before the others (systemd.unit(5))."""
-    folders = [place / name for name in (f"{UNIT}.d", "service.d") for place in places]
+    folders = [place / name for name in (f"{unit}.d", "service.d") for place in places]
     found: dict[str, Path] = {}
     for folder in folders:
         for file in folder.glob("*.conf"):

@@ -27,7 +27,7 @@ def test_what_only_a_new_process_takes_up_needs_a_restart(tmp_path: Path, change
     source.parent.mkdir()
     target.write_text(UNIT)
     source.write_text(UNIT.replace(*change))
-    assert units.needs_restart(units.UnitFile(source, target)) is restart
+    assert units.needs_restart(Paths("raab"), units.UnitFile(source, target)) is restart
 
 
 def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
@@ -36,24 +36,9 @@ def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
     for name in ("raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf", "sealed/raab.socket", "notes.txt"):
         (release / "systemd" / name).parent.mkdir(parents=True, exist_ok=True)
         (release / "systemd" / name).write_text(name)
-    paths = Paths(etc=tmp_path / "etc")
+    paths = Paths("raab", etc=tmp_path / "etc")
     found = {str(file.target.relative_to(paths.etc)) for file in units.of_release(paths, release)}
     assert found == {"systemd/system/raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf"}
     assert all(file.differs for file in units.of_release(paths, release))
     units.copy(units.of_release(paths, release))
     assert not any(file.differs for file in units.of_release(paths, release))
-
-
-def test_a_socket_that_came_with_a_release_listens_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The running service, which goes on as it is, asks there at its next reload."""
-    release = tmp_path / "release"
-    (release / "systemd").mkdir(parents=True)
-    for name in ("raab.service", "raab-root.socket", "raab-root@.service"):
-        (release / "systemd" / name).write_text(f"# {name}\n")
-    orders: list[str] = []
-    monkeypatch.setattr("raab.host.systemd.must", lambda *words: orders.append(" ".join(words)))
-    assert not units.install(Paths(etc=tmp_path / "etc"), release, {"UnitFileState": "enabled"})
-    assert orders == ["systemctl daemon-reload", "systemctl restart raab-root.socket"]
-    orders.clear()
-    units.install(Paths(etc=tmp_path / "etc"), release, {"UnitFileState": "enabled"})
-    assert orders == []

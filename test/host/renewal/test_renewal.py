@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
-from raab.host.renewal import credentials, directives, tell, twin, unit, variables
+from raab.host.paths import Paths
+from raab.host.renewal import credentials, directives, twin, unit, variables
 
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
@@ -26,14 +25,6 @@ def test_variables_of_the_process_are_no_change() -> None:
     wanted = {"INVOCATION_ID": "2", "A": "1", "B": "2", "D": "1"}
     assert variables.changed(held, wanted) == ["B", "C", "D"]
     assert variables.changed(held, held) == []
-
-
-def test_variables_that_a_process_makes_by_itself_are_no_change() -> None:
-    """Nobody gave them; the program that tells what it was given (Python itself makes one where there is no locale) leaves them out."""
-    done = subprocess.run((sys.executable, "-IS", tell.__file__), env={"A": "1", "PATH": "/"}, capture_output=True)
-    told = json.loads(done.stdout.strip().removeprefix(b"raab: "))
-    assert told[0] == {"A": "1", "PATH": "/"} and told[1] == ["LC_CTYPE"]
-    assert variables.changed({"A": "1", "LC_CTYPE": "of the library"}, {"A": "1"}, told[1]) == []
 
 
 def test_a_successor_keeps_what_is_of_the_process() -> None:
@@ -92,23 +83,20 @@ def test_credentials_are_written_as_systemd_has_them(tmp_path: Path) -> None:
     (tmp_path / "same").write_bytes(b"same")
     before = (tmp_path / "same").stat().st_ino
     wanted = {"same": b"same", "new": b"\0new"}
-    credentials.write(wanted, tmp_path)
+    credentials.write(tmp_path, wanted)
     assert credentials.contents(tmp_path) == wanted
     assert (tmp_path / "same").stat().st_ino == before
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o400
 
 
-def test_credentials_come_back_when_they_are_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_come_back_when_they_are_not_taken_up(tmp_path: Path) -> None:
     """However what goes on meanwhile ends."""
-    monkeypatch.setattr(credentials, "FOLDER", tmp_path)
-    monkeypatch.setattr(credentials.contents, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(credentials.write, "__defaults__", (tmp_path,))
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(SystemExit), credentials.given({"a": b"new"}) as names:
+    with pytest.raises(SystemExit), credentials.given(tmp_path, {"a": b"new"}) as names:
         assert (names, (tmp_path / "a").read_bytes()) == (["a"], b"new")
         raise SystemExit(143)
     assert (tmp_path / "a").read_bytes() == b"old"
-    with credentials.given({"a": b"new"}):
+    with credentials.given(tmp_path, {"a": b"new"}):
         pass
     assert (tmp_path / "a").read_bytes() == b"new"
 
@@ -121,27 +109,25 @@ def test_a_service_that_ends_between_two_questions_is_told_of(tmp_path: Path, mo
     gone = subprocess.Popen(["true"])
     gone.wait()
     for pid in (0, ended.pid, gone.pid):
-        monkeypatch.setattr(systemd, "main_pid", lambda pid=pid: pid)
+        monkeypatch.setattr(systemd, "main_pid", lambda unit, pid=pid: pid)
         with pytest.raises(
             RaabError, match=r"raab.service: it does not run any more, got no variables of a master\nhint: systemctl status"
         ):
-            variables.held()
+            variables.held(Paths("raab"))
     ended.wait()
-    monkeypatch.setattr(systemd, "main_pid", os.getpid)
-    assert variables.held() == processes.environment(os.getpid()) != {}
+    monkeypatch.setattr(systemd, "main_pid", lambda unit: os.getpid())
+    assert variables.held(Paths("raab")) == processes.environment(os.getpid()) != {}
     assert credentials.contents(tmp_path / "none") is None
     with pytest.raises(RaabError, match=r"none: cannot be written, got No such file or directory\nhint: "):
-        credentials.write({"a": b"new"}, tmp_path / "none")
+        credentials.write(tmp_path / "none", {"a": b"new"})
 
 
-def test_where_the_service_ends_meanwhile_its_end_is_not_what_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_service_ends_meanwhile_its_end_is_not_what_is_raised(tmp_path: Path) -> None:
     """But what went wrong first."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a").write_bytes(b"old")
-    monkeypatch.setattr(credentials.contents, "__defaults__", (folder,))
-    monkeypatch.setattr(credentials.write, "__defaults__", (folder,))
-    with pytest.raises(RaabError, match="the first"), credentials.given({"a": b"new"}):
+    with pytest.raises(RaabError, match="the first"), credentials.given(folder, {"a": b"new"}):
         shutil.rmtree(folder)
         raise RaabError("the first")
 
@@ -153,7 +139,7 @@ def test_what_systemd_would_make_of_the_unit_s_file(tmp_path: Path) -> None:
         folder.mkdir()
 
     def state() -> str:
-        return twin.on_disk([str(folder) for folder in (third, first, second)])
+        return twin.on_disk("raab.service", [str(folder) for folder in (third, first, second)])
 
     assert state() == "not-found"
     (second / "raab.service").write_text("[Service]")

@@ -123,7 +123,7 @@ def test_a_disk_that_fills_up_while_staging(project: Any, lab: Any, disk: str, r
     host = lab.fresh()
     shell = lab.shell(host)
     shell.run(f"mkdir -p /opt && mount -t tmpfs -o {disk} tmpfs /opt")
-    plan = project.root / "src/raab/deploy/plan.py"
+    plan = project.root / "src/raab/deploy/plan/deploy.py"
     plan.write_text(plan.read_text().replace("MARGIN = 64 * MIB", "MARGIN = -10_000 * MIB"))
     try:
         said = project.fab("deploy", "--hosts", host.name, expect=5).out

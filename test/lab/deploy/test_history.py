@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from raab.deploy import environment as environments
+from raab.deploy import environments
 from raab.drill.progress import Progress
 from raab.drill.runner import QUICK, Runner
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from raab.deploy.environment import Environment, Host
+from raab.deploy.plan.environment import Environment, Host
 from raab.errors import RaabError
 
 NAME = "drill"

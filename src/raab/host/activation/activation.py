@@ -16,7 +16,7 @@ from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
 from raab.host.activation.token import Token
-from raab.host.paths import UNIT, Paths
+from raab.host.paths import Paths
 from raab.host.processes import children
 from raab.host.releases import current_release, user_exists
 from raab.host.renewal import twin
@@ -37,12 +37,12 @@ class Activation:
         self.token = Token(paths)
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
-        self.told = takeup.told()
-        self.standing = units.standing()
+        self.told = takeup.told(paths)
+        self.standing = units.standing(paths)
         enabled = self.standing.get("UnitFileState") == "enabled"
-        self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(), enabled)
+        self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
         self.prober: probe.Prober | None = None
-        self.began = time.monotonic()
+        self.began = time.time()
         self.waits = 60.0
         self.binds: tuple[str, ...] = ()
         self.admin_port = 0
@@ -68,10 +68,10 @@ class Activation:
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
-        if user_exists():
+        if user_exists(self.paths):
             self.asking = Question(self.paths, self.release, "settings")
         # From where the service is now; where it cannot tell, from where it will be.
-        self.suspects = strays.look(self.told) if self.told else {}
+        self.suspects = strays.look(self.paths, self.told) if self.told else {}
         self.probe(self.told.get("bind", []))
         try:
             self.rehearse()
@@ -81,11 +81,11 @@ class Activation:
             return self.failed(error, reverted=True, switched=False)
         if self.prober:
             self.prober.only(probe.targets(self.binds))
-        elif systemd.is_active():
+        elif systemd.is_active(self.paths.unit):
             self.probe(self.binds)
         try:
             shown = self.go(self.task.release, self.held)
-            if each := takeup.loaded_by_each():
+            if each := takeup.loaded_by_each(self.paths):
                 self.teller.step(each)
             self.hook("after_activate", self.task.after)
         except RaabError as error:
@@ -113,10 +113,10 @@ class Activation:
     def measured(self) -> dict[str, Any]:
         """What became of the requests, how long all of it took, and which of the service's processes are nobody's."""
         tally = self.prober.stop() if self.prober else probe.Tally()
-        seconds = round(time.monotonic() - self.began, 3)
+        seconds = round(time.time() - self.began, 3)
         found: tuple[strays.Stray, ...] = ()
         with suppress(RaabError):
-            found = strays.find(self.suspects)
+            found = strays.find(self.paths, self.suspects)
         return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
 
     def rehearse(self) -> None:
@@ -146,7 +146,7 @@ class Activation:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.answer(self.waits + 10)
         # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
-        addresses.check(self.binds, self.admin_port)
+        addresses.check(self.paths, self.binds, self.admin_port)
 
     def loaded(self) -> Held | None:
         if self.task.restart or units.restart_needed(self.paths, self.release):
@@ -155,7 +155,7 @@ class Activation:
             return None
         if not self.asked:
             with suppress(RaabError):
-                self.asked = Asked(self.task.release)
+                self.asked = Asked(self.paths, self.task.release)
         if not self.asked:
             return None
         if self.behind():
@@ -166,23 +166,24 @@ class Activation:
             self.read_settings()
         held = self.asked.held()
         # What operators ask at is no part of the proof.
-        there = tuple(bind for bind in held.bind if bind not in ("unix:/run/raab/admin", f"127.0.0.1:{self.admin_port}")) if held else ()
+        operators = (f"unix:{self.paths.admin}", f"127.0.0.1:{self.admin_port}")
+        there = tuple(bind for bind in held.bind if bind not in operators) if held else ()
         if held and there != self.binds:
             self.asked.conversation.close()
             # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
             wanted = ", ".join(self.binds) or "nothing that can be read"
             text = f"trial: the service would serve {', '.join(there)}, and its settings say {wanted}"
-            raise RaabError(text, "raab check, then systemctl restart raab")
+            raise RaabError(text, f"raab check, then systemctl restart {self.paths.name}")
         return held
 
     def behind(self) -> bool:
         """Whether a start would get other variables or credentials than the service has. A master that loads a release beside itself
         would try it with those of before."""
-        if not (self.paths.etc / "systemd/system" / UNIT).exists():
+        if not (self.paths.units / self.paths.unit).exists():
             # This activation brings it.
             return False
-        wanted = twin.now()
-        found = pending(wanted)
+        wanted = twin.now(self.paths)
+        found = pending(self.paths, wanted)
         for line in lines(found, "this activation"):
             self.teller.step(line)
         if found.by_reload or found.by_start:
@@ -193,7 +194,7 @@ class Activation:
     @functools.cached_property
     def variables(self) -> dict[str, str]:
         """Those of the release's own unit, with the host's drop-ins."""
-        return twin.given(sandbox.service_lines(self.paths, self.release))
+        return twin.given(self.paths, sandbox.service_lines(self.paths, self.release))
 
     def read_settings(self) -> None:
         """By the new release's code, which is asked while everything else goes on. Raises RaabError with its reason."""
@@ -206,7 +207,7 @@ class Activation:
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
-        old = held.old if held else children(systemd.main_pid())
+        old = held.old if held else children(systemd.main_pid(self.paths.unit))
         if self.prober:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
@@ -218,9 +219,9 @@ class Activation:
             self.teller.step("handing over to new workers")
             held.take_over()
         else:
-            takeup.take_up(why, self.waits, self.teller, self.wanted)
+            takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
         self.teller.step("proving it by answers")
-        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
+        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving(self.paths) - old, limit=self.waits)
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
@@ -238,20 +239,20 @@ class Activation:
 
     def rest(self) -> None:
         """Nothing served before: there was no release yet, or an operator had stopped the service, and stopped it stays."""
-        systemd.order("systemctl", "stop", UNIT)
-        systemd.order("systemctl", "reset-failed", UNIT)
+        systemd.order("systemctl", "stop", self.paths.unit)
+        systemd.order("systemctl", "reset-failed", self.paths.unit)
         switch.restore(self.paths, self.before.link)
         if self.before.release:
             units.install(self.paths, self.paths.release(self.before.release), self.standing)
         if not self.before.enabled:
-            systemd.order("systemctl", "disable", "--quiet", UNIT)
+            systemd.order("systemctl", "disable", "--quiet", self.paths.unit)
 
     def leave(self, error: RaabError) -> dict[str, Any]:
         """What served before is no release that is kept here, and who could start it again is not known: nothing is stopped."""
         switch.restore(self.paths, self.before.link)
-        same = self.before.serves_still(takeup.told())
+        same = self.before.serves_still(takeup.told(self.paths))
         if not same and self.before.link:
-            takeup.take_up("", self.waits, self.teller)
+            takeup.take_up(self.paths, "", self.waits, self.teller)
             same = True
         there = self.before.link or self.told.get("release") or "nothing that is known"
         left = "it serves on" if same else "what serves now is the release that failed"
@@ -282,7 +283,7 @@ class Activation:
             "machine": self.task.machine,
             "version": self.manifest["version"],
             "commit": self.manifest["commit"],
-            "seconds": round(time.monotonic() - self.began, 3),
+            "seconds": round(time.time() - self.began, 3),
         }
         entry |= {"reason": reason} if reason else {}
         journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))
@@ -290,7 +291,7 @@ class Activation:
     def hook(self, name: str, hook: Command | None) -> None:
         if hook is not None:
             self.teller.step(f"hook {name}: {hook.command}")
-            self.teller.output(question.run_hook(name, hook, self.release, self.variables))
+            self.teller.output(question.run_hook(self.paths, name, hook, self.release, self.variables))
 
     def prune(self) -> None:
         from raab.host.activation import prune

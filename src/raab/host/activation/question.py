@@ -12,7 +12,7 @@ from pathlib import Path
 from raab.errors import RaabError
 from raab.host import answers, sandbox
 from raab.host.answers import Settings
-from raab.host.paths import USER, Paths
+from raab.host.paths import Paths
 from raab.host.renewal import twin
 from raab.host.renewal.ahead import shown
 from raab.host.renewal.unit import Unit
@@ -27,7 +27,7 @@ class Question:
 
     def __init__(self, paths: Paths, release: Path, verb: str) -> None:
         self.verb = verb
-        lines = twin.resolved(sandbox.surroundings(sandbox.service_lines(paths, release)))
+        lines = twin.resolved(paths, sandbox.surroundings(sandbox.service_lines(paths, release)))
         command = f"{release}/venv/bin/python -I -m raab.host {verb}"
         self.unit = Unit("".join(f"{line}\n" for line in lines), command)
 
@@ -57,18 +57,20 @@ def settings(question: Question, limit: float) -> Settings:
         raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
 
 
-def run_hook(name: str, hook: Command, release: Path, variables: Mapping[str, str]) -> str:
+def run_hook(paths: Paths, name: str, hook: Command, release: Path, variables: Mapping[str, str]) -> str:
     """Run an operator's command as the service's user, with its `variables`, in the release's directory; return what it printed."""
     began = time.monotonic()
     environment = {**variables, "RAAB_RELEASE_DIR": str(release)}
-    done = as_service(["/bin/sh", "-c", hook.command], environment, hook.timeout, release)
+    done = as_service(paths, ["/bin/sh", "-c", hook.command], environment, hook.timeout, release)
     output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
     if done.returncode:
         raise RaabError(f"hook {name}: exit code {done.returncode} after {time.monotonic() - began:.1f} s, got: {output[-2000:]}")
     return output
 
 
-def as_service(command: list[str], environment: dict[str, str], limit: float, directory: Path) -> subprocess.CompletedProcess[str]:
+def as_service(
+    paths: Paths, command: list[str], environment: dict[str, str], limit: float, directory: Path
+) -> subprocess.CompletedProcess[str]:
     """Run a command as the service's user, with its variables and no more rights; exit code 124 when it did not end in time."""
     process = subprocess.Popen(
         command,
@@ -79,8 +81,8 @@ def as_service(command: list[str], environment: dict[str, str], limit: float, di
         errors="replace",
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8", **environment},
         cwd=directory,
-        user=USER,
-        group=USER,
+        user=paths.user,
+        group=paths.user,
         extra_groups=[],
         # Its own process group, so that what it started can be ended with it.
         start_new_session=True,

@@ -5,68 +5,61 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 
+from raab import servicename
 from raab.errors import RaabError
-from raab.host.command import part
+from raab.host.paths import RAAB, Paths
 from raab.untrusted import plain
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python3 -IS /usr/local/lib/raab`: with `ask` it is a command of the unit's, and with `part` what does root's part of that; with
-    `ahead` it tells who looks what the next start would come to, and with `command` it is what an operator types as `raab`
-    (/usr/local/bin/raab). Units of earlier releases have root run it without words, and with `started`.
+    """`python3 -IS /usr/local/lib/raab WORD NAME`: `reload` is ExecReload= of the service of that name, `started` its ExecStartPost=, and
+    `ahead` tells who looks what its next start would come to. With `command` it is what an operator types as `raab`
+    (/usr/local/bin/raab).
+
+    Units of before services had names say none, which means raab's own, and for a reload nothing at all.
     """
-    if argv[:1] == ["command"]:
+    word, *more = argv or ("reload",)
+    if word == "command":
         from raab.host.command.cli import main as typed
 
-        return typed(argv[1:])
-    # Whoever started it may have variables that lead into a release.
+        return typed(more)
+    return by_systemd(word, *(more or (RAAB,)))
+
+
+def by_systemd(word: str, name: str, *more: str) -> int:
+    # systemd hands the service's variables to this command too; they may lead it into a release.
     os.environ.clear()
     os.environ.update({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
     # systemd's way to end what takes too long; what was begun is to be undone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if argv == ["part"]:
-        channel = socket.socket(fileno=0)
-        part.end_with(channel)
-        part.answer(channel, *carried_out(lambda: part.wanted(channel, {"start-post": kept, "reload": reloaded})()))
-        return 0
-    works = {("ask",): part.ask, (): reloaded, ("started",): kept, ("ahead",): looked}
-    code, text = carried_out(works.get(tuple(argv), unknown))
-    if text:
-        print(text, file=sys.stderr if code else sys.stdout)
-    return code
-
-
-def carried_out(work: Callable[[], str]) -> tuple[int, str]:
-    """Its exit code, and what is to be said of it."""
+    works: dict[str, Callable[[Paths], None]] = {"reload": reloaded, "started": kept, "ahead": looked}
     try:
-        return 0, work()
+        if word not in works or more or servicename.wrong(name):
+            raise RaabError(f"raab: unknown word, got {' '.join((word, name, *more))}", "it is the unit's program, and not for people")
+        works[word](Paths(name))
     except RaabError as error:
-        return error.exit_code, "\n".join(plain(line, 2000) for line in str(error).splitlines())
+        print("\n".join(plain(line, 2000) for line in str(error).splitlines()), file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
-def kept() -> str:
+def kept(paths: Paths) -> None:
     from raab.host.renewal import directives
 
-    directives.keep()
-    return ""
+    directives.keep(paths)
 
 
-def reloaded() -> str:
+def reloaded(paths: Paths) -> None:
     """Raises RaabError unless a new generation of the current release serves with what a start would get."""
     from raab.host.renewal.reload import reload
 
-    return reload()
+    print(reload(paths))
 
 
-def looked() -> str:
+def looked(paths: Paths) -> None:
     from raab.host.renewal import ahead
 
-    return json.dumps(ahead.look())
-
-
-def unknown() -> str:
-    raise RaabError(f"raab: unknown word, got {sys.argv[1]}", "it is the unit's program, and not for people")
+    print(json.dumps(ahead.look(paths)))

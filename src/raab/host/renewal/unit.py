@@ -11,7 +11,6 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import systemd
-from raab.host.paths import UNIT
 
 _UNITS = Path("/run/systemd/system")
 _SECONDS = 60
@@ -37,7 +36,7 @@ class Unit:
             raise RaabError(f"systemd: does not run here, got no {self.file.parent}", "raab's hosts are systemd's")
         self.output, self.errors = memory(), memory()
         self.file.write_text(
-            f"[Unit]\nDescription=what {UNIT} would be started with\n[Service]\nType=oneshot\n{directives}LogLevelMax=warning\n"
+            f"[Unit]\nDescription=what a service of raab would be started with\n[Service]\nType=oneshot\n{directives}LogLevelMax=warning\n"
             f"StandardOutput=file:/proc/{os.getpid()}/fd/{self.output}\nStandardError=file:/proc/{os.getpid()}/fd/{self.errors}\n"
             f"TimeoutStartSec=infinity\nKillSignal=SIGKILL\nExecStart={command}\n"
         )

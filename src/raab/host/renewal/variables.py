@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
-from raab.host.paths import UNIT
+from raab.host.paths import Paths
 
 # What systemd makes for each process, and what one master leaves to the next, or left before it was taken out again (ADMIN_LISTENERS).
 _OF_THE_PROCESS = re.compile(
@@ -17,11 +17,11 @@ _OF_THE_PROCESS = re.compile(
 )
 
 
-def held() -> dict[str, str]:
+def held(paths: Paths) -> dict[str, str]:
     """Those of the running master. Raises RaabError when there is none: a service can end between any two questions."""
-    found = processes.environment(systemd.main_pid())
+    found = processes.environment(systemd.main_pid(paths.unit))
     if not found:
-        raise RaabError(f"{UNIT}: it does not run any more, got no variables of a master", f"systemctl status {UNIT}")
+        raise RaabError(f"{paths.unit}: it does not run any more, got no variables of a master", f"systemctl status {paths.unit}")
     return found
 
 
@@ -30,10 +30,10 @@ def lasting(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if not _OF_THE_PROCESS.fullmatch(name)}
 
 
-def changed(held: Mapping[str, str], wanted: Mapping[str, str], made: Collection[str] = ()) -> list[str]:
-    """The names of those that `held` has not as a start would give them; but for those that a process makes by itself."""
+def changed(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """The names of those that `held` has not as a start would give them."""
     ours, theirs = lasting(held), lasting(wanted)
-    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name) and name not in made)
+    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 
 def renewed(held: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

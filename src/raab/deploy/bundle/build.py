@@ -1,0 +1,176 @@
+"""The one file that a deploy sends: made from the working tree, named by its content, built once."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from raab import exitcodes
+from raab.deploy.bundle import lockfile, packing, requires
+from raab.deploy.bundle.files import part as part_of
+from raab.deploy.bundle.files import texts, whole
+from raab.deploy.bundle.parts import LOCK, Bundle, Part
+from raab.deploy.bundle.requires import About
+from raab.deploy.bundle.tree import Input, Tree, content_hash, look
+from raab.errors import RaabError
+from raab.host.paths import RAAB
+
+# What a release has beside its environment, by the name that it has here. There wsgi.py lies in a folder of its own, since gunicorn puts
+# that folder on sys.path: beside gunicorn.py, every `import gunicorn` of the application would find the wrong one.
+CARRIED = {LOCK: LOCK, "gunicorn.py": "gunicorn.py", "wsgi.py": "app/wsgi.py"}
+# Of how a bundle is made: one of another number is made anew.
+FORMAT = 4
+# So many files are named where there may be thousands.
+NAMED = 5
+# The first moment that a zip file can name (1980-01-01).
+EARLIEST = 315532800
+
+# What runs on the deployer's machine is left out of the wheel for servers (setup.py).
+DEPLOYERS = ("src/raab/deploy", "src/raab/lab")
+
+
+def build(root: Path, service: str = RAAB) -> Bundle:
+    """The bundle of the tree at `root` for a service of that name; the same content of the same commit, built before, is only read.
+
+    Raises RaabError when it does not build, or when there are files that it cannot carry.
+    """
+    tree = look(root)
+    name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
+    home = root / "build" / "raab" / "bundles" / name
+    try:
+        made = read(home)
+        if made is None:
+            make(root, tree, service, home)
+            made = read(home)
+    except OSError as error:
+        problem = f"bundle: it cannot be written below {root / 'build'}, got: {error.strerror or error}"
+        raise RaabError(problem, "raab needs that folder for itself", exitcodes.BAD_INPUT) from error
+    assert made is not None
+    return replace(made, ignored=tree.ignored)
+
+
+def make(root: Path, tree: Tree, service: str, home: Path) -> None:
+    """Build into a directory beside `home` and rename it, so that a half-made bundle is never read."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix="making-") as temporary:
+        made = Path(temporary) / "made"
+        parts_home = made / "parts"
+        parts_home.mkdir(parents=True)
+        files = copies(tree, Path(temporary) / "tree")
+        manifest_in = Path(temporary) / "tree" / "MANIFEST.in"
+        leave_out(files, manifest_in)
+        wheel = build_wheel(Path(temporary) / "tree", tree.time)
+        packing.complete(wheel, files, manifest_in.read_text() if manifest_in.exists() else "")
+        parts = [part_of(Path(shutil.copy(wheel, parts_home)))]
+        for one in files:
+            if one.name in CARRIED or one.name.startswith("systemd/"):
+                name = CARRIED.get(one.name, one.name)
+                target = parts_home / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if one.name == LOCK:
+                    write_lock(one.path, target)
+                else:
+                    shutil.copyfile(one.path, target)
+                parts.append(part_of(target, name))
+        text = manifest_text(tree, service, requires.read(wheel), parts)
+        write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
+        # Last, for a bundle with a manifest is a finished one.
+        (made / "manifest.json").write_text(text)
+        if home.exists():
+            shutil.rmtree(home)
+        made.rename(home)
+
+
+def leave_out(files: tuple[Input, ...], manifest_in: Path) -> None:
+    """No server gets the deployer's own code: setup.py knows its packages, MANIFEST.in what lies in them."""
+    excluded = [f"prune {folder}" for folder in DEPLOYERS if any(one.name.startswith(f"{folder}/") for one in files)]
+    if excluded:
+        text = manifest_in.read_text() if manifest_in.exists() else ""
+        manifest_in.write_text("\n".join([text, *excluded, ""]))
+
+
+def write_lock(lock: Path, target: Path) -> None:
+    """The lock as hosts get it. Raises RaabError for one that cannot be honoured."""
+    lockfile.read(lock)
+    target.write_text(lockfile.for_hosts(lockfile.text_of(lock)), newline="")
+
+
+def copies(tree: Tree, target: Path) -> tuple[Input, ...]:
+    """Copy the inputs alone: what else lies in the checkout, such as an old build/lib, must not get in. Raises RaabError when the tree is
+    edited meanwhile."""
+    made = []
+    for one in tree.files:
+        path = target / one.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(one.path, path)
+        path.chmod(0o755 if one.executable else 0o644)
+        made.append(Input(one.name, path, one.executable))
+    if content_hash(tuple(made)) != tree.content:
+        raise RaabError("bundle: the tree was changed while it was read", "save all files, then deploy again", exitcodes.BAD_INPUT)
+    return tuple(made)
+
+
+def build_wheel(tree: Path, time: int) -> Path:
+    """`time` is what all files in it are dated, in seconds since the epoch."""
+    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tree.parent / "dist"), str(tree))
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "SOURCE_DATE_EPOCH": str(max(time, EARLIEST)),
+        "HOME": str(tree.parent),
+        "RAAB_WHEEL": "servers",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
+    if done.returncode:
+        raise RaabError(
+            f"build: the wheel does not build, got: {(done.stderr or done.stdout).strip()[-2000:]}", "see `python -m build --wheel`"
+        )
+    return next((tree.parent / "dist").glob("*.whl"))
+
+
+def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> str:
+    time = datetime.fromtimestamp(tree.time, timezone.utc)
+    manifest = {
+        "id": f"{time:%Y%m%dT%H%M%SZ}-{tree.content[:7]}" + ("-dirty" if tree.dirty else ""),
+        "service": service,
+        "project": about.name,
+        "version": about.version,
+        "commit": tree.commit,
+        "content": tree.content,
+        "lock": next(part.sha256 for part in parts if part.name == LOCK),
+        "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
+    }
+    return json.dumps(manifest, indent=1) + "\n"
+
+
+def write_tar(target: Path, manifest: str, parts: list[Part]) -> None:
+    """One file with everything, the same bytes for the same content."""
+    with tarfile.open(target, "w") as tar:
+        for name, content in [("manifest.json", manifest.encode()), *((part.name, part.path.read_bytes()) for part in parts)]:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def read(home: Path) -> Bundle | None:
+    """A bundle that was made before; None where there is none, or what is there is damaged."""
+    try:
+        text = (home / "manifest.json").read_text()
+        manifest = json.loads(text)
+        parts = tuple(Part(part["name"], part["sha256"], part["size"], home / "parts" / part["name"]) for part in manifest["parts"])
+        file = home / f"{manifest['id']}.tar"
+        sound = file.is_file() and all(whole(part) for part in parts)
+        named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
+        bundle = Bundle(*named, parts, text, file, project=manifest["project"], service=manifest["service"])
+        return replace(bundle, settings=texts(bundle).get("setting.yaml", "")) if sound else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None

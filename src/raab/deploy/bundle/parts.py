@@ -1,0 +1,67 @@
+"""A bundle as a value: the release that it becomes, and the files that it consists of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from msgspec import Struct
+
+LOCK = "requirements.lock"
+# So many files are named where there may be thousands.
+NAMED = 5
+
+
+class Part(Struct, frozen=True):
+    """One file to send: the name it gets on the host, its SHA-256 in hex, its size in bytes, and where it lies here."""
+
+    name: str
+    sha256: str
+    size: int
+    path: Path
+
+
+class Bundle(Struct, frozen=True):
+    """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
+    packaged setting.yaml; `project` is the name of the distribution, `service` what it is on hosts; `ignored` are files below src that are
+    in no release, since git ignores them."""
+
+    id: str
+    version: str
+    commit: str
+    content: str
+    lock: str
+    parts: tuple[Part, ...]
+    manifest: str
+    file: Path
+    settings: str = ""
+    project: str = ""
+    service: str = "raab"
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether it is something else than its commit."""
+        return self.id.endswith("-dirty")
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a deployer should know of it before it is sent."""
+        if not self.ignored:
+            return ()
+        more = f" and {len(self.ignored) - NAMED} more" if len(self.ignored) > NAMED else ""
+        return (f"not in the release, since git ignores it: {', '.join(self.ignored[:NAMED])}{more}",)
+
+    @property
+    def wheel(self) -> Path:
+        """The app itself."""
+        return next(part.path for part in self.parts if part.name.endswith(".whl"))
+
+    def manifest_with(self, wheels: tuple[Part, ...]) -> str:
+        """The manifest of a release with the dependencies that one kind of host has: hosts install what it names, by its SHA-256."""
+        named = [{"name": part.path.name, "sha256": part.sha256} for part in wheels]
+        return json.dumps({**json.loads(self.manifest), "wheels": named}, indent=1) + "\n"

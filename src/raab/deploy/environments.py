@@ -1,0 +1,67 @@
+"""An environment: a named set of hosts with its settings, read from deploy/<name>.yaml into frozen values."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from raab import exitcodes
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.schema import File
+from raab.errors import RaabError
+from raab.host.paths import RAAB
+from raab.settings.node import Node
+from raab.settings.validation import convert
+from raab.settings.yamlfile import read_yaml
+
+
+def load(root: Path, name: str) -> Environment:
+    """Read deploy/<name>.yaml under `root`. Raises RaabError (ConfigError with every problem at once) when it is not as it should be."""
+    path = root / "deploy" / f"{name}.yaml"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not path.is_file():
+        known = sorted(file.stem for file in (root / "deploy").glob("*.yaml") if not file.stem.endswith(".example"))
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}; each is a file deploy/<name>.yaml"
+        raise RaabError(f"--env: no such environment, got {name}", hint, exitcodes.BAD_INPUT)
+    node = read_yaml(path)
+    settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
+    if not settings.hosts.lab:
+        return Environment(name, own_hosts(root, settings), False, settings, service=settings.name or RAAB)
+    owner = "" if settings.lab else lab_owner(root)
+    return Environment(name, lab_hosts(name, settings.lab), True, settings, owner, settings.name or RAAB)
+
+
+def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
+    identity, known_hosts, ssh_config = (
+        # Not by where the verb was typed: a relative path is the project's.
+        str(root / Path(text).expanduser()) if text and text != "none" else text
+        for text in (settings.identity, settings.known_hosts, settings.ssh_config)
+    )
+    return tuple(
+        Host(
+            name, entry.address or name, entry.port or settings.port or 0, entry.user or settings.user, identity, known_hosts, entry.roles,
+            ssh_config,
+        )
+        for name, entry in settings.hosts.entries.items()
+    )  # fmt: skip
+
+
+def lab_owner(root: Path) -> str:
+    """The checkout that has made the lab, if it is another one that is still there."""
+    from raab.lab import state
+
+    ground = state.read_ground(state.named())
+    owner = ground.owner if ground else ""
+    return owner if owner and Path(owner).is_dir() and Path(owner).resolve() != root.resolve() else ""
+
+
+def lab_hosts(name: str, lab: str) -> tuple[Host, ...]:
+    from raab.lab import state
+
+    hosts = tuple(
+        Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",), "none") for host in state.hosts(lab)
+    )
+    if not hosts:
+        raise RaabError(f"environment {name}: the lab has no hosts, got none", "boot some with `fab lab.up`", exitcodes.BAD_INPUT)
+    return hosts

@@ -1,0 +1,178 @@
+"""What a host may answer, operation by operation, as types: an answer that is not of its type is none. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from raab.deploy.plan.facts import Ahead, Count, HostFacts, LockHolder, Name, Seconds
+from raab.deploy.report.results import Probe
+from raab.untrusted import plain
+
+# Texts of several lines; every other text of a host's is one.
+PARAGRAPHS = ("message", "hint", "reason", "trouble", "output", "problem")
+# Files, whose lines are compared and parsed.
+DOCUMENTS = ("texts", "settings")
+LETTERS = 20_000
+
+
+class Event(Struct, frozen=True):
+    """One line of a conversation. `done` ends it well and has the answer's own fields, `error` ends it too; any other tells a text."""
+
+    event: str
+    text: str = ""
+    message: str = ""
+    hint: str = ""
+    code: int = 1
+
+
+class Nothing(Struct, frozen=True):
+    """Done, and no more to say."""
+
+
+class Facts(Struct, frozen=True):
+    facts: HostFacts
+
+
+class AheadAnswer(Struct, frozen=True):
+    """What the next start would come to; None where a host knows nothing of it."""
+
+    ahead: Ahead | None
+
+
+class Texts(Struct, frozen=True):
+    """Lock and packaged settings of the running release, by the names of their files."""
+
+    texts: dict[str, str]
+
+
+class Staged(Struct, frozen=True):
+    """How long it took."""
+
+    seconds: Seconds
+
+
+class Verdict(Struct, frozen=True):
+    """How an activation ended. `started` is false for one that never began, `reverted` true where what served `before` serves, `switched`
+    false where the host is known to have stayed on it."""
+
+    ok: bool
+    started: bool = True
+    reverted: bool = False
+    switched: bool = True
+    before: Name | None = field(default=None, name="from")
+    reason: str = ""
+    hint: str = ""
+    seconds: Seconds = 0.0
+    probe: Probe = Probe()
+    strays: tuple[str, ...] = ()
+
+
+class Activated(Struct, frozen=True):
+    verdict: Verdict
+
+
+class Workers(Struct, frozen=True):
+    """Of a host's newest generation of workers: how many have died, and how many requests they have answered, and how many of these with an
+    error: a 5xx status, or an answer that was cut by the application."""
+
+    died: Count
+    requests: Count
+    errors: Count
+
+
+class Stray(Struct, frozen=True):
+    """A process of the service that is nobody's."""
+
+    pid: Count
+    name: str
+
+
+class Own(Struct, frozen=True):
+    """What the service says of itself; nothing of it when it says nothing, no `strays` from a release that does not look for them."""
+
+    generation: Count | None = None
+    target: Count | None = None
+    serving: Count | None = None
+    strays: tuple[Stray, ...] | None = None
+
+    @property
+    def said(self) -> bool:
+        return self.serving is not None
+
+
+class ServiceStatus(Struct, frozen=True):
+    state: str
+    release: Name | None = None
+    version: str | None = None
+    raab: Own = Own()
+
+
+class Status(Struct, frozen=True):
+    status: ServiceStatus
+
+
+class Acted(Struct, frozen=True):
+    """What the service's own command printed."""
+
+    output: str
+    seconds: Seconds
+
+
+class Entry(Struct, frozen=True):
+    """A line of a host's journal; `time` in seconds since the epoch, as far as calendars go."""
+
+    time: Annotated[float, Meta(ge=0, lt=253_402_300_800)] = 0.0
+    release: str = ""
+    before: str | None = field(default=None, name="from")
+    action: str = ""
+    verdict: str = ""
+    who: str = ""
+    machine: str = ""
+    version: str = ""
+    commit: str = ""
+    seconds: Seconds = 0.0
+    reason: str = ""
+    drill: bool = False
+
+
+class History(Struct, frozen=True):
+    entries: tuple[Entry, ...]
+
+
+class Examined(Struct, frozen=True):
+    """What a closer look found: changed files, the release's units with their SHA-256, what the service says, why it says nothing, and what
+    is not as it was installed of root's own program."""
+
+    drift: tuple[str, ...]
+    units: dict[str, str]
+    raab: Own = Own()
+    trouble: str = ""
+    program: tuple[str, ...] = ()
+
+
+class Unlocked(Struct, frozen=True):
+    holder: LockHolder | None
+
+
+def scrubbed(told: Any, name: str = "") -> Any:
+    """The same, decoded from JSON, with every text as a terminal can be given it (raab.untrusted.plain).
+
+    Where a text may have several lines, those after the first are indented, so that none passes for a line of raab's.
+    """
+    if isinstance(told, str):
+        if name in PARAGRAPHS:
+            return "\n    ".join(plain(line, LETTERS) for line in told.splitlines())
+        return "\n".join(plain(line, LETTERS) for line in told.split("\n")) if name in DOCUMENTS else plain(told, LETTERS)
+    if isinstance(told, dict):
+        return {plain(key, LETTERS): scrubbed(value, name if name in DOCUMENTS else key) for key, value in told.items()}
+    if isinstance(told, list):
+        return [scrubbed(value, name) for value in told]
+    return told
+
+
+def decode(line: bytes) -> Any:
+    """A line as JSON, scrubbed. Raises ValueError, RecursionError."""
+    return scrubbed(msgspec.json.decode(line))

@@ -1,0 +1,235 @@
+"""Carrying a plan out. The only module that acts on hosts; it decides nothing that the plan could have decided."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from raab import exitcodes, protocol
+from raab.deploy.hosts import wire
+from raab.deploy.hosts.answers import Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Verdict
+from raab.deploy.hosts.connection import ConnectionLost, Remote
+from raab.deploy.hosts.fleet import Outcome, everywhere
+from raab.deploy.plan.environment import Environment
+from raab.deploy.plan.facts import HostFacts, one_machine
+from raab.deploy.plan.values import HostPlan, Plan, Staging
+from raab.deploy.report.results import HostReport, Result
+from raab.errors import RaabError
+from raab.host.session.program import digest, pack
+
+# (host's name, text): how a runner tells people where it is.
+Progress = Callable[[str, str], None]
+Answer = TypeVar("Answer")
+RECONNECT_SECONDS = 30.0
+
+
+class Runner:
+    """The connections to an environment's hosts, and what is done over them."""
+
+    def __init__(self, environment: Environment, progress: Progress) -> None:
+        self.environment = environment
+        self.progress = progress
+        self.parallel = environment.settings.parallel
+        self.hosts = {host.name: host for host in environment.hosts}
+        self.remotes: dict[str, Remote] = {}
+        self.ending = threading.Event()
+        self.programs: dict[str, str] = {}
+
+    def __enter__(self) -> Runner:
+        threading.Thread(target=self.keep_alive, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        for remote in self.remotes.values():
+            remote.close()
+
+    def keep_alive(self) -> None:
+        """Hosts that wait for their wave must not take this side for dead."""
+        while not self.ending.wait(protocol.PULSE_SECONDS):
+            for remote in tuple(self.remotes.values()):
+                remote.ping()
+
+    def connect(self, name: str) -> Remote:
+        remote = Remote(self.hosts[name], self.environment.service, self.environment.settings.connect_timeout)
+        remote.open()
+        if name in self.remotes:
+            self.remotes[name].close()
+        self.remotes[name] = remote
+        return remote
+
+    def each(self, operation: str, kind: type[Answer], lasts: bool = False, **values: Any) -> Outcome[Answer]:
+        """Connect to every host and ask one thing of it."""
+        return everywhere(self.hosts, lambda name: self.connect(name).request(operation, kind, lasts=lasts, **values), self.parallel)
+
+    def facts(self) -> Outcome[HostFacts]:
+        outcome = everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts", Facts).facts), self.parallel)
+        for name, known in one_machine(outcome.done).items():
+            del outcome.done[name]
+            outcome.failed[name] = RaabError(
+                f"host {name}: it is the machine that is {known} already, got two names for one",
+                "name it once in the environment's file",
+                exitcodes.BAD_INPUT,
+            )
+        return outcome
+
+    def told(self, name: str, facts: HostFacts) -> HostFacts:
+        self.programs[name] = facts.program
+        return facts
+
+    def closely(self, names: Iterable[str]) -> dict[str, HostFacts]:
+        """The same of hosts that are connected, with who listens there."""
+        return {name: self.remotes[name].request("facts", Facts, closely=True).facts for name in names}
+
+    def ahead(self, facts: Mapping[str, HostFacts]) -> dict[str, HostFacts]:
+        """The same facts with what the next start of what each host runs would come to. It takes a host about a second."""
+        running = tuple(name for name, host in facts.items() if host.current)
+        told = everywhere(running, lambda name: self.remotes[name].request("ahead", AheadAnswer).ahead, self.parallel).done
+        known = {name: found for name, found in told.items() if found}
+        return {
+            **facts,
+            **{
+                name: replace(facts[name], ahead=found, variables=found.variables or facts[name].variables) for name, found in known.items()
+            },
+        }
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Lock and packaged settings of the release that a host runs."""
+        return self.remotes[name].request("texts", Texts).texts
+
+    def lock(self, names: tuple[str, ...], what: str, wait: float) -> dict[str, HostFacts]:
+        """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder.
+
+        The facts come anew with the lock: those from before it may be another deploy's past.
+        """
+        end = time.monotonic() + wait
+        while True:
+            outcome = everywhere(names, lambda name: self.remotes[name].request("lock", Facts, what=what, **myself()), self.parallel)
+            if not outcome.failed:
+                return {name: self.told(name, answer.facts) for name, answer in outcome.done.items()}
+            error = next(iter(outcome.failed.values()))
+            if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
+                raise error
+            # Let go of all, so that two deployers who each hold a part do not wait for each other for ever.
+            everywhere(outcome.done, lambda name: self.remotes[name].request("let_go", Nothing), self.parallel)
+            self.progress("", error.message)
+            time.sleep(0.5 + secrets.randbelow(500) / 1000)
+
+    def label(self, plan: Plan) -> None:
+        """Note on hosts which commit a release's content has become."""
+        labels = {host.host.name: host for host in plan.labelled}
+
+        def work(name: str) -> Nothing:
+            return self.remotes[name].request("label", Nothing, release=labels[name].release, commit=labels[name].label, **myself())
+
+        outcome = everywhere(labels, work, self.parallel)
+        for error in outcome.failed.values():
+            raise error
+
+    def stage(self, plan: Plan) -> Outcome[Staged]:
+        staged = {host.host.name: host.staging for host in plan.active if host.staging}
+
+        def work(name: str) -> Staged:
+            staging: Staging = staged[name]
+            self.progress(name, f"sending {len(staging.send)} files, {staging.size / 1000:.0f} kB")
+            return self.remotes[name].request(
+                "stage",
+                Staged,
+                lambda text: self.progress(name, text),
+                (part.path for part in staging.send),
+                lasts=True,
+                manifest=staging.manifest,
+                send=[{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in staging.send],
+                uv=staging.uv,
+            )
+
+        return everywhere(staged, work, self.parallel)
+
+    def activate(self, plan: HostPlan, action: str, condemn: str = "") -> HostReport:
+        """Activate one release on one host and wait for its verdict, over a new connection if this one is lost."""
+        name = plan.host.name
+        token = secrets.token_hex(16)
+        settings = self.environment.settings
+        hooks = (
+            {key: hook for key in ("before_activate", "after_activate") if (hook := getattr(settings.hooks, key))}
+            if action == "deploy"
+            else {}
+        )
+        values: dict[str, Any] = {
+            "release": plan.release,
+            "token": token,
+            "action": action,
+            "keep": settings.keep,
+            "condemn": condemn,
+            "restart": plan.restart,
+            "drill": settings.drills == "made",
+            "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
+            **self.program(name),
+            **myself(),
+        }
+        try:
+            verdict = (
+                self.remotes[name].request("activate", Activated, lambda text: self.progress(name, text), lasts=True, **values).verdict
+            )
+        except ConnectionLost as error:
+            self.progress(name, f"{error.message}; connecting again to read the verdict")
+            verdict = self.follow(name, token, error)
+        return self.outcome(plan, verdict, "rolled back" if action == "rollback" else "deployed")
+
+    def program(self, name: str) -> dict[str, str]:
+        """What makes the release current there, unless the host has it."""
+        sources = wire.roots_program()
+        return {} if self.programs.get(name) == digest(sources) else {"program": pack(sources)}
+
+    def follow(self, name: str, token: str, error: RaabError) -> Verdict:
+        """The verdict of an activation whose connection was lost."""
+        end = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                return (
+                    self.connect(name).request("follow", Activated, lambda text: self.progress(name, text), lasts=True, token=token).verdict
+                )
+            except RaabError:
+                if time.monotonic() > end:
+                    raise error from None
+                time.sleep(1)
+
+    def outcome(self, plan: HostPlan, verdict: Verdict, good: Result) -> HostReport:
+        base = replace(self.base(plan), strays=verdict.strays)
+        if verdict.ok:
+            return replace(base, result=good, release=plan.release, probe=verdict.probe, seconds=verdict.seconds)
+        if not verdict.started:
+            hint = "deploy again"
+            return replace(base, result="unreachable", reason="the connection was lost before the activation began", hint=hint)
+        return replace(
+            base,
+            # Stranded is what was switched and could not be brought back.
+            result="failed" if verdict.reverted or not verdict.switched else "stranded",
+            release=verdict.before if verdict.reverted else None if verdict.switched else plan.previous,
+            reason=verdict.reason,
+            hint=verdict.hint,
+            probe=verdict.probe,
+            seconds=verdict.seconds,
+        )
+
+    def base(self, plan: HostPlan) -> HostReport:
+        remote = self.remotes[plan.host.name]
+        return HostReport(
+            plan.host.name, plan.host.address, "untouched", plan.previous, plan.previous, sent=remote.sent, channels=remote.channels
+        )
+
+
+def myself() -> dict[str, Any]:
+    """Who is deploying, for the lock and the hosts' journals."""
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):
+        who = "unknown"
+    return {"who": who, "machine": platform.node()}

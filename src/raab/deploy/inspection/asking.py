@@ -1,0 +1,199 @@
+"""The verbs that ask hosts, or have their service do something, without changing a release."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from msgspec import to_builtins
+
+from raab import exitcodes
+from raab.deploy import environments
+from raab.deploy.hosts.answers import Acted, AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
+from raab.deploy.hosts.fleet import Outcome, everywhere
+from raab.deploy.hosts.runner import Runner
+from raab.deploy.inspection import doctor
+from raab.deploy.plan import wayback
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.wayback import Way
+from raab.deploy.report.console import Console
+
+
+class Inspection:
+    """The verbs for one project and one choice of hosts."""
+
+    def __init__(self, root: Path, env: str, hosts: str | None, as_json: bool = False) -> None:
+        self.root = root
+        self.environment: Environment = environments.load(root, env).only(hosts)
+        self.as_json = as_json
+        self.console = Console(quiet=as_json)
+
+    def status(self) -> int:
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = everywhere(runner.hosts, lambda name: both(runner, name), runner.parallel)
+        rows = [self.status_row(host, outcome) for host in self.environment.hosts]
+        ways = {name: Way.of(facts) for name, (_, facts) in outcome.done.items()}
+        if self.as_json:
+            print(json.dumps({"environment": self.environment.name, "rollback": wayback.target(ways) or None, "hosts": rows}))
+        else:
+            self.console.table(
+                ("host", "url", "state", "release", "version", "generation", "workers"),
+                [
+                    (row["name"], row["url"], row["state"], row["release"] or "-", row["version"] or "-", str(row["generation"] or "-"),
+                     f"{row['workers']['serving'] or 0}/{row['workers']['target'] or 0}")
+                    for row in rows
+                ],
+            )  # fmt: skip
+            for row in rows:
+                if row["label"]:
+                    print(f"{row['name']}  {row['release']}: {row['label']}")
+            if back := wayback.told(ways):
+                print(back)
+            self.complain(outcome)
+        return self.code(outcome)
+
+    def status_row(self, host: Host, outcome: Outcome[tuple[Status, HostFacts]]) -> dict[str, Any]:
+        told = outcome.done[host.name][0].status if host.name in outcome.done else ServiceStatus("unreachable")
+        return {
+            "name": host.name,
+            "address": host.address,
+            "url": self.environment.url(host),
+            "state": told.state,
+            "release": told.release,
+            "version": told.version,
+            "label": outcome.done[host.name][1].label(told.release) if host.name in outcome.done else "",
+            "generation": told.raab.generation,
+            "workers": {"target": told.raab.target, "serving": told.raab.serving},
+            "error": outcome.failed[host.name].message if host.name in outcome.failed else None,
+        }
+
+    def service(self, action: str, count: str = "") -> int:
+        self.environment.claim()
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = runner.each("service", Acted, lasts=True, action=action, amount=count)
+        for name, answer in outcome.done.items():
+            print(f"{name}  {answer.output or action + 'ed'}  {answer.seconds:.2f} s")
+        self.complain(outcome)
+        return self.code(outcome)
+
+    def logs(self, lines: int, follow: bool) -> int:
+        prefix = len(self.environment.hosts) > 1
+        with Runner(self.environment, self.console.progress) as runner:
+
+            def work(name: str) -> Nothing:
+                return runner.connect(name).request(
+                    "logs",
+                    Nothing,
+                    lambda text: print(f"{name}  {text}" if prefix else text, flush=True),
+                    lasts=True,
+                    lines=lines,
+                    follow=follow,
+                )
+
+            outcome = everywhere(runner.hosts, work, max(len(runner.hosts), 1))
+        self.complain(outcome)
+        return self.code(outcome)
+
+    def releases(self) -> int:
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = runner.facts()
+        rows = []
+        for name, facts in outcome.done.items():
+            for release in facts.releases:
+                marks = (
+                    "current" if release.id == facts.current else "",
+                    "drill" if release.id in facts.drilled else "",
+                    facts.label(release.id),
+                )
+                verdict = facts.verdicts.get(release.id, "staged") if release.complete else "incomplete"
+                mark = ", ".join(filter(None, marks))
+                rows.append((name, release.id, release.version or "-", facts.commit(release)[:7] or "-", verdict, mark))
+        if self.as_json:
+            keys = ("host", "release", "version", "commit", "verdict", "mark")
+            print(json.dumps({"environment": self.environment.name, "releases": [dict(zip(keys, row, strict=True)) for row in rows]}))
+        else:
+            self.console.table(("host", "release", "version", "commit", "verdict", ""), rows)
+            self.complain(outcome)
+        return self.code(outcome)
+
+    def history(self) -> int:
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = runner.each("history", History)
+        entries = [(name, entry) for name, answer in outcome.done.items() for entry in answer.entries if entry.verdict != "begun"]
+        entries.sort(key=lambda pair: pair[1].time)
+        if self.as_json:
+            told = [{"host": name, **to_builtins(entry)} for name, entry in entries]
+            print(json.dumps({"environment": self.environment.name, "entries": told}))
+        else:
+            self.console.table(
+                ("time", "host", "who", "what", "release", "from", "verdict", "seconds"),
+                [
+                    (time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(entry.time)), name, f"{entry.who}@{entry.machine}",
+                     entry.action, entry.release, entry.before or "-", said(entry), f"{entry.seconds:.2f}")
+                    for name, entry in entries
+                ],
+            )  # fmt: skip
+            self.complain(outcome)
+        return self.code(outcome)
+
+    def doctor(self) -> int:
+        """Exit code 0 when every host is well, 1 when one is not, the usual one when one could not be asked."""
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = everywhere(runner.hosts, lambda name: examine(runner, name), self.environment.settings.parallel)
+        if self.as_json:
+            hosts = [
+                {"name": name, "findings": [{"check": one.check, "well": one.well, "text": one.text} for one in findings]}
+                for name, findings in outcome.done.items()
+            ]
+            print(json.dumps({"environment": self.environment.name, "hosts": hosts}))
+        else:
+            rows = [
+                (name, one.check, "well" if one.well else "BAD", one.text) for name, findings in outcome.done.items() for one in findings
+            ]
+            self.console.table(("host", "check", "", "what was found"), rows)
+            self.complain(outcome)
+        ill = any(not one.well for findings in outcome.done.values() for one in findings)
+        return self.code(outcome) or (exitcodes.ERROR if ill else exitcodes.DONE)
+
+    def unlock(self) -> int:
+        self.environment.claim()
+        with Runner(self.environment, self.console.progress) as runner:
+            outcome = runner.each("unlock", Unlocked)
+        for name, answer in outcome.done.items():
+            holder = answer.holder
+            print(f"{name}  " + (f"freed from {holder.who} at {holder.machine} ({holder.what})" if holder else "was not locked"))
+        self.complain(outcome)
+        return self.code(outcome)
+
+    def complain(self, outcome: Outcome[Any]) -> None:
+        for error in outcome.failed.values():
+            print(f"\n{error}")
+
+    def code(self, outcome: Outcome[Any]) -> int:
+        return max((error.exit_code for error in outcome.failed.values()), default=exitcodes.DONE)
+
+
+def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
+    remote = runner.connect(name)
+    asked = time.time()
+    facts = remote.request("facts", Facts).facts
+    # The host read its clock somewhere between question and answer.
+    lag = facts.time - (asked + time.time()) / 2
+    ahead = remote.request("ahead", AheadAnswer).ahead if facts.current else None
+    return doctor.findings(facts, lag, remote.request("examine", Examined), ahead)
+
+
+def both(runner: Runner, name: str) -> tuple[Status, HostFacts]:
+    """What serves on a host, and what it has."""
+    remote = runner.connect(name)
+    return remote.request("status", Status), remote.request("facts", Facts).facts
+
+
+def said(entry: Entry) -> str:
+    """What a line of a host's journal comes to, for people."""
+    if entry.action == "label":
+        return f"same content, now commit {entry.commit[:7]}"
+    return f"{entry.verdict}, by a drill" if entry.drill else entry.verdict

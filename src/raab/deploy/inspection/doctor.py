@@ -1,0 +1,102 @@
+"""What is well with a host and what is not. Pure: from what the host told to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from raab.deploy.hosts.answers import Examined, Own
+from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
+from raab.deploy.plan.facts import Ahead, HostFacts
+from raab.host.renewal.pending import lines
+
+LAG_SECONDS = 2.0
+# A deploy with changed dependencies needs about this much, with uv and a second environment (raab.deploy.plan.deploy).
+ROOM = 200 * MIB + MARGIN
+FEWEST_INODES = 10_000
+
+
+class Finding(Struct, frozen=True):
+    """One check of one host."""
+
+    check: str
+    well: bool
+    text: str
+
+
+def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None = None) -> tuple[Finding, ...]:
+    """All checks, in a fixed order. `lag` is how many seconds the host's clock is ahead; `told` the answer to `examine`, `ahead` what it
+    says of the next start, if it knows."""
+    disk = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free, {facts.inodes_free} inodes"
+    found = [
+        Finding(
+            "versions", facts.systemd >= OLDEST_SYSTEMD, f"{facts.system}, Python {facts.python}, systemd {facts.systemd}, {facts.libc}"
+        ),
+        Finding("disk", facts.disk_free > ROOM and facts.inodes_free > FEWEST_INODES, disk),
+        Finding("clock", abs(lag) <= LAG_SECONDS, f"{lag:+.1f} s against this machine"),
+        Finding("lock", not facts.activating, lock(facts)),
+    ]
+    if facts.current is None:
+        return (*found, Finding("release", True, "none yet"))
+    broken = [release.id for release in facts.releases if not release.complete]
+    return (
+        *found,
+        release(facts),
+        Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}; the next deploy removes them" if broken else "none"),
+        Finding("files", not told.drift, "; ".join(told.drift[:3]) or "as installed"),
+        Finding("root's program", not told.program, "; ".join(told.program[:3]) or "as installed"),
+        units(facts, told.units),
+        workers(told.raab, told.trouble),
+        *strays(told.raab),
+        *next_start(ahead),
+    )
+
+
+def next_start(ahead: Ahead | None) -> tuple[Finding, ...]:
+    """As `raab check` says it on the host. What is only pending is no illness."""
+    if ahead is None:
+        return ()
+    if ahead.problem:
+        return (Finding("next start", False, "; ".join([*ahead.problem.splitlines(), *([f"hint: {ahead.hint}"] if ahead.hint else [])])),)
+    return (Finding("next start", True, "; ".join(lines(ahead.pending, "fab reload")) or "as it serves now"),)
+
+
+def lock(facts: HostFacts) -> str:
+    if facts.lock:
+        return f"held by {facts.lock.who} from {facts.lock.machine}, for {facts.lock.what}"
+    return "an activation is at work" if facts.activating else "free"
+
+
+def release(facts: HostFacts) -> Finding:
+    verdict = facts.verdicts.get(facts.current or "", "unknown")
+    state = facts.service.get("ActiveState", "unknown")
+    well = facts.release(facts.current) is not None and verdict == "serving" and state == "active"
+    return Finding("release", well, f"{facts.current}: verdict {verdict}, service {state}")
+
+
+def units(facts: HostFacts, wanted: Mapping[str, str]) -> Finding:
+    differ = sorted(name for name, sha256 in wanted.items() if facts.units.get(name) != sha256)
+    reload = facts.service.get("NeedDaemonReload") == "yes"
+    text = "those of the release"
+    if reload:
+        text = "systemd has not read them: systemctl daemon-reload"
+    if differ:
+        text = f"not those of the release: {', '.join(differ)}"
+    return Finding("units", not differ and not reload, text)
+
+
+def workers(status: Own, trouble: str) -> Finding:
+    if not status.said:
+        reason = f", got {' '.join(trouble.split())}" if trouble else ""
+        return Finding("workers", False, f"the service does not answer `raab status`{reason}")
+    return Finding("workers", status.serving == status.target, f"{status.serving} serve, {status.target} wanted")
+
+
+def strays(status: Own) -> tuple[Finding, ...]:
+    """Processes of the service that are nobody's; of a release that does not tell of them there is nothing to find."""
+    if status.strays is None:
+        return ()
+    found = [f"{stray.pid} ({stray.name})" for stray in status.strays]
+    text = f"nobody's, and `fab restart` ends them (readme, After an intrusion): {', '.join(found[:5])}" if found else "each is somebody's"
+    return (Finding("processes", not found, text),)

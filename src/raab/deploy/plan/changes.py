@@ -1,0 +1,44 @@
+"""What a person wants to know before saying yes. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from raab.deploy.bundle.parts import Bundle
+from raab.deploy.plan.facts import HostFacts
+from raab.host.renewal.pending import lines
+
+
+def ahead(facts: HostFacts, taker: str) -> tuple[str, ...]:
+    """What is said of the next start of what the host runs, as `raab check` says it there; `taker` is what takes up what is pending."""
+    if facts.ahead is None:
+        return ()
+    problem = [line for line in (*facts.ahead.problem.splitlines(), f"hint: {facts.ahead.hint}" if facts.ahead.hint else "") if line]
+    first = [f"a start of what is there would fail: {line}" for line in problem[:1]]
+    return (*lines(facts.ahead.pending, taker), *first, *problem[1:])
+
+
+def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
+    """What a person wants to know before saying yes."""
+    told = []
+    running = facts.release(facts.current)
+    if running is None:
+        told.append("first deploy: prepares the host (user, directories, units)")
+    else:
+        if facts.commit(running) != bundle.commit:
+            told.append(f"commit {facts.commit(running)[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
+        if running.lock != bundle.lock:
+            told.append("dependencies change")
+    units = {part.name.removeprefix("systemd/"): part.sha256 for part in bundle.parts if part.name.startswith("systemd/raab")}
+    changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
+    if changed:
+        told.append(f"units change: {', '.join(changed)}")
+    if facts.lock:
+        since = datetime.fromtimestamp(facts.lock.since, timezone.utc)
+        told.append(f"locked: by {facts.lock.who} from {facts.lock.machine} since {since:%H:%M:%SZ}, for {facts.lock.what}")
+    elif facts.activating:
+        told.append("locked: an activation is at work whose deployer has gone")
+    broken = [release.id for release in facts.releases if not release.complete]
+    if broken:
+        told.append(f"interrupted before: {', '.join(broken)}")
+    return tuple(told)

@@ -1,0 +1,148 @@
+"""From what is wanted and what is there to what will be done. Pure: no clock, no file, no host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from raab import exitcodes
+from raab.deploy.bundle.parts import Bundle
+from raab.deploy.plan import wayback
+from raab.deploy.plan.addresses import taken
+from raab.deploy.plan.changes import ahead, changes
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts, InstalledRelease
+from raab.deploy.plan.schema import Wave
+from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
+from raab.deploy.plan.wayback import Way
+from raab.errors import RaabError
+from raab.host.paths import template_name
+
+MIB = 1 << 20
+# So many damaged files are named where there may be thousands.
+NAMED = 5
+OLDEST_SYSTEMD = 252
+# What an unpacked wheel with its bytecode takes, measured at 3.4 times its size; and what must stay free for everybody else.
+UNPACKED = 4
+MARGIN = 64 * MIB
+
+
+def deploy(
+    environment: Environment,
+    bundle: Bundle,
+    facts: Mapping[str, HostFacts],
+    supplies: Mapping[str, Supplies],
+    differences: Mapping[str, tuple[str, ...]] | None = None,
+    restart: bool = False,
+    take_over: bool = False,
+) -> Plan:
+    """Plan the deploy of a bundle. A host without facts is left out: it could not be reached.
+
+    `differences` are lines for people (differences.py) by the host's name; they decide nothing. `restart`: no process of before
+    is to be left on any host, on those that have the content already neither. `take_over`: whose service it was does not matter.
+    """
+    known = [host for host in environment.hosts if host.name in facts]
+    plans = tuple(replace(deploy_host(host, bundle, facts[host.name], supplies, restart, take_over), restart=restart) for host in known)
+    plans = tuple(told_ahead(each, facts[each.host.name]) for each in plans)
+    if differences:
+        plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
+    ways = {each.host.name: Way.of(facts[each.host.name], each.release if each.verdict == "activate" else "") for each in plans}
+    active = any(each.verdict == "activate" and each.previous for each in plans)
+    back = wayback.told(ways, then=True) if active else ""
+    title = f"deploy {bundle.id} to {environment.name}"
+    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans), bundle.notes, back)
+
+
+def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
+    """With what is said of the next start of what the host runs now, where that was asked for."""
+    taker = {"activate": "this activation", "nothing": "fab reload", "refuse": "fab reload"}[planned.verdict]
+    return replace(planned, changes=planned.changes + ahead(facts, taker))
+
+
+def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool, take_over: bool) -> HostPlan:
+    same = facts.release(facts.current)
+    mend = facts.damaged if same and same.content == bundle.content else ()
+    if facts.running and facts.running.content == bundle.content and not restart and not mend:
+        reason = f"{facts.running.id} has the same content and serves"
+        return HostPlan(host, "nothing", facts.running.id, facts.current, reason, label=label(facts.running, bundle, facts))
+    refusal = unfit(host, facts) or (None if take_over else taken_by(host, bundle, facts)) or unserved(host, bundle, facts)
+    if refusal:
+        return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
+    there = facts.with_content(bundle.content)
+    if there and not mend:
+        named = label(there, bundle, facts)
+        return HostPlan(host, "activate", there.id, facts.current, "staged before", changes=changes(bundle, facts), label=named)
+    supply = supplies[host.name]
+    if supply.problem:
+        return HostPlan(host, "refuse", bundle.id, facts.current, refusal=at(host, supply.problem))
+    staging = stage(bundle, facts, supply)
+    needed = staging.size + UNPACKED * (staging.size if staging.dependencies == "install" else bundle.size) + MARGIN
+    if needed > facts.disk_free:
+        problem = f"disk: needs {mib(needed)} for the release, got {mib(facts.disk_free)} free"
+        return HostPlan(
+            host, "refuse", bundle.id, facts.current, refusal=at(host, RaabError(problem, "make room below /opt", exitcodes.REFUSED))
+        )
+    told = (*(f"mend: {line}" for line in mend[:NAMED]), *changes(bundle, facts), *supply.notes)
+    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=told)
+
+
+def taken_by(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:
+    """Why the service is not this project's: another one has it."""
+    if not facts.project or facts.project == bundle.project:
+        return None
+    problem = f"service {bundle.service}: it belongs to another project, got {facts.project} there and {bundle.project} here"
+    hint = "is it the right environment? --take-over makes it this project's, such as after a rename"
+    return at(host, RaabError(problem, hint, exitcodes.REFUSED))
+
+
+def label(release: InstalledRelease, bundle: Bundle, facts: HostFacts) -> str:
+    """The commit that a release of the same content has become, where that is news to the host."""
+    news = release.dirty and not bundle.dirty and release.id not in facts.labels
+    return bundle.commit if news else ""
+
+
+def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
+    linked = template_name(bundle.lock, facts.python, facts.machine) in facts.templates
+    assert supply.uv is not None
+    wanted = (*bundle.parts, *(() if linked else supply.wheels), supply.uv)
+    # Two parts may be the same file under two names; its bytes are sent once.
+    lacking = {part.sha256: part for part in wanted if part.sha256 not in facts.cache}
+    return Staging(tuple(lacking.values()), bundle.manifest_with(supply.wheels), supply.uv.sha256, "link" if linked else "install")
+
+
+def unfit(host: Host, facts: HostFacts) -> RaabError | None:
+    """Why nothing can be activated on this host, whatever it is."""
+    if facts.uid != 0:
+        return at(
+            host, RaabError(f"login: root's rights are needed, got user id {facts.uid}", "log in as root or with sudo", exitcodes.REFUSED)
+        )
+    if facts.systemd < OLDEST_SYSTEMD:
+        got = facts.systemd or "none"
+        return at(
+            host, RaabError(f"systemd: version {OLDEST_SYSTEMD} or newer is needed, got {got}", "upgrade the host", exitcodes.REFUSED)
+        )
+    return None
+
+
+def unserved(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:
+    """Why its release would serve nobody there."""
+    found = taken(bundle.settings, facts)
+    return at(host, RaabError("\n".join(found), "name another address, or end what holds it", exitcodes.REFUSED)) if found else None
+
+
+def waves(wanted: tuple[Wave, ...], plans: tuple[HostPlan, ...]) -> tuple[tuple[str, ...], ...]:
+    """Cut the hosts that change into waves. An empty wave is left out."""
+    names = tuple(plan.host.name for plan in plans if plan.verdict == "activate")
+    cut = []
+    done = 0
+    for wave in wanted:
+        end = wave.upto(len(names))
+        if end > done:
+            cut.append(names[done:end])
+            done = end
+    return tuple(cut)
+
+
+def mib(size: int) -> str:
+    return f"{size / MIB:.0f} MiB"

@@ -1,0 +1,65 @@
+"""An environment as a value: a named set of hosts with its settings (raab.deploy.environments reads it)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from raab import exitcodes
+from raab.deploy.plan.schema import File
+from raab.errors import RaabError
+from raab.host.paths import RAAB
+
+
+class Host(Struct, frozen=True):
+    """A server as SSH reaches it. What is empty, or 0, is what ssh itself would use; `ssh_config` may also be the word none."""
+
+    name: str
+    address: str
+    port: int
+    user: str
+    identity: str
+    known_hosts: str
+    roles: tuple[str, ...]
+    ssh_config: str = ""
+
+
+class Environment(Struct, frozen=True):
+    """One environment, ready to use. Times are seconds; `roles` decide later what a host gets. `service` is what the project is called on
+    the hosts. `owner` is the checkout that has made the lab, where that is another one and nobody has said that this one may use it."""
+
+    name: str
+    hosts: tuple[Host, ...]
+    is_lab: bool
+    settings: File
+    owner: str = ""
+    service: str = RAAB
+
+    def claim(self) -> None:
+        """Raises RaabError unless the hosts are this checkout's to change."""
+        if self.owner:
+            problem = f"environment {self.name}: the lab belongs to another checkout, got {self.owner}"
+            hint = f"boot one of your own with RAAB_LAB=NAME fab lab.up, or name it (`lab: NAME` in deploy/{self.name}.yaml, or --hosts)"
+            raise RaabError(problem, hint, exitcodes.REFUSED)
+
+    def url(self, host: Host) -> str:
+        address = f"[{host.address}]" if ":" in host.address else host.address
+        return f"http://{address}:{self.settings.service_port}/"
+
+    def only(self, names: str | None) -> Environment:
+        """The same with the hosts of a comma-separated list alone; all where there is no list. Raises RaabError for a list that names
+        nobody, as one from a variable that is not set, and for any other name."""
+        if names is None:
+            return self
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        if not wanted:
+            hint = f"leave --hosts out for all of {self.name}: {', '.join(host.name for host in self.hosts)}"
+            raise RaabError(f"--hosts: names no host, got {names!r}", hint, exitcodes.BAD_INPUT)
+        known = {host.name: host for host in self.hosts}
+        for name in wanted:
+            if name not in known:
+                raise RaabError(
+                    f"--hosts: no such host in {self.name}, got {name}", f"its hosts are: {', '.join(known)}", exitcodes.BAD_INPUT
+                )
+        # Whoever names them has them in mind.
+        return replace(self, hosts=tuple(host for host in self.hosts if host.name in wanted), owner="")

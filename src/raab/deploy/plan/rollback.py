@@ -1,0 +1,47 @@
+"""Planning the way back, to releases that hosts have kept. As pure as the plan of a deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raab import exitcodes
+from raab.deploy.plan import wayback
+from raab.deploy.plan.deploy import told_ahead, unfit, waves
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.values import HostPlan, Plan, at
+from raab.deploy.plan.wayback import Way
+from raab.errors import RaabError
+
+
+def plan_rollback(environment: Environment, facts: Mapping[str, HostFacts], to: str = "") -> Plan:
+    """Plan the way back: to the release named, or to the last that served on all of these hosts before what serves now."""
+    ways = {host.name: Way.of(facts[host.name]) for host in environment.hosts if host.name in facts}
+    target = to or wayback.target(ways)
+    known = [host for host in environment.hosts if host.name in ways]
+    plans = tuple(told_ahead(rollback_host(host, facts[host.name], target, ways), facts[host.name]) for host in known)
+    title = f"roll {environment.name} back{f' to {target}' if target else ''}"
+    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans))
+
+
+def rollback_host(host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:
+    if facts.running and target == facts.running.id:
+        return HostPlan(host, "nothing", target, facts.current, f"{target} serves already")
+    refusal = unfit(host, facts)
+    if not refusal and not (target in facts.once and facts.release(target)):
+        refusal = at(host, unknown(target, facts, ways))
+    if refusal:
+        return HostPlan(host, "refuse", target, facts.current, refusal=refusal)
+    return HostPlan(host, "activate", target, facts.current, "kept on the host")
+
+
+def unknown(target: str, facts: HostFacts, ways: Mapping[str, Way]) -> RaabError:
+    choices = [release for release in facts.once if release != facts.current and facts.release(release)]
+    there = f"--to can name: {', '.join(choices)}" if choices else "none other that served is kept there"
+    if target:
+        return RaabError(f"rollback: no such release that once served, got {target}", there, exitcodes.BAD_INPUT)
+    if len(ways) > 1:
+        got = "; ".join(f"{name}: {', '.join(way.earlier) or 'none'}" for name, way in ways.items())
+        problem = f"rollback: no release served on all of these hosts before what serves now, got {got}"
+        return RaabError(problem, f"choose some of the hosts with --hosts, or {there}", exitcodes.BAD_INPUT)
+    return RaabError("rollback: there is no earlier release that served, got none", there, exitcodes.BAD_INPUT)

@@ -1,0 +1,171 @@
+"""What an environment file may say, key by key, as types that are checked; deploy/production.example.yaml explains each."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Literal
+
+import msgspec
+
+from raab import servicename
+from raab.settings.node import Node, Problem
+from raab.settings.validation import build
+
+ADDRESS = re.compile(r"\A[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
+HOST_NAME = re.compile(r"\A[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class HostEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file may say of one host; what it leaves out is the environment's."""
+
+    address: str = ""
+    port: Port | None = None
+    user: str = ""
+    roles: tuple[Literal["app", "edge"], ...] = ("app",)
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """`hosts: lab`, or a section with a host's name as each key."""
+
+    lab: bool
+    entries: Mapping[str, HostEntry]
+
+    @classmethod
+    def from_node(cls, node: Node, problems: list[Problem]) -> Hosts | None:
+        if node.value == "lab":
+            return cls(True, {})
+        if not isinstance(node.value, Mapping) or not node.value:
+            problems.append(
+                Problem(
+                    node.where,
+                    f"{node.path}: needs a section with at least one host, or the word lab",
+                    hint="hosts: {web1: {address: 203.0.113.10}}",
+                )
+            )
+            return None
+        before = len(problems)
+        entries = {}
+        for name, child in node.value.items():
+            if not HOST_NAME.match(name):
+                problems.append(
+                    Problem(child.where, f"{child.path}: not a host's name", repr(name), "use letters, digits, dots and dashes")
+                )
+            entry = build(Node({}, child.where, child.path) if child.value is None else child, HostEntry, problems)
+            if isinstance(entry, HostEntry) and not ADDRESS.match(entry.address or name) and not is_ip(entry.address):
+                hint = rewritten(entry.address)
+                problems.append(Problem(child.where, f"{child.path}: address: not an address alone", repr(entry.address), hint))
+            entries[name] = entry
+        if len(problems) == before:
+            problems += twice(node, entries)
+        return None if len(problems) > before else cls(False, entries)
+
+
+def is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def rewritten(address: str) -> str:
+    """What was meant by `root@web1:2222`, as this file has it."""
+    found = re.fullmatch(r"(?:(?P<user>[^@\s]+)@)?(?P<address>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", address)
+    if found is None:
+        return "a name or an IP address, as ssh takes it"
+    keys = [f"{key}: {value}" for key, value in (("user", found["user"]), ("port", found["port"])) if value]
+    plain = found["address"].strip("[]")
+    told = f"'{plain}'" if ":" in plain else plain
+    return f"{{{', '.join([f'address: {told}', *keys])}}}"
+
+
+def twice(node: Node, entries: Mapping[str, HostEntry]) -> list[Problem]:
+    """Hosts that are one: a deploy to both would wait for itself."""
+    first: dict[tuple[str, int | None], str] = {}
+    problems = []
+    for name, entry in entries.items():
+        address = (entry.address or name).lower()
+        key = (str(ipaddress.ip_address(address)) if is_ip(address) else address, entry.port)
+        if key in first:
+            problems.append(
+                Problem(node.where, f"{node.path}: two names for one address, {first[key]} and {name}", address, "name it once")
+            )
+        first.setdefault(key, name)
+    return problems
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Up to how many hosts are switched when this wave is done: a count, or a share of all in percent."""
+
+    count: int = 0
+    percent: int = 0
+
+    @classmethod
+    def from_node(cls, node: Node, problems: list[Problem]) -> Wave | None:
+        if isinstance(node.value, int) and not isinstance(node.value, bool) and 1 <= node.value <= 100_000:
+            return cls(count=node.value)
+        match = re.fullmatch(r"([1-9][0-9]?|100)%", node.value) if isinstance(node.value, str) else None
+        if match:
+            return cls(percent=int(match[1]))
+        problems.append(
+            Problem(node.where, f"{node.path}: needs a number of hosts or a share of them", repr(node.value), "such as 1 or 25%")
+        )
+        return None
+
+    def upto(self, total: int) -> int:
+        return min(total, self.count or ceil(total * self.percent / 100))
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A command run by /bin/sh as the service's user in the new release's directory, with a time limit in seconds."""
+
+    command: Annotated[str, msgspec.Meta(min_length=1)]
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+
+
+class Hooks(msgspec.Struct, frozen=True, kw_only=True):
+    """`once` runs on one host of the environment before any is switched; the others on each host."""
+
+    once: Hook | None = None
+    before_activate: Hook | None = None
+    after_activate: Hook | None = None
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of an environment file; deploy/production.example.yaml explains each."""
+
+    hosts: Hosts
+    name: str = ""
+    lab: str = ""
+    user: str = ""
+    port: Port | None = None
+    identity: str = ""
+    known_hosts: str = ""
+    ssh_config: str = ""
+    connect_timeout: Annotated[float, msgspec.Meta(ge=1, le=600)] = 10.0
+    service_port: Port = 8000
+    parallel: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    waves: Annotated[tuple[Wave, ...], msgspec.Meta(min_length=1)] = (Wave(count=1), Wave(percent=25), Wave(percent=100))
+    bake: Seconds = 0.0
+    bake_errors: Annotated[float, msgspec.Meta(ge=0, le=100)] = 1.0
+    on_failure: Literal["revert", "stop"] = "revert"
+    max_unreachable: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    keep: Annotated[int, msgspec.Meta(ge=2, le=100)] = 5
+    hooks: Hooks = Hooks()
+    drills: Literal["refused", "allowed", "made"] = "refused"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if self.name and (why := servicename.wrong(self.name)):
+            yield "name", why
+        if self.lab and not self.hosts.lab:
+            yield "lab", "names a lab, and the hosts are not its own; hosts: lab would be"
+        if not self.waves or self.waves[-1].percent != 100:
+            yield "waves", "the last wave must be 100%, or some hosts would never be deployed to"

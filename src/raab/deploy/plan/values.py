@@ -1,0 +1,79 @@
+"""A plan as a value: what happens on each host of an environment, as data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from raab.deploy.bundle.parts import Part
+from raab.deploy.plan.environment import Host
+from raab.errors import RaabError
+
+
+class Supplies(Struct, frozen=True):
+    """What a host's platform needs beside the bundle: the dependencies' wheels and uv; or why they cannot be had. `notes` are for
+    people."""
+
+    wheels: tuple[Part, ...] = ()
+    uv: Part | None = None
+    problem: RaabError | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Staging(Struct, frozen=True):
+    """Bring a release onto the host: `send` is exactly what its cache lacks, `manifest` names all that it consists of."""
+
+    send: tuple[Part, ...]
+    manifest: str
+    uv: str
+    dependencies: Literal["install", "link"]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.send)
+
+
+class HostPlan(Struct, frozen=True):
+    """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation, by a
+    `restart` of the service if one is wanted. `label` is the commit that the release's content has become since it was made."""
+
+    host: Host
+    verdict: Literal["nothing", "activate", "refuse"]
+    release: str = ""
+    previous: str | None = None
+    reason: str = ""
+    staging: Staging | None = None
+    changes: tuple[str, ...] = ()
+    refusal: RaabError | None = None
+    restart: bool = False
+    label: str = ""
+
+
+class Plan(Struct, frozen=True):
+    """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it,
+    `back` says where a rollback goes afterwards."""
+
+    environment: str
+    title: str
+    hosts: tuple[HostPlan, ...]
+    waves: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    back: str = ""
+
+    @property
+    def refused(self) -> tuple[HostPlan, ...]:
+        return tuple(plan for plan in self.hosts if plan.verdict == "refuse")
+
+    @property
+    def active(self) -> tuple[HostPlan, ...]:
+        return tuple(plan for plan in self.hosts if plan.verdict == "activate")
+
+    @property
+    def labelled(self) -> tuple[HostPlan, ...]:
+        """Where a release is noted to be a commit."""
+        return tuple(plan for plan in self.hosts if plan.label)
+
+
+def at(host: Host, problem: RaabError) -> RaabError:
+    return RaabError(f"host {host.name}: {problem.message}", problem.hint, problem.exit_code)

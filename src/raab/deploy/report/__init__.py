@@ -1,0 +1,1 @@
+"""What came of it, and how it is told to people and to machines."""

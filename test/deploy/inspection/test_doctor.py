@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec import convert
+from msgspec.structs import replace
+
+from raab.deploy.hosts.answers import Examined, Own
+from raab.deploy.inspection import doctor
+from raab.deploy.plan.facts import Ahead, HostFacts, InstalledRelease
+from raab.host.renewal.pending import Pending
+
+ID = "20261122T061500Z-1a2b3c4"
+WELL = HostFacts(
+    python="3.11.2", implementation="CPython", libc="glibc 2.36", machine="x86_64", system="Debian 12", uid=0, time=0.0, disk_free=10**10,
+    disk_total=2 * 10**10, inodes_free=10**6, systemd=252, current=ID, verdicts={ID: "serving"}, units={"raab.service": "a"},
+    releases=(InstalledRelease(ID, True, "", "1", "", ""),), service={"ActiveState": "active", "NeedDaemonReload": "no"},
+)  # fmt: skip
+TOLD: dict[str, Any] = {"drift": [], "units": {"raab.service": "a"}, "raab": {"serving": 2, "target": 2}}
+STRAY = {"pid": 77, "parent": 1, "name": "sh", "age": 3.0, "command": "sh -c x"}
+
+
+def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
+    return [finding.check for finding in doctor.findings(facts, lag, convert({**TOLD, **told}, Examined)) if not finding.well]
+
+
+def test_a_host_that_is_well() -> None:
+    assert ill() == []
+    assert ill(replace(WELL, current=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "told", "check"),
+    [
+        (replace(WELL, systemd=247), {}, "versions"),
+        (replace(WELL, disk_free=10**6), {}, "disk"),
+        (replace(WELL, inodes_free=10), {}, "disk"),
+        (WELL, {"lag": -3.0}, "clock"),
+        (replace(WELL, verdicts={ID: "begun"}), {}, "release"),
+        (replace(WELL, service={"ActiveState": "failed"}), {}, "release"),
+        (replace(WELL, releases=(*WELL.releases, InstalledRelease("x", False, "", "", "", ""))), {}, "leftovers"),
+        (WELL, {"drift": ["verify: flask/app.py is not what ..."]}, "files"),
+        (WELL, {"program": ["/usr/local/lib/raab: not as it was installed"]}, "root's program"),
+        (WELL, {"units": {"raab.service": "b"}}, "units"),
+        (replace(WELL, service={"ActiveState": "active", "NeedDaemonReload": "yes"}), {}, "units"),
+        (WELL, {"raab": {"serving": 1, "target": 2}}, "workers"),
+        (WELL, {"raab": {}}, "workers"),
+        (WELL, {"raab": {}, "trouble": "/run/raab/control: not the service's master listens there"}, "workers"),
+        (WELL, {"raab": {"serving": 2, "target": 2, "strays": [STRAY]}}, "processes"),
+    ],
+)
+def test_what_is_not_well_is_found_alone(facts: HostFacts, told: dict[str, Any], check: str) -> None:
+    assert ill(facts, **told) == [check]
+
+
+def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
+    (found,) = doctor.strays(convert({"strays": [STRAY]}, Own))
+    assert "77 (sh)" in found.text and "`fab restart`" in found.text
+    assert [finding.well for finding in doctor.strays(Own(strays=()))] == [True]
+
+
+def test_why_the_service_did_not_answer() -> None:
+    assert "not the service's master" in doctor.workers(Own(), "control: not the service's master\nhint: x").text
+
+
+def test_the_next_start_is_told_as_raab_check_tells_it() -> None:
+    """A problem is one; what only waits to be taken up is none, and of a host that does not know nothing is said."""
+    problem, hint = Ahead(problem="raab_a: too short\nraab_b: no text", hint="correct it"), "hint: correct it"
+    assert doctor.next_start(problem) == (doctor.Finding("next start", False, f"raab_a: too short; raab_b: no text; {hint}"),)
+    (pending,) = doctor.next_start(Ahead(Pending(("TESTED",), (), ("LimitNOFILE",))))
+    assert pending.well and "TESTED" in pending.text and "next restart: LimitNOFILE" in pending.text
+    assert doctor.next_start(Ahead())[0].text == "as it serves now"
+    assert doctor.next_start(None) == ()
