@@ -93,7 +93,7 @@ def test_only_the_master_changes_what_it_decides_on() -> None:
     assert writers == [("master.py", "_begin"), ("master.py", "handle")]
 
 
-@pytest.mark.parametrize(("folder", "count"), [("handover", 25), ("http1", 8)])
+@pytest.mark.parametrize(("folder", "count"), [("handover", 25), ("http1", 8), ("raab/deploy", 35)])
 def test_no_module_needs_one_that_needs_it(folder: str, count: int) -> None:
     """Each can be read with what it imports, and nothing above; type hints count."""
     files = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in (SRC / folder).rglob("*.py")}
@@ -291,6 +291,15 @@ def test_one_place_speaks_to_hosts() -> None:
     }
     assert users == {"connection": ["runner.py"], "channel": ["connection.py"], "ssh": ["connection.py"]}
     assert not offenders("raab/deploy", ("paramiko", "fabric.connection", "fabric.Connection"))
+    # A connection is opened and asked there alone; everybody else has `Runner.ask`.
+    speaking = {"request", "remotes", "connect"}
+    speakers = {
+        path.name
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in speaking
+    }
+    assert speakers == {"runner.py"}
 
 
 def test_a_fabfile_is_two_lines() -> None:
