@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from raab.host.paths import Paths
 from raab.host.scaling import scale
 
 
-def run(paths: Paths, args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print the number before and after. Raises RaabError, exit code 2, beyond the bounds or for what is not a number."""
-    print(scale(paths, args.count))
+    print(scale(args.count))
     return 0

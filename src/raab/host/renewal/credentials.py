@@ -12,9 +12,12 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import systemd
+from raab.host.paths import UNIT
+
+FOLDER = Path("/run/credentials", UNIT)
 
 
-def contents(folder: Path) -> dict[str, bytes] | None:
+def contents(folder: Path = FOLDER) -> dict[str, bytes] | None:
     """What lies there; None for a service that was started without."""
     try:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
@@ -29,7 +32,7 @@ def changed(held: Mapping[str, bytes] | None, wanted: Mapping[str, bytes]) -> li
     return sorted(name for name in held.keys() | wanted.keys() if held.get(name) != wanted.get(name))
 
 
-def write(folder: Path, wanted: Mapping[str, bytes]) -> None:
+def write(wanted: Mapping[str, bytes], folder: Path = FOLDER) -> None:
     """Have the folder hold these, each file renewed in one step, with the owner and the rights that systemd gives.
 
     Raises RaabError when it cannot be written, as when the service ends meanwhile.
@@ -43,7 +46,7 @@ def write(folder: Path, wanted: Mapping[str, bytes]) -> None:
                 else:
                     (folder / name).unlink()
     except OSError as error:
-        raise RaabError(f"{folder}: cannot be written, got {error.strerror}", f"systemctl status {folder.name}") from error
+        raise RaabError(f"{folder}: cannot be written, got {error.strerror}", f"systemctl status {UNIT}") from error
 
 
 def renew(file: Path, content: bytes, owner: os.stat_result) -> None:
@@ -69,18 +72,18 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def given(folder: Path, wanted: Mapping[str, bytes]) -> Iterator[list[str]]:
+def given(wanted: Mapping[str, bytes]) -> Iterator[list[str]]:
     """Have the running service find these, and those of before again if what goes on within comes to nothing. The names of those that
     change; none where there is no folder, which only a start can make."""
-    before = contents(folder)
+    before = contents()
     names = changed(before, wanted) if before is not None else []
     try:
         if names:
-            write(folder, wanted)
+            write(wanted)
         yield names
     except BaseException:
         if names and before is not None:
             # Where that fails the service has ended, and its folder with it.
             with suppress(RaabError):
-                write(folder, before)
+                write(before)
         raise
