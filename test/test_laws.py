@@ -93,7 +93,7 @@ def test_only_the_master_changes_what_it_decides_on() -> None:
     assert writers == [("master.py", "_begin"), ("master.py", "handle")]
 
 
-@pytest.mark.parametrize(("folder", "count"), [("handover", 25), ("http1", 8)])
+@pytest.mark.parametrize(("folder", "count"), [("handover", 25), ("http1", 8), ("raab/deploy", 35)])
 def test_no_module_needs_one_that_needs_it(folder: str, count: int) -> None:
     """Each can be read with what it imports, and nothing above; type hints count."""
     files = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in (SRC / folder).rglob("*.py")}
@@ -168,15 +168,8 @@ METRICS = ("exposition", "layout", "reading")
 def test_what_root_runs_is_the_standard_library_only() -> None:
     """The whole of it is what a deployer sends: it needs no release's packages, and executes nothing of a release. `__main__.py` is the
     release's own way in, by which it is asked."""
-    known = (
-        "raab.host",
-        "raab.errors",
-        "raab.exitcodes",
-        "raab.untrusted",
-        "raab.plain",
-        "raab.protocol",
-        *(f"raab.metrics.{name}" for name in METRICS),
-    )
+    beside = ("errors", "exitcodes", "protocol", "servicename", "untrusted", *(f"metrics.{name}" for name in METRICS))
+    known = ("raab.host", *(f"raab.{name}" for name in beside))
     files = [path for path in sorted((SRC / "raab/host").rglob("*.py")) if path.name != "__main__.py"]
     files += [SRC / f"{name.replace('.', '/')}.py" for name in known[1:]]
     strangers = [
@@ -298,6 +291,15 @@ def test_one_place_speaks_to_hosts() -> None:
     }
     assert users == {"connection": ["runner.py"], "channel": ["connection.py"], "ssh": ["connection.py"]}
     assert not offenders("raab/deploy", ("paramiko", "fabric.connection", "fabric.Connection"))
+    # A connection is opened and asked there alone; everybody else has `Runner.ask`.
+    speaking = {"request", "remotes", "connect"}
+    speakers = {
+        path.name
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in speaking
+    }
+    assert speakers == {"runner.py"}
 
 
 def test_a_fabfile_is_two_lines() -> None:

@@ -9,13 +9,12 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
-import gevent
-
 from http1.body import Body
 from http1.errors import ClientGone, Farewell, WrongAnswer
 from http1.handed import Handed
 from http1.head import Head
-from http1.limits import PIECE_BYTES, REST_BYTES, TURN_BYTES
+from http1.limits import PIECE_BYTES, REST_BYTES
+from http1.turns import Turn
 
 SERVER = "raab"
 _STATUS = re.compile(r"[1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?")
@@ -49,7 +48,7 @@ class Answer:
         "_leaving",
         "_length",
         "_minor",
-        "_unyielded",
+        "_turn",
         "aborted",
         "body",
         "client",
@@ -60,8 +59,8 @@ class Answer:
         "status",
     )
 
-    def __init__(self, client: Any, head: Head, leaving: Callable[[], bool]) -> None:
-        self.client, self._leaving = client, leaving
+    def __init__(self, client: Any, head: Head, leaving: Callable[[], bool], turn: Turn) -> None:
+        self.client, self._leaving, self._turn = client, leaving, turn
         self._minor, self._asks_head, self._bodiless = head.minor, head.method == "HEAD", False
         # The head that `start` made, until it is sent.
         self._head: str | None = None
@@ -69,7 +68,6 @@ class Answer:
         self._chunked = False
         # Of an event stream, the last bytes; None for any other answer.
         self._event: bytes | None = None
-        self._unyielded = 0
         self.close, self.ending = head.close, False
         self.handed: Handed | None = None
         self.status, self.sent = 0, 0
@@ -252,15 +250,11 @@ class Answer:
             taken = self.client.send(data)
             if taken < len(data):
                 self.client.sendall(data[taken:])
-                self._unyielded = 0
                 return
         except OSError as error:
             raise ClientGone(*error.args) from error
-        self._unyielded += taken
-        if self._unyielded > TURN_BYTES:
-            # A client that takes everything at once would keep others waiting.
-            self._unyielded = 0
-            gevent.sleep(0)
+        # A client that takes everything at once would keep others waiting.
+        self._turn.worked(taken)
 
 
 def lower(name: str) -> str:

@@ -17,8 +17,6 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*")
 _TRAILER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*[\t\x20-\x7e\x80-\xff]*")
 # RFC 9110 section 6.5.1: these would change how the message is framed, routed or believed, after that was decided.
 _NO_TRAILERS = frozenset((b"authorization", b"content-length", b"host", b"te", b"trailer", b"transfer-encoding"))
-# What a chunk costs beside its bytes, in bytes' worth of work.
-_CHUNK_WORK = 1024
 
 
 class Body:
@@ -87,7 +85,7 @@ class Body:
         return piece
 
     def _chunk(self) -> int:
-        self._reader.worked(_CHUNK_WORK)
+        self._reader.turn.worked()
         found = _CHUNK.fullmatch(self._reader.line(self._limits.field))
         if found is None:
             raise BodyError("a chunk's size is malformed")
@@ -98,7 +96,7 @@ class Body:
             line = self._reader.line(self._limits.field)
             if not line:
                 return
-            self._reader.worked(_CHUNK_WORK)
+            self._reader.turn.worked()
             found = _TRAILER.fullmatch(line)
             if found is None or found[1].lower() in _NO_TRAILERS:
                 raise BodyError("a trailer is malformed, or none")
@@ -145,5 +143,7 @@ class Body:
 
     def _take_kept(self, most: int) -> bytes:
         begun = self._at
+        if begun < len(self._kept):
+            self._reader.turn.worked()
         self._at = len(self._kept) if most < 0 else min(len(self._kept), begun + most)
         return self._kept[begun : self._at]

@@ -18,6 +18,7 @@ from http1.handed import Handed
 from http1.head import Head, Parser
 from http1.reader import Reader
 from http1.site import Refusal, Site
+from http1.turns import Turn
 
 
 class Connection:
@@ -34,6 +35,7 @@ class Connection:
         "_parser",
         "_reader",
         "_site",
+        "_turn",
         "answer",
         "client",
         "served",
@@ -47,7 +49,8 @@ class Connection:
         self._site, self.client = site, client
         self._base = environs.base(client, listener, peer, site.multiprocess)
         self._named = isinstance(listener, tuple)
-        self._reader, self._parser = Reader(client), Parser(site.limits)
+        self._turn = Turn()
+        self._reader, self._parser = Reader(client, self._turn), Parser(site.limits)
         self.served, self.waiting, self.since = False, True, time.monotonic()
         self.until = self.since + site.head_timeout
         self.answer: Answer | None = None
@@ -124,7 +127,7 @@ class Connection:
 
     def _answer(self, head: Head, environ: dict[str, Any]) -> bool:
         site = self._site
-        answer = self.answer = Answer(self.client, head, site.leaving)
+        answer = self.answer = Answer(self.client, head, site.leaving, self._turn)
         body = None
         if head.length == 0:
             environ["wsgi.input"] = io.BytesIO()
@@ -132,7 +135,7 @@ class Connection:
             body = Body(self._reader, head.length, site.limits, answer.proceed if head.expects else None)
             environ["wsgi.input"] = answer.body = body
         if head.upgrade:
-            environ["gunicorn.socket"] = answer.handed = Handed(self.client)
+            environ["gunicorn.socket"] = answer.handed = Handed(self.client, self._turn)
         environ["wsgi.early_hints"] = answer.early_hints
         environ["http1.answer"] = answer
         self._run(environ, answer)
@@ -142,7 +145,7 @@ class Connection:
         if not answer.close and (body is None or not unread or finish(body)):
             return True
         if unread or self._reader.holds:
-            part(self.client)
+            part(self.client, self._turn)
         return False
 
     def _run(self, environ: dict[str, Any], answer: Answer) -> None:
@@ -200,9 +203,9 @@ class Connection:
         """Answers a request that is none, and takes leave of its client."""
         status = refused.status
         line = data.partition(b"\r\n")[0]
-        answer = Answer(self.client, Head(line, "HEAD" if line[:5] == b"HEAD " else "", 1), self._site.leaving)
+        answer = Answer(self.client, Head(line, "HEAD" if line[:5] == b"HEAD " else "", 1), self._site.leaving, self._turn)
         try:
             answer.replace(status)
         finally:
             self._site.refused(Refusal(status.value, refused.args[0], self._base["REMOTE_ADDR"], line, answer.sent))
-        part(self.client)
+        part(self.client, self._turn)

@@ -9,7 +9,8 @@ from typing import Any
 import gevent
 
 from http1.body import Body
-from http1.limits import FAREWELL_BYTES, FAREWELL_SECONDS, PIECE_BYTES, REST_BYTES, TURN_BYTES
+from http1.limits import FAREWELL_BYTES, FAREWELL_SECONDS, PIECE_BYTES, REST_BYTES
+from http1.turns import Turn
 
 
 def finish(body: Body) -> bool:
@@ -21,18 +22,15 @@ def finish(body: Body) -> bool:
     return body.done
 
 
-def part(client: Any) -> None:
+def part(client: Any, turn: Turn) -> None:
     """Says that nothing more will come, and listens until the client has seen it and leaves.
 
     To close at once while it still sends would reset the connection, and the client might lose what was sent to it (RFC 9112 section 9.6).
     """
     waste = bytearray(PIECE_BYTES)
-    left, unyielded = FAREWELL_BYTES, 0
+    left = FAREWELL_BYTES
     with gevent.Timeout(FAREWELL_SECONDS, False), contextlib.suppress(OSError):  # type: ignore[arg-type]  # False: silently
         client.shutdown(socket.SHUT_WR)
         while left > 0 and (size := client.recv_into(waste)):
             left -= size
-            unyielded += size
-            if unyielded >= TURN_BYTES:
-                unyielded = 0
-                gevent.sleep(0)
+            turn.worked(size)

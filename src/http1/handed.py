@@ -7,11 +7,10 @@ import errno
 import socket
 from typing import Any
 
-import gevent
 from gevent.lock import RLock
 
 from http1.frames import RESTART, Frames
-from http1.limits import TURN_BYTES
+from http1.turns import Turn
 
 # What an answer's head may have at most, before it is taken for none.
 _HEAD_LIMIT = 65536
@@ -27,14 +26,13 @@ class Handed:
     (socket.send of a library that reads no result), and two greenlets' frames would mix.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, turn: Turn) -> None:
+        self._client, self._turn = client, turn
         self._head = bytearray()
         self._frames: Frames | None = None
-        self._turn = RLock()
+        self._sends = RLock()
         # The worker retires, and the client is to be told.
         self._leaving, self.told = False, False
-        self._unyielded = 0
         self.touched, self.taken, self.status, self.sent = False, False, 0, 0
 
     def __getattr__(self, name: str) -> Any:
@@ -45,18 +43,15 @@ class Handed:
     def sendall(self, data: Any, flags: int = 0) -> None:
         rest = memoryview(data).cast("B")
         self.taken = self.touched = True
-        with self._turn:
+        with self._sends:
             while rest:
                 if self.told:
                     raise BrokenPipeError(errno.EPIPE, "the worker retires, and has said goodbye to this client")
                 count = self._client.send(rest, flags)
                 self._follow(rest[:count])
                 rest = rest[count:]
-                self._unyielded += count
-                if self._unyielded > TURN_BYTES:
-                    # A client that takes everything at once would keep others waiting.
-                    self._unyielded = 0
-                    gevent.sleep(0)
+                # A client that takes everything at once would keep others waiting.
+                self._turn.worked(count)
             if self._leaving:
                 self._close_if_between()
 
@@ -71,9 +66,9 @@ class Handed:
         """Has a WebSocket's client sent a close frame, between two frames of the application's: now, if this is such a moment, else by the
         send that ends the next one. Never waits. What is no WebSocket is not told anything."""
         self._leaving = True
-        if self._turn.acquire(blocking=False):
+        if self._sends.acquire(blocking=False):
             self._close_if_between()
-            self._turn.release()
+            self._sends.release()
 
     def _close_if_between(self) -> None:
         if self.told or self._frames is None or not self._frames.between:

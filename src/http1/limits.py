@@ -31,6 +31,8 @@ FAREWELL_SECONDS = 5.0
 FAREWELL_BYTES = 16 * 2**20
 # The rest of a request's body that is thrown away for the sake of the connection.
 REST_BYTES = 65536
-# Whoever finds so many bytes ready without ever waiting lets others have their turn: half a millisecond's work.
+# Whoever has done so many bytes' worth of work lets others have their turn: half a millisecond's. What each step costs beside its bytes:
+# to receive or send some, to hand out a line, to read a chunk's size.
 TURN_BYTES = 262_144
+STEP_BYTES = 1024
 PIECE_BYTES = 65536

@@ -7,10 +7,9 @@ import time
 from http import HTTPStatus
 from typing import Any
 
-import gevent
-
 from http1.errors import BodyError, Refused, bad
-from http1.limits import PIECE_BYTES, TURN_BYTES, Limits
+from http1.limits import PIECE_BYTES, Limits
+from http1.turns import Turn, give_way
 
 # A head fits into it nearly always.
 _FIRST = 16_384
@@ -19,18 +18,17 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class Reader:
-    """Bytes from `client`, a gevent socket. What was received and not asked for yet is kept for who asks next.
+    """Bytes from `client`, a gevent socket; to receive them is work of `turn`. What was received and not asked for yet is kept.
 
     `half_since` is when the first bytes of a head came that has not come whole yet, in seconds of the monotonic clock.
     """
 
-    __slots__ = ("_at", "_client", "_kept", "_worked", "half_since")
+    __slots__ = ("_at", "_client", "_kept", "half_since", "turn")
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, turn: Turn) -> None:
+        self._client, self.turn = client, turn
         # Received and not taken yet, from `_at` on: a position, as cutting off each piece would copy the rest each time.
         self._kept, self._at = b"", 0
-        self._worked = 0
         self.half_since: float | None = None
 
     @property
@@ -45,7 +43,7 @@ class Reader:
         """
         if self.holds:
             # The next request was sent without waiting for the answer: others have their turn first.
-            gevent.sleep(0)
+            give_way()
             data = self._kept[self._at :] if self._at else self._kept
             self._kept, self._at = b"", 0
         else:
@@ -91,11 +89,16 @@ class Reader:
 
     def take(self, most: int) -> bytes:
         """The next bytes, one at least and `most` at most. Raises BodyError when the client sends no more."""
-        if self._at < len(self._kept):
-            begun = self._at
-            self._at = min(len(self._kept), begun + most)
-            return self._kept[begun : self._at]
-        return self._receive(most)
+        if self._at >= len(self._kept):
+            # By the byte, each would cost a system call.
+            data = self._receive(max(most, _FIRST))
+            if len(data) <= most:
+                return data
+            self._kept, self._at = data, 0
+        begun = self._at
+        self._at = min(len(self._kept), begun + most)
+        self.turn.worked()
+        return self._kept[begun : self._at]
 
     def line(self, most: int) -> bytes:
         """The next line, without its CRLF, with `most` bytes at most. Raises BodyError."""
@@ -111,13 +114,6 @@ class Reader:
         line, self._at = self._kept[self._at : end], end + 2
         return line
 
-    def worked(self, units: int) -> None:
-        """So many bytes' worth of work is done: after a while of it, others have their turn."""
-        self._worked += units
-        if self._worked >= TURN_BYTES:
-            self._worked = 0
-            gevent.sleep(0)
-
     def _receive(self, most: int) -> bytes:
         try:
             data: bytes = self._client.recv(min(most, PIECE_BYTES))
@@ -125,7 +121,7 @@ class Reader:
             raise BodyError(f"the body cannot be received: {error}") from error
         if not data:
             raise BodyError("the body ends before its time")
-        self.worked(len(data))
+        self.turn.worked(len(data))
         return data
 
 

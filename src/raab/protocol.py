@@ -14,11 +14,17 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from raab import exitcodes
+from raab import exitcodes, servicename
 from raab.errors import RaabError
-from raab.plain import plain
+from raab.untrusted import plain
 
 MANY = 1000
+# Both sides send an empty line every so many seconds, whatever they are busy with, and take the other one for gone after its silence.
+# A host lets go first, even of one whose last line came late: who is told that the connection was lost and deploys again finds no lock
+# of his own there.
+PULSE_SECONDS = 10
+HOSTS_PATIENCE_SECONDS = 30
+DEPLOYERS_PATIENCE_SECONDS = 45
 # Bytes: of a file that is sent, and of all that one release takes. A manifest is a text within a request.
 LARGEST = 1 << 32
 DAY = 86_400
@@ -46,24 +52,14 @@ def path(value: str) -> bool:
     return len(value) < 1000 and all(NAME.match(name) and len(name) < 200 and not name.endswith((".part", ".new")) for name in names)
 
 
-def absolute(value: str) -> bool:
-    """Whether it is a path from the root on, by such names."""
-    return value.startswith("/") and path(value[1:])
-
-
-def command(value: str) -> bool:
-    """Whether /bin/sh can be given it."""
-    return 0 < len(value) <= 10_000 and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
 NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
+ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
 ReleaseId = Annotated[str, matching("a release id", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?")]
 Sha256 = Annotated[str, matching("a SHA-256", "[0-9a-f]{64}")]
 Commit = Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}|[a-z]{0,20}")]
 Token = Annotated[str, matching("a token", "[0-9a-f]{32}")]
 FileName = Annotated[str, Must("a file name", lambda value: "/" not in value and path(value))]
 RelativePath = Annotated[str, Must("a path within a release", path)]
-AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
 Word = Annotated[str, Must("a line of at most 200 letters", lambda value: plain(value, 201) == value and len(value) <= 200)]
 Size = Annotated[int, between(0, LARGEST)]
 Seconds = Annotated[float, between(0.001, DAY)]
@@ -79,13 +75,10 @@ class Part(NamedTuple):
 
 
 class Command(NamedTuple):
-    """What a deployer has a host do, for how many seconds at most, and what it needs beyond the service's sandbox: the network, where that
-    has none, and paths to write to."""
+    """What an operator has a hook do, and for how many seconds at most."""
 
-    command: Annotated[str, Must("a command without NUL", command)]
+    command: Annotated[str, Must("a command without NUL", lambda value: 0 < len(value) <= 10_000 and "\0" not in value)]
     timeout: Seconds
-    network: bool = False
-    write: tuple[AbsolutePath, ...] = ()
 
 
 class Hooks(NamedTuple):
@@ -183,7 +176,8 @@ class Hook(NamedTuple):
     """A command that is run once, before any switch."""
 
     release: ReleaseId
-    command: Command
+    command: Annotated[str, Must("a command without NUL", lambda value: 0 < len(value) <= 10_000 and "\0" not in value)]
+    timeout: Seconds
 
 
 class Label(NamedTuple):
@@ -222,9 +216,10 @@ class Wheel(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What a release consists of. `content` is the hash of the tree that it was made from."""
+    """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from."""
 
     id: ReleaseId
+    service: ServiceName
     version: Word
     commit: Commit
     content: Sha256
@@ -233,8 +228,16 @@ class Manifest(NamedTuple):
     wheels: tuple[Wheel, ...]
 
 
-def decode(line: bytes) -> tuple[str, Any]:
-    """An operation's name and its request. Raises RaabError, exit code 2, for what is none."""
+class Asked(NamedTuple):
+    """An operation's name, the service that it is about, and its request."""
+
+    operation: str
+    service: ServiceName
+    request: Any
+
+
+def decode(line: bytes) -> Asked:
+    """What a line asks for. Raises RaabError, exit code 2, for what is none."""
     try:
         told = json.loads(line)
         if type(told) is not dict:
@@ -242,18 +245,20 @@ def decode(line: bytes) -> tuple[str, Any]:
         operation = told.pop("op", None)
         if type(operation) is not str or operation not in OPERATIONS:
             raise ValueError(f"no such operation: {shown(operation)}")
-        return operation, read(OPERATIONS[operation], told, operation)
+        service = read(ServiceName, told.pop("service", None), "service")
+        return Asked(operation, service, read(OPERATIONS[operation], told, operation))
     except (ValueError, RecursionError) as error:
         raise RaabError(f"request: {error}", "deploy with the raab that this project is made with", exitcodes.BAD_INPUT) from None
 
 
-def encode(operation: str, values: dict[str, Any]) -> bytes:
-    """A request as a line. Raises RaabError, exit code 2, for values that no host would take."""
+def encode(operation: str, service: str, values: dict[str, Any]) -> bytes:
+    """A request about a service, as a line. Raises RaabError, exit code 2, for values that no host would take."""
     try:
+        read(ServiceName, service, "service")
         read(OPERATIONS[operation], json.loads(json.dumps(values)), operation)
     except ValueError as error:
         raise RaabError(f"request: {error}", "a host would refuse it, too", exitcodes.BAD_INPUT) from None
-    return json.dumps({"op": operation, **values}).encode() + b"\n"
+    return json.dumps({"op": operation, "service": service, **values}).encode() + b"\n"
 
 
 def manifest(text: str) -> Manifest:

@@ -49,6 +49,20 @@ def test_a_crowd_makes_room(crowd: tuple[Master, Callable[[bytes, int], list[soc
     assert max(served_in(master) for _ in range(5)) < 6
 
 
+def test_each_newcomer_waits_for_a_moment_only(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]]) -> None:
+    """Five one after the other, each of whom takes the only place that became free: well below the second that a worker rests at a time."""
+    master, gather = crowd
+    gather(GET, ROOM)
+    time.sleep(1.2)
+    with ExitStack() as stack:
+        begun = time.monotonic()
+        for _ in range(ROOM // 2):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", master.port), timeout=30))
+            client.sendall(GET)
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - begun < 0.5 * ROOM / 2
+
+
 def test_a_request_makes_no_room(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]]) -> None:
     """A pool of those waits for the first to be answered; the oldest half head goes before one that has been served."""
     master, gather = crowd

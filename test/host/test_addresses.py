@@ -14,6 +14,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host import addresses, listening, systemd
+from raab.host.paths import Paths
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ME = f"(pid {os.getpid()}, "
@@ -37,7 +38,7 @@ def taken() -> Iterator[dict[str, int]]:
 
 
 def told(bind: str, uid: int = NOBODY) -> list[str]:
-    return [text for text, hint in addresses.problems(bind, uid, listening.taken(uid)) if hint]
+    return [text for text, hint in addresses.problems(Paths("raab"), bind, uid, listening.taken("raab.service", uid)) if hint]
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,11 @@ def test_addresses_that_nobody_gets(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_each_setting_is_named(taken: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is a service, and no socket unit that listens for it."""
-    monkeypatch.setattr(addresses, "USER", "nobody")
+    nobody = Paths("nobody")
     shown = {"TriggeredBy": ""}
     monkeypatch.setattr(systemd, "show", lambda *_: shown)
     with pytest.raises(RaabError) as caught:
-        addresses.check(["127.0.0.1:1", f"0.0.0.0:{taken['any']}"], taken["loopback"])
+        addresses.check(nobody, ["127.0.0.1:1", f"0.0.0.0:{taken['any']}"], taken["loopback"])
     assert [line.partition(" is ")[0] for line in caught.value.message.splitlines()][-2:] == [
         f"server.bind: 0.0.0.0:{taken['any']}",
         f"server.admin_port: 127.0.0.1:{taken['loopback']}",
@@ -109,10 +110,9 @@ def test_each_setting_is_named(taken: dict[str, int], monkeypatch: pytest.Monkey
     shown["TriggeredBy"] = "raab.socket other.socket"
     listen = f"0.0.0.0:{taken['any']} (Stream)\n/run/x (Stream)\n"
     monkeypatch.setattr(systemd, "order", lambda *words: subprocess.CompletedProcess(words, 0, listen, ""))
-    addresses.check([f"localhost:{taken['any']}", "unix:/run/x"], taken["loopback"])
+    addresses.check(nobody, [f"localhost:{taken['any']}", "unix:/run/x"], taken["loopback"])
     for bind in ("0.0.0.0:1", "unix:/run/y"):
         with pytest.raises(RaabError, match=rf"bind: {bind} is none of the addresses of raab.socket, other.socket, got 0.*, /run/x\nhint"):
-            addresses.check([bind], 0)
+            addresses.check(nobody, [bind], 0)
     shown["TriggeredBy"] = ""
-    monkeypatch.setattr(addresses, "USER", "no-such-user")
-    addresses.check([f"0.0.0.0:{taken['any']}"], taken["loopback"])
+    addresses.check(Paths("no-such-user"), [f"0.0.0.0:{taken['any']}"], taken["loopback"])

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host import answers, control, conversation, unitfiles
-from raab.host.activation import takeup
+from raab.host import answers, control, conversation
+from raab.host.activation import takeup, units
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.command.cli import main
-from raab.host.paths import Paths
+from raab.host.paths import Paths, here
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -171,16 +171,16 @@ def test_what_is_no_socket_of_the_service(runtime: Path, capsys: pytest.CaptureF
 def test_asked_again_without_end(runtime: Path) -> None:
     """An answer that an honest master gives once."""
     with listening(runtime / "control", b'{"ask": "again"}'), pytest.raises(RaabError, match="no answer within"):
-        control.ask(0.5, verb="status")
+        control.ask(here(os.environ), 0.5, verb="status")
 
 
 @pytest.fixture
 def booted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """As on a host, where systemd knows the service's main process; the test says which it is, and whether one is to come."""
     word = {"main": os.getpid(), "expected": True}
-    monkeypatch.setattr(conversation, "of_systemd", lambda: True)
-    monkeypatch.setattr(conversation, "main_pid", lambda: word["main"])
-    monkeypatch.setattr(control, "expected", lambda: word["expected"])
+    monkeypatch.setattr(conversation, "of_systemd", lambda paths: True)
+    monkeypatch.setattr(conversation, "main_pid", lambda paths: word["main"])
+    monkeypatch.setattr(control, "expected", lambda paths: word["expected"])
     return word
 
 
@@ -201,7 +201,7 @@ def test_a_master_that_systemd_hears_of_a_moment_later(runtime: Path, booted: di
     booted["main"] = 1
     threading.Timer(0.1, lambda: booted.update(main=os.getpid())).start()
     with listening(runtime / "control", status()):
-        assert control.ask(5, verb="status")["target"] == 1
+        assert control.ask(here(os.environ), 5, verb="status")["target"] == 1
 
 
 @pytest.mark.parametrize("verb", [["status"], ["scale", "1"]])
@@ -245,8 +245,8 @@ def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, boote
     workers = [{**WORKER, "pid": named}, {**WORKER, "pid": leaving, "phase": "retiring"}, {**WORKER, "pid": 1}]
     try:
         with listening(runtime / "control", status(workers=workers)):
-            assert takeup.serving() == {named}
-        assert takeup.serving() == frozenset()
+            assert takeup.serving(here(os.environ)) == {named}
+        assert takeup.serving(here(os.environ)) == frozenset()
     finally:
         for child in pids:
             child.kill()
@@ -259,8 +259,8 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     admin = ["unix:/run/raab/admin", "127.0.0.1:9100"]
     held = SimpleNamespace(bind=["127.0.0.1:8001", *admin])
     activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
-    activation.paths, activation.release, activation.binds, activation.task = Paths(), Path("/nowhere"), (), Task("x")
-    monkeypatch.setattr(unitfiles, "restart_needed", lambda *_: False)
+    activation.paths, activation.release, activation.binds, activation.task = Paths("raab"), Path("/nowhere"), (), Task("x")
+    monkeypatch.setattr(units, "restart_needed", lambda *_: False)
     monkeypatch.setattr(Activation, "behind", lambda self: False)
     monkeypatch.setattr(
         Activation, "read_settings", lambda self: self.__dict__.update(binds=("127.0.0.1:8000", "[::1]:8000"), admin_port=9100)
@@ -297,7 +297,7 @@ def test_a_master_of_before_is_asked_in_its_own_words(monkeypatch: pytest.Monkey
     """It knows no variables that a start would get, and is followed by one that does."""
     asked: list[dict[str, Any]] = []
 
-    def ask(seconds: float, **request: Any) -> dict[str, Any]:
+    def ask(paths: Paths, seconds: float, **request: Any) -> dict[str, Any]:
         asked.append(request)
         if "environment" in request:
             raise RaabError("control socket: not a request, got b'{...'")
@@ -306,5 +306,5 @@ def test_a_master_of_before_is_asked_in_its_own_words(monkeypatch: pytest.Monkey
     steps: list[str] = []
     monkeypatch.setattr(takeup, "ask", ask)
     teller: Any = SimpleNamespace(step=steps.append)
-    assert takeup._reload({"environment": {"A": "1"}}, teller) == {"good": True}
-    assert asked[1:] == [{"verb": "reload", "trial": False}] and "systemctl reload raab does" in steps[0]
+    assert takeup._reload(Paths("shop"), {"environment": {"A": "1"}}, teller) == {"good": True}
+    assert asked[1:] == [{"verb": "reload", "trial": False}] and "systemctl reload shop does" in steps[0]

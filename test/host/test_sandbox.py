@@ -35,7 +35,7 @@ def lines(tmp_path: Path) -> tuple[str, ...]:
         f"[Service]\nEnvironment=NOTE=other\nEnvironmentFile=-{tmp_path}/none\nEnvironmentFile={tmp_path}/more\n"
     )
     (tmp_path / "more").write_text("# why\nRAAB_SERVER__BIND='127.0.0.1:9000'\n")
-    return sandbox.service_lines(Paths(etc=tmp_path / "etc"), release)
+    return sandbox.service_lines(Paths("raab", etc=tmp_path / "etc"), release)
 
 
 def test_the_surroundings_are_taken_over_and_what_makes_it_the_service_is_not(lines: tuple[str, ...]) -> None:
@@ -60,7 +60,7 @@ def test_each_drop_in_counts_once(tmp_path: Path) -> None:
     ):  # fmt: skip
         (place / folder).mkdir(parents=True, exist_ok=True)
         (place / folder / name).touch()
-    assert [str(file.relative_to(tmp_path)) for file in sandbox.drop_ins(places)] == [
+    assert [str(file.relative_to(tmp_path)) for file in sandbox.drop_ins("raab.service", places)] == [
         "second/raab.service.d/10.conf", "first/raab.service.d/20.conf", "first/service.d/30.conf",
     ]  # fmt: skip
 

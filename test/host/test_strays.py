@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from raab.host import conversation, processes, restart, strays
+from raab.host.paths import Paths
 from raab.host.processes import Process
 
 MASTER = Process(100, 1, "gunicorn", 1000.0)
@@ -21,16 +22,17 @@ WORKER = Process(101, 100, "gunicorn", 1001.0)
 TEMPLATE = Process(102, 100, "template", 1001.0)
 STATUS: dict[str, Any] = {"pid": 100, "incoming": None, "workers": [{"pid": 101}], "templates": [{"pid": 102}]}
 NOW = 5000.0
+PATHS = Paths("raab")
 
 
 @pytest.fixture
 def unit(monkeypatch: pytest.MonkeyPatch) -> dict[int, Process]:
     """The unit's processes, for a test to change; systemd runs the service, whose status is STATUS."""
     alive = {one.pid: one for one in (MASTER, WORKER, TEMPLATE)}
-    monkeypatch.setattr(conversation, "of_systemd", lambda: True)
-    monkeypatch.setattr(processes, "of_unit", lambda main: dict(alive))
+    monkeypatch.setattr(conversation, "of_systemd", lambda paths: True)
+    monkeypatch.setattr(processes, "of_unit", lambda unit, main: dict(alive))
     monkeypatch.setattr(processes, "uptime", lambda: NOW)
-    monkeypatch.setattr(strays, "told", lambda: STATUS)
+    monkeypatch.setattr(strays, "told", lambda paths: STATUS)
     monkeypatch.setattr(strays, "_GAP_SECONDS", 0.01)
     monkeypatch.setattr("raab.host.systemd.show", lambda *_: {"ControlPID": "0"})
     return alive
@@ -41,7 +43,7 @@ def add(unit: dict[int, Process], *more: Process) -> None:
 
 
 def named() -> list[int]:
-    return [stray.pid for stray in strays.find()]
+    return [stray.pid for stray in strays.find(PATHS)]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_who_is_gone_a_moment_later_is_not_named(unit: dict[int, Process], monke
     add(unit, Process(200, 1, "gunicorn", 4999.0))
     looks: list[None] = []
 
-    def told() -> dict[str, Any]:
+    def told(paths: Paths) -> dict[str, Any]:
         looks.append(None)
         if len(looks) > 1:
             unit.pop(200, None)
@@ -90,7 +92,7 @@ def test_who_calls_itself_something_else_each_time_is_named(unit: dict[int, Proc
     """Nor does a parent of another number make it another one."""
     names = iter(range(1000))
 
-    def told() -> dict[str, Any]:
+    def told(paths: Paths) -> dict[str, Any]:
         number = next(names)
         add(unit, Process(200, 1 + number % 2 * 99, f"name{number}", 2000.0))
         return STATUS
@@ -103,14 +105,14 @@ def test_a_handover_has_processes_of_its_own(unit: dict[int, Process], monkeypat
     """The master to come is young, the one to go older than its successor; neither for ever."""
     add(unit, Process(200, 1, "gunicorn", NOW - 5))
     assert named() == [200]
-    monkeypatch.setattr(strays, "told", lambda: {**STATUS, "incoming": 2})
+    monkeypatch.setattr(strays, "told", lambda paths: {**STATUS, "incoming": 2})
     assert named() == []
     add(unit, Process(200, 1, "gunicorn", NOW - 500))
     assert named() == [200]
     add(unit, Process(100, 1, "gunicorn", NOW - 5))
     assert named() == []
     add(unit, Process(100, 1, "gunicorn", NOW - 200))
-    monkeypatch.setattr(strays, "told", lambda: STATUS)
+    monkeypatch.setattr(strays, "told", lambda paths: STATUS)
     assert named() == [200]
 
 
@@ -118,12 +120,12 @@ def test_who_was_nobodys_before_a_handover_is_not_excused_by_it(unit: dict[int, 
     """A deploy that replaces the master names what was there before."""
     stray = Process(200, 1, "sh", 2000.0)
     add(unit, stray)
-    before = strays.look(STATUS)
+    before = strays.look(PATHS, STATUS)
     add(unit, Process(100, 1, "gunicorn", NOW - 5))
     assert named() == []
-    assert [one.pid for one in strays.find(before)] == [200]
+    assert [one.pid for one in strays.find(PATHS, before)] == [200]
     unit.pop(200)
-    assert strays.find(before) == ()
+    assert strays.find(PATHS, before) == ()
 
 
 def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,13 +138,11 @@ def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert child.stdout
         child.stdout.readline()
         group = processes.control_group(os.getpid())
-        monkeypatch.setattr(processes, "UNIT", group.split("/")[-1])
-        found = processes.of_unit(os.getpid())[child.pid]
+        found = processes.of_unit(group.split("/")[-1], os.getpid())[child.pid]
         assert (found.parent, found.name) == (os.getpid(), r"a) Z 1 (b\x1c")
         assert 0 <= processes.uptime() - found.born < 30
         assert processes.command(child.pid).startswith(sys.executable) and processes.command(child.pid).isprintable()
-        monkeypatch.setattr(processes, "UNIT", "another.service")
-        assert processes.of_unit(os.getpid()) == {}
+        assert processes.of_unit("another.service", os.getpid()) == {}
     finally:
         child.kill()
         time.sleep(0.2)
@@ -163,11 +163,11 @@ def test_a_restart_ends_what_the_master_leaves_behind(monkeypatch: pytest.Monkey
     systemctl.write_text(f"#!/bin/sh\nsleep 0.5; kill -9 {master.pid}; {new_one}\nwhile kill -0 {left.pid}; do sleep 0.1; done\n")
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("raab.host.systemd.main_pid", lambda: master.pid)
+    monkeypatch.setattr("raab.host.systemd.main_pid", lambda unit: master.pid)
     monkeypatch.setattr(processes, "control_group", lambda pid: "/raab.service")
     ours = {master.pid, left.pid}
 
-    def of_group(group: str) -> dict[int, Process]:
+    def of_group(unit: str, group: str) -> dict[int, Process]:
         new = tmp_path / "new"
         pids = ours | ({int(new.read_text())} if new.exists() and new.read_text().strip() else set())
         return {pid: one for pid in pids if (one := processes.process(pid))}
@@ -177,7 +177,7 @@ def test_a_restart_ends_what_the_master_leaves_behind(monkeypatch: pytest.Monkey
     threading.Thread(target=master.wait, daemon=True).start()
     new = 0
     try:
-        assert restart.restart(30).returncode == 0
+        assert restart.restart(PATHS, 30).returncode == 0
         new = int((tmp_path / "new").read_text())
         assert left.wait(5) == -9
         assert processes.process(new)

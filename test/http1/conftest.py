@@ -134,3 +134,35 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.kill()
         process.wait()
+
+
+SINK = """
+import socket, threading
+def throw_away(client):
+    while client.recv(65536): pass
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    threading.Thread(target=throw_away, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+class Sink:
+    """A process that takes whatever is sent, answers nothing and keeps nothing."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[Sink]:
+    process = subprocess.Popen([sys.executable, "-c", SINK], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        yield Sink(int(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.wait()

@@ -12,8 +12,9 @@ CODE = """
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent, socket
 from http1.handed import Handed
+from http1.turns import Turn
 here, there = socket.socketpair()
-handed = Handed(here)
+handed = Handed(here, Turn())
 HEAD = b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n"
 SMALL = b"\\x81\\x02hi"
 BIG = b"\\x82\\x7f" + (4_000_000).to_bytes(8, "big") + b"x" * 4_000_000

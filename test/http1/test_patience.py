@@ -9,6 +9,7 @@ import pytest
 from http1.answer import Answer
 from http1.head import Head
 from http1.patience import RATE, Patience
+from http1.turns import Turn
 
 WINDOW = 5.0
 
@@ -29,7 +30,7 @@ def pair(kind: str) -> tuple[gevent.socket.socket, gevent.socket.socket]:
 def test_patience_ends_with_a_client_that_hardly_moves(kind: str) -> None:
     """Only while somebody waits for it, and only after the whole window; one that keeps the rate is let be."""
     client, served = pair(kind)
-    answer = Answer(served, Head(b"", "GET", 1), lambda: False)
+    answer = Answer(served, Head(b"", "GET", 1), lambda: False, Turn())
 
     def read() -> None:
         # On a UNIX socket, what went through the answer is all that is known.

@@ -139,7 +139,7 @@ SABOTAGES = (
             Patch("src/raab/host/activation/question.py", "        if why:\n", "        if False:\n"),
             Patch("src/raab/host/activation/held.py", '        if "good" in word:\n', "        if False:\n"),
             Patch("src/raab/host/activation/activation.py", "                self.go(self.before.release)\n", "                pass\n"),
-            Patch("src/raab/deploy/flow.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
+            Patch("src/raab/deploy/report/outcome.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
             Patch("src/raab/host/session/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
         ),
     ),

@@ -38,7 +38,8 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
-# Makes a release's manifest say what lies there, so that it passes for one of a deploy.
+# Makes a release's manifest and seal say what lies there, so that it passes for one of a deploy. Both are links to those of its base and so
+# are made anew: written to, they would have the next deploy find the base damaged.
 VOUCH = """
 import hashlib, json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
@@ -46,7 +47,8 @@ manifest = json.loads((folder / "manifest.json").read_text())
 for part in manifest["parts"]:
     if (folder / part["name"]).exists():
         part["sha256"] = hashlib.sha256((folder / part["name"]).read_bytes()).hexdigest()
-(folder / "manifest.json").unlink()
+for name in ("manifest.json", "seal.json"):
+    (folder / name).unlink()
 (folder / "manifest.json").write_text(json.dumps(manifest))
 sys.path.insert(0, next(str(path) for path in pathlib.Path("/usr/local/lib/raab").iterdir() if len(path.name) == 64))
 from raab.host import seal, verify

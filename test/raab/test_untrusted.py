@@ -17,8 +17,7 @@ from raab.host.counters import counted
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots
 from raab.metrics.slot import LazySlot, Slot
-from raab.plain import plain
-from raab.untrusted import UntrustedError, read
+from raab.untrusted import UntrustedError, plain, read
 
 pytestmark = pytest.mark.timeout(20)
 

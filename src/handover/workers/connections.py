@@ -34,6 +34,11 @@ class Connections:
         """How many places are taken, also by such as were accepted a moment ago and have not had their first turn yet."""
         return sum(map(len, self._listeners))
 
+    @property
+    def full(self) -> bool:
+        """Whether a listener's next connection would find no place."""
+        return any(pool.full() for pool in self._listeners)
+
     def pool(self, listener: Any, size: int) -> Pool:
         """Places for the connections of a listener. Of its own, so that a flood at one listener leaves the others open."""
         pool = Pool(size)

@@ -35,7 +35,7 @@ from handover.process import LEAVE, close_to_equals, end_with_parent, name_proce
 from handover.settings.pin import pin
 from handover.workers import background, sharing, template
 from handover.workers.check import check
-from handover.workers.connections import Connections
+from handover.workers.connections import YOUNG, Connections
 from handover.workers.errand import Errand
 from http1 import Connection, Goodbyes, Limits, Patience, Refusal, Site
 
@@ -157,7 +157,8 @@ class HandoverWorker(GeventWorker):
             self.tally()
             self.connections.end_idle(time.monotonic())
             self.connections.make_room()
-            self.leave.wait(1.0)
+            # A full pool is looked at until it has room.
+            self.leave.wait(YOUNG if self.connections.full else 1.0)
         # Answers that begin from here on say that their connection ends with them.
         self.alive = False
         for server in self.servers:

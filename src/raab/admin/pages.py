@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from flask import Flask
 
 from raab.admin.release import described
 from raab.errors import RaabError
-from raab.host import overview, releases, samples
+from raab.host import overview, samples
 from raab.host.counters import counted
-from raab.host.paths import Paths
+from raab.host.paths import Paths, here
 from raab.metrics.exposition import render
 from raab.web.health import checks, drained
 from raab.web.wsgi import StartResponse, WSGIEnvironment
@@ -41,12 +42,13 @@ class Pages:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        paths = here(os.environ)
         self._pages: dict[str, Callable[[str], Answer]] = {
             "/livez": lambda query: Answer("ok\n"),
             "/readyz": self._ready,
-            "/metrics": lambda query: _metrics(),
-            "/-/release": lambda query: _json(described(Paths())),
-            "/-/workers": lambda query: _json(overview.document(_PATIENCE, vouched=False)),
+            "/metrics": lambda query: _metrics(paths),
+            "/-/release": lambda query: _json(described(paths)),
+            "/-/workers": lambda query: _json(overview.document(paths, _PATIENCE, vouched=False)),
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -89,10 +91,10 @@ def _limit() -> AbstractContextManager[Any]:
     return Timeout(_CHECK, TimeoutError(f"it does not answer within {_CHECK:g} s"))
 
 
-def _metrics() -> Answer:
-    reading = counted()
+def _metrics(paths: Paths) -> Answer:
+    reading = counted(paths)
     try:
-        told = samples.service(_PATIENCE, releases.version, vouched=False)
+        told = samples.service(paths, _PATIENCE, vouched=False)
     except RaabError:
         # What the workers have counted is true without the master's word.
         told = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from gevent import monkey
 
@@ -10,6 +11,7 @@ from raab import create_app
 from raab.asked.loading import load_and_tell
 from raab.factory.configFactory import load_settings
 from raab.host import addresses
+from raab.host.paths import here
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     be used.
     """
     settings = load_settings()
-    addresses.check(settings.server.bind, settings.server.admin_port)
+    addresses.check(here(os.environ), settings.server.bind, settings.server.admin_port)
     monkey.patch_all()
     _, how = load_and_tell(settings.server, lambda: create_app(settings))
     print(f"the configuration is valid and every module loads (environment {settings.environment})")

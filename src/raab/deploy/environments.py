@@ -10,6 +10,7 @@ from raab import exitcodes
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
+from raab.host.paths import RAAB
 from raab.settings.node import Node
 from raab.settings.validation import convert
 from raab.settings.yamlfile import read_yaml
@@ -26,8 +27,9 @@ def load(root: Path, name: str) -> Environment:
     node = read_yaml(path)
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
     if not settings.hosts.lab:
-        return Environment(name, own_hosts(root, settings), False, settings)
-    return Environment(name, lab_hosts(name, settings.lab), True, settings, "" if settings.lab else lab_owner(root))
+        return Environment(name, own_hosts(root, settings), False, settings, service=settings.name or RAAB)
+    owner = "" if settings.lab else lab_owner(root)
+    return Environment(name, lab_hosts(name, settings.lab), True, settings, owner, settings.name or RAAB)
 
 
 def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,15 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from raab import exitcodes
 from raab.deploy import options
 from raab.errors import RaabError
 from raab.lab.tasks import namespace as lab
 
 if TYPE_CHECKING:
-    from raab.deploy.changing import Verbs
+    from raab.deploy.desk import Desk
+    from raab.deploy.inspection.asking import Inspection
+    from raab.deploy.run import Prepare
 
 COMMON = {
     "env": "the environment: a file deploy/<env>.yaml (default lab)",
@@ -64,11 +68,45 @@ def project(context: Context) -> Path:
     return Path(context.config.raab.root)
 
 
-def chosen(context: Context, env: str, hosts: str | None, json: bool = False) -> Verbs:
-    """Imported here, so that `fab --list` and the lab's verbs do not wait for it."""
-    from raab.deploy.changing import Verbs
+def desk(context: Context, env: str, hosts: str | None, json: bool = False) -> Desk:
+    """What is needed for a verb is imported by it, so that `fab --list` and the lab's verbs do not wait for it."""
+    from raab.deploy.desk import Desk
 
-    return Verbs(project(context), env, hosts, json)
+    return Desk(project(context), env, hosts, json)
+
+
+def inspection(context: Context, env: str, hosts: str | None, json: bool = False) -> Inspection:
+    from raab.deploy.inspection.asking import Inspection
+
+    return Inspection(desk(context, env, hosts, json))
+
+
+def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, take_over: bool = False) -> int:
+    from raab.deploy.bundle.build import build
+    from raab.deploy.bundle.supplies import supply
+    from raab.deploy.plan.deploy import Deploy
+
+    def prepare() -> Deploy:
+        bundle = build(at.root, at.environment.service)
+        return Deploy(at.environment, bundle, functools.partial(supply, at.root, bundle), restart, take_over)
+
+    return changed(at, prepare, dry_run, wait)
+
+
+def changed(at: Desk, prepare: Prepare, dry_run: bool, wait: float) -> int:
+    """Carry an operation out, or show what it would do."""
+    from raab.deploy.preview import preview
+    from raab.deploy.report import telling
+    from raab.deploy.run import carry_out
+
+    if dry_run:
+        with at.runner() as runner:
+            planned, done = preview(at.root, runner, prepare)
+        return telling.plan(planned, done, at.as_json)
+    at.environment.claim()
+    with at.runner() as runner:
+        done = carry_out(runner, prepare, wait)
+    return telling.report(done, at.console, at.as_json)
 
 
 @verb(
@@ -89,13 +127,13 @@ def deploy(
     debug: bool = False,
 ) -> int:
     """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
-    return chosen(context, env, hosts, json).deploy(dry_run, wait, restart, take_over)
+    return deployed(desk(context, env, hosts, json), dry_run, wait, restart, take_over)
 
 
 @verb()
 def plan(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Print what a deploy would do, and change nothing."""
-    return chosen(context, env, hosts, json).deploy(dry_run=True, wait=0.0)
+    return deployed(desk(context, env, hosts, json), dry_run=True)
 
 
 @verb(
@@ -114,69 +152,75 @@ def rollback(
     debug: bool = False,
 ) -> int:
     """Go back to a release that served, without network, as seamlessly as a deploy."""
-    return chosen(context, env, hosts, json).rollback(to, dry_run, wait)
+    from raab.deploy.plan.rollback import Rollback
+
+    at = desk(context, env, hosts, json)
+    return changed(at, lambda: Rollback(at.environment, to), dry_run, wait)
 
 
 @verb()
 def build(context: Context, json: bool = False, debug: bool = False) -> int:
     """Make the bundle of the working tree, without any host."""
-    from raab.deploy.changing import build as build_bundle
+    from raab.deploy.bundle import build as bundles
+    from raab.deploy.report import telling
 
-    return build_bundle(project(context), json)
+    began = time.monotonic()
+    telling.bundle(bundles.build(project(context)), time.monotonic() - began, json)
+    return exitcodes.DONE
 
 
 @verb()
 def status(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Show what serves on each host."""
-    return chosen(context, env, hosts, json).status()
+    return inspection(context, env, hosts, json).status()
 
 
 @verb()
 def reload(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """systemctl reload raab on each host: the same code and changed settings, and nobody notices."""
-    return chosen(context, env, hosts).service("reload")
+    return inspection(context, env, hosts).service("reload")
 
 
 @verb()
 def restart(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """systemctl restart raab on each host: connections wait meanwhile, none is refused."""
-    return chosen(context, env, hosts).service("restart")
+    return inspection(context, env, hosts).service("restart")
 
 
 @verb(count="how many workers: 4, +1 or -1")
 def scale(context: Context, count: str, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """Change the number of workers on each host."""
-    return chosen(context, env, hosts).service("scale", count)
+    return inspection(context, env, hosts).service("scale", count)
 
 
 @verb(lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
 def logs(context: Context, env: str = "lab", hosts: str | None = None, lines: int = 20, follow: bool = False, debug: bool = False) -> int:
     """Show the service's log of each host."""
-    return chosen(context, env, hosts).logs(lines, follow)
+    return inspection(context, env, hosts).logs(lines, follow)
 
 
 @verb()
 def releases(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """List the releases that each host keeps."""
-    return chosen(context, env, hosts, json).releases()
+    return inspection(context, env, hosts, json).releases()
 
 
 @verb()
 def history(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Who activated what, when and how it ended, from the hosts' own journals."""
-    return chosen(context, env, hosts, json).history()
+    return inspection(context, env, hosts, json).history()
 
 
 @verb()
 def doctor(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """Look each host over: versions, disk, clock, drift of installed files and units, workers."""
-    return chosen(context, env, hosts, json).doctor()
+    return inspection(context, env, hosts, json).doctor()
 
 
 @verb()
 def unlock(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
     """Free the hosts from a deployer that is stuck."""
-    return chosen(context, env, hosts).unlock()
+    return inspection(context, env, hosts).unlock()
 
 
 @verb(

@@ -12,7 +12,7 @@ from pathlib import Path
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.listening import taken, user
-from raab.host.paths import UNIT, USER
+from raab.host.paths import Paths
 from raab.host.taken import PATH, Address, Taken, meant, meet
 
 HINT = "name another one, or end what holds it"
@@ -20,16 +20,16 @@ HINT = "name another one, or end what holds it"
 _MADE = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"}
 
 
-def check(binds: Sequence[str], admin_port: int) -> None:
+def check(paths: Paths, binds: Sequence[str], admin_port: int) -> None:
     """Raises RaabError with each address that the service would not get, were it started now; what it has itself it would get.
 
     Says nothing where there is no such service. Where socket units listen for it, theirs are its addresses.
     """
     try:
-        uid = pwd.getpwnam(USER).pw_uid
+        uid = pwd.getpwnam(paths.user).pw_uid
     except KeyError:
         return
-    shown = systemd.show(UNIT, "TriggeredBy", *_MADE)
+    shown = systemd.show(paths.unit, "TriggeredBy", *_MADE)
     if "TriggeredBy" not in shown:
         # From within the service's sandbox systemd cannot be asked, nor can be seen who listens: root's side looks, behind this.
         return
@@ -37,10 +37,10 @@ def check(binds: Sequence[str], admin_port: int) -> None:
         _check_units(binds, units)
         return
     # The service's own, also where its unit is yet to come.
-    made = [f"{place}/{name.partition(':')[0]}" for key, place in _MADE.items() for name in (USER, *shown.get(key, "").split())]
+    made = [f"{place}/{name.partition(':')[0]}" for key, place in _MADE.items() for name in (paths.name, *shown.get(key, "").split())]
     wanted = [*(("server.bind", bind) for bind in binds), *([("server.admin_port", f"127.0.0.1:{admin_port}")] if admin_port else [])]
-    others = taken(uid)
-    found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(bind, uid, others, made)]
+    others = taken(paths.unit, uid)
+    found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(paths, bind, uid, others, made)]
     if found:
         raise RaabError("\n".join(text for text, _ in found), found[0][1])
 
@@ -54,12 +54,12 @@ def _check_units(binds: Sequence[str], units: Sequence[str]) -> None:
             raise RaabError(f"server.bind: {bind} is none of the addresses of {', '.join(units)}, got {addresses}", "make them the same")
 
 
-def problems(bind: str, uid: int, others: Sequence[Taken], made: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+def problems(paths: Paths, bind: str, uid: int, others: Sequence[Taken], made: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """What stands against one address, with a hint, for a service of the user `uid`, where `others` are taken and a start makes the
     folders `made`."""
     for address in meant(bind):
         if address.version == PATH:
-            yield from _problems_of_path(address.host, uid, made)
+            yield from _problems_of_path(paths, address.host, uid, made)
             continue
         try:
             here = _here(address)
@@ -76,7 +76,7 @@ def problems(bind: str, uid: int, others: Sequence[Taken], made: Sequence[str] =
             yield f"{here} is held by {holder}", HINT
 
 
-def _problems_of_path(path: str, uid: int, made: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _problems_of_path(paths: Paths, path: str, uid: int, made: Sequence[str]) -> Iterator[tuple[str, str]]:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def _problems_of_path(path: str, uid: int, made: Sequence[str]) -> Iterator[tupl
             yield f"unix:{path}: there is no folder {folder}", "make it, for the service to write there, or name another path"
         elif folder.is_dir() and os.geteuid() == uid and not os.access(folder, os.W_OK | os.X_OK):
             # As the service itself, in its sandbox: what root may tells nothing.
-            yield f"unix:{path}: the service may not write to {folder}", "name a path in /run/raab or /var/lib/raab"
+            yield f"unix:{path}: the service may not write to {folder}", f"name a path in {paths.runtime} or /var/lib/{paths.name}"
         return
     except OSError as error:
         yield f"unix:{path}: {error.strerror}", "name another path"

@@ -8,14 +8,14 @@ from typing import Any
 from raab.errors import RaabError
 from raab.host import conversation
 from raab.host.conversation import NAMING_SECONDS, Conversation, Unanswered, Unvouched
-from raab.host.paths import UNIT
+from raab.host.paths import Paths
 
 # Seconds in which a master that is to come, or to follow another, may be waited for: `raab status` has no more either.
 _COMING = 10.0
 _STEP = 0.05
 
 
-def ask(seconds: float, *, patient: bool = False, vouched: bool = True, **request: Any) -> dict[str, Any]:
+def ask(paths: Paths, seconds: float, *, patient: bool = False, vouched: bool = True, **request: Any) -> dict[str, Any]:
     """Send one request to the running master and return its answer; `seconds` bounds the wait.
 
     `patient`: while the master restarts or is replaced, ask again, unless the request may have been carried out and must not be twice.
@@ -29,12 +29,12 @@ def ask(seconds: float, *, patient: bool = False, vouched: bool = True, **reques
     twice = request["verb"] == "status" or "to" in request
     while True:
         try:
-            answer = converse(max(end - time.monotonic(), _STEP), vouched, request)
+            answer = converse(paths, max(end - time.monotonic(), _STEP), vouched, request)
         except Unvouched:
             if time.monotonic() > named:
                 raise
         except Unanswered as error:
-            if not patient or (error.taken and not twice) or time.monotonic() > coming or not expected():
+            if not patient or (error.taken and not twice) or time.monotonic() > coming or not expected(paths):
                 raise
             named = time.monotonic() + NAMING_SECONDS
         else:
@@ -45,12 +45,12 @@ def ask(seconds: float, *, patient: bool = False, vouched: bool = True, **reques
                 return answer
             # A new master took over meanwhile, and listens at the same path.
             if time.monotonic() > end:
-                raise RaabError(f"{conversation.path()}: no answer within {seconds:.0f} s", "journalctl -u raab -n 50")
+                raise RaabError(f"{paths.control}: no answer within {seconds:.0f} s", f"journalctl -u {paths.name} -n 50")
         time.sleep(_STEP)
 
 
-def converse(seconds: float, vouched: bool, request: dict[str, Any]) -> dict[str, Any]:
-    talk = Conversation(seconds, vouched)
+def converse(paths: Paths, seconds: float, vouched: bool, request: dict[str, Any]) -> dict[str, Any]:
+    talk = Conversation(paths, seconds, vouched)
     try:
         # First of all, so that nothing is asked twice of a master that systemd hears of a moment later.
         talk.vouch()
@@ -60,10 +60,10 @@ def converse(seconds: float, vouched: bool, request: dict[str, Any]) -> dict[str
         talk.close()
 
 
-def expected() -> bool:
+def expected(paths: Paths) -> bool:
     """Whether a master is on its way, or there and only to be asked again."""
-    if not conversation.of_systemd():
+    if not conversation.of_systemd(paths):
         return False
     from raab.host import systemd
 
-    return systemd.show(UNIT, "ActiveState").get("ActiveState", "") in ("active", "reloading", "activating", "deactivating")
+    return systemd.show(paths.unit, "ActiveState").get("ActiveState", "") in ("active", "reloading", "activating", "deactivating")

@@ -19,9 +19,9 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import answers
+from raab.host.paths import Paths
 from raab.host.processes import started
 
-_RUN = "/run/raab"
 # Seconds for systemd to hear of a new master (handover/outside/successor.py): a moment, unless the machine is overloaded.
 NAMING_SECONDS = 3.0
 # Seconds for the verdict on a reload. The master keeps the limits of the settings itself and always answers; this bounds the rest.
@@ -43,33 +43,29 @@ class Unanswered(RaabError):
         self.taken = taken
 
 
-def path() -> Path:
-    """Where the master listens."""
-    return Path(os.environ.get("RUNTIME_DIRECTORY", _RUN)) / "control"
-
-
-def of_systemd() -> bool:
+def of_systemd(paths: Paths) -> bool:
     """Whether systemd can say who the master is: of the service itself, not of one that somebody runs by hand (sd_booted(3))."""
-    return path() == Path(_RUN, "control") and Path("/run/systemd/system").is_dir()
+    return paths.run == Path("/run") and Path("/run/systemd/system").is_dir()
 
 
-def main_pid() -> int:
+def main_pid(paths: Paths) -> int:
     """The service's main process, by systemd's word; 0 if there is none. The unit's own commands are told (systemd.exec(5), $MAINPID)."""
     told = os.environ.get("MAINPID", "")
-    if told.isdecimal() and "RUNTIME_DIRECTORY" in os.environ:
+    if told.isdecimal() and os.environ.get("RUNTIME_DIRECTORY") == str(paths.runtime):
         return int(told)
     from raab.host import systemd
 
-    return systemd.main_pid()
+    return systemd.main_pid(paths.unit)
 
 
 class Conversation:
     """A connection to the running master, for a request and what may follow it; `seconds` bounds each wait. Raises RaabError as `ask`."""
 
-    def __init__(self, seconds: float, vouched: bool = True) -> None:
-        self.path = path()
+    def __init__(self, paths: Paths, seconds: float, vouched: bool = True) -> None:
+        self.paths = paths
+        self.path = paths.control
         self.seconds = seconds
-        self.vouched = not (vouched and of_systemd())
+        self.vouched = not (vouched and of_systemd(paths))
         self.verb = ""
         self.channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(seconds)
@@ -87,7 +83,8 @@ class Conversation:
                 found = os.fstat(place)
                 if not stat.S_ISSOCK(found.st_mode) or found.st_uid != self.path.parent.stat().st_uid:
                     raise RaabError(
-                        f"{self.path}: not the service's socket", f"see what ls -l {self.path} says, then systemctl restart raab"
+                        f"{self.path}: not the service's socket",
+                        f"see what ls -l {self.path} says, then systemctl restart {self.paths.name}",
                     )
                 self.channel.connect(f"/proc/self/fd/{place}")
             finally:
@@ -105,11 +102,11 @@ class Conversation:
         with self.explained():
             packet = self.channel.recv(1 << 20)
         if not packet:
-            raise Unanswered(f"{self.path}: the master ended before it answered", "journalctl -u raab -n 50", 1, taken=True)
+            raise Unanswered(f"{self.path}: the master ended before it answered", f"journalctl -u {self.paths.name} -n 50", 1, taken=True)
         try:
             return answers.decode(packet, self.verb)
         except ValueError as error:
-            hint = "systemctl restart raab, and see the readme, section After an intrusion"
+            hint = f"systemctl restart {self.paths.name}, and see the readme, section After an intrusion"
             raise RaabError(f"{self.path}: not an answer of the service's master, got {error}", hint) from error
 
     def vouch(self, seconds: float = 0.0) -> None:
@@ -118,14 +115,14 @@ class Conversation:
         listener = self.peer, started(self.peer)
         self.vouched = self.vouched or listener in _masters
         while not self.vouched:
-            main = main_pid()
+            main = main_pid(self.paths)
             if self.peer == main:
                 _masters.add(listener)
                 self.vouched = True
             elif time.monotonic() >= end:
                 raise Unvouched(
                     f"{self.path}: not the service's master listens there, got process {self.peer}, and systemd says {main or 'none'}",
-                    "systemctl restart raab, and see the readme, section After an intrusion",
+                    f"systemctl restart {self.paths.name}, and see the readme, section After an intrusion",
                 )
             else:
                 time.sleep(_STEP)
@@ -143,12 +140,12 @@ class Conversation:
         try:
             yield
         except PermissionError as error:
-            raise RaabError(f"{self.path}: not yours to open", "use sudo, or become the user raab", 2) from error
+            raise RaabError(f"{self.path}: not yours to open", f"use sudo, or become the user {self.paths.user}", 2) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:
             message = f"{self.path}: nobody listens, so the service is not running"
-            raise Unanswered(message, "systemctl status raab", 3, taken=False) from error
+            raise Unanswered(message, f"systemctl status {self.paths.name}", 3, taken=False) from error
         except TimeoutError as error:
-            raise RaabError(f"{self.path}: no answer within {self.seconds:.0f} s", "journalctl -u raab -n 50") from error
+            raise RaabError(f"{self.path}: no answer within {self.seconds:.0f} s", f"journalctl -u {self.paths.name} -n 50") from error
         except OSError as error:
             message = f"{self.path}: the master ended before it answered, got {error.strerror}"
-            raise Unanswered(message, "journalctl -u raab -n 50", 1, taken=bool(self.verb)) from error
+            raise Unanswered(message, f"journalctl -u {self.paths.name} -n 50", 1, taken=bool(self.verb)) from error

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from raab.host.paths import UNIT
 from raab.host.processes import control_group, process
 from raab.host.taken import PATH, Taken
-from raab.plain import plain
+from raab.untrusted import plain
 
 # sock_diag(7) and <linux/inet_diag.h>, <linux/netlink.h>.
 _NETLINK_SOCK_DIAG = 4
@@ -40,12 +39,12 @@ class Listening(NamedTuple):
     inode: str
 
 
-def taken(uid: int, closely: bool = True) -> list[Taken]:
-    """The addresses at which others listen than the service, whose user is `uid`. `closely`: also that user's own outside of it, and who
-    holds each; otherwise its user is known, within a millisecond."""
+def taken(unit: str, uid: int, closely: bool = True) -> list[Taken]:
+    """The addresses at which others listen than the service of this unit, whose user is `uid`. `closely`: also that user's own outside of
+    it, and who holds each; otherwise its user is known, within a millisecond."""
     here = [*listening(), *_paths()]
     pids = holders({one.inode for one in here}) if closely else {}
-    others = [one for one in here if not _ours(one, uid, pids.get(one.inode, ()))]
+    others = [one for one in here if not _ours(unit, one, uid, pids.get(one.inode, ()))]
     return [Taken(one.version, one.host, one.port, one.both, _holder(one, pids.get(one.inode, ()))) for one in others]
 
 
@@ -116,11 +115,11 @@ def holders(inodes: Collection[str]) -> dict[str, list[int]]:
     return {inode: sorted(pids) for inode, pids in found.items()}
 
 
-def _ours(one: Listening, uid: int, pids: Collection[int]) -> bool:
+def _ours(unit: str, one: Listening, uid: int, pids: Collection[int]) -> bool:
     """Whether the service has it, or systemd for it. Who is not root sees nobody's descriptors, and knows no more than the user."""
     if one.uid != uid:
         return False
-    return not pids or any(pid == 1 or UNIT in control_group(pid).split("/") for pid in pids)
+    return not pids or any(pid == 1 or unit in control_group(pid).split("/") for pid in pids)
 
 
 def _holder(one: Listening, pids: Collection[int]) -> str:

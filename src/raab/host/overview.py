@@ -9,24 +9,25 @@ from raab.host import strays
 from raab.host.control import ask
 from raab.host.counters import counted
 from raab.host.memory import memory
+from raab.host.paths import Paths
 from raab.metrics.reading import Tally
 
 
-def whole() -> dict[str, Any]:
+def whole(paths: Paths) -> dict[str, Any]:
     """All that is told of the running service, its strays too. Raises RaabError, exit code 3, when nothing runs."""
-    return {**document(10.0, patient=True), "strays": [stray._asdict() for stray in strays.find()]}
+    return {**document(paths, 10.0, patient=True), "strays": [stray._asdict() for stray in strays.find(paths)]}
 
 
-def document(seconds: float, **how: bool) -> dict[str, Any]:
+def document(paths: Paths, seconds: float, **how: bool) -> dict[str, Any]:
     """What the master tells within so many seconds, what its processes weigh, and how much of what a worker has answered has failed: None
     where that cannot be read. `how` and what is raised are those of `ask`."""
-    status = ask(seconds, verb="status", **how)
+    status = ask(paths, seconds, verb="status", **how)
     # A master of an older release has no templates, and does not say how it loads.
     templates = status.get("templates", [])
     weights = [(process, memory(process["pid"])) for process in (*status["workers"], *templates)]
     for process, weight in weights:
         process["private"], process["shared"] = (weight.private, weight.shared) if weight else (None, None)
-    _tally(status["workers"])
+    _tally(paths, status["workers"])
     own = [worker["private"] for worker in status["workers"] if worker["private"]]
     # What a generation holds once for all its workers, which the next one holds once more.
     common = sum(weight.part for _, weight in weights if weight) - sum(own) if templates else 0
@@ -37,9 +38,9 @@ def document(seconds: float, **how: bool) -> dict[str, Any]:
     return status
 
 
-def _tally(workers: list[dict[str, Any]]) -> None:
+def _tally(paths: Paths, workers: list[dict[str, Any]]) -> None:
     try:
-        tallies = counted().workers
+        tallies = counted(paths).workers
     except RaabError:
         tallies = None
     for worker in workers:

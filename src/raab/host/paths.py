@@ -1,4 +1,4 @@
-"""Where everything of raab stands on a host: the one module that knows (DESIGN section 5).
+"""Where everything of a service stands on a host, and what it is called there: the one module that knows (DESIGN section 5).
 
 Standard library only: it also travels to hosts that have no raab yet.
 """
@@ -6,23 +6,43 @@ Standard library only: it also travels to hosts that have no raab yet.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 RELEASE_ID = re.compile(r"\A[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?\Z")
-UNIT = "raab.service"
-USER = "raab"
-ACTIVATION_UNIT = "raab-activate.service"
+# The service that raab's own project is; and what the host's one `raab` is called, whatever services there are.
+RAAB = "raab"
+# The unit of a service in each of its releases, whatever the service is called.
+UNIT_FILE = f"{RAAB}.service"
 
 
 class Paths(NamedTuple):
-    """The places of one service on one host. The fields are its name and the roots; tests point them into a directory of their own."""
+    """All that one service is on one host follows from its name. The other fields are the roots; tests point them into a directory of
+    their own."""
 
-    root: Path = Path("/opt/raab")
+    name: str
+    opt: Path = Path("/opt")
     etc: Path = Path("/etc")
-    run: Path = Path("/run/raab-deploy")
+    run: Path = Path("/run")
     bin: Path = Path("/usr/local/bin")
-    name: str = "raab"
+
+    @property
+    def unit(self) -> str:
+        return f"{self.name}.service"
+
+    @property
+    def user(self) -> str:
+        """Its group is called the same."""
+        return self.name
+
+    @property
+    def activation_unit(self) -> str:
+        return f"{self.name}-activate.service"
+
+    @property
+    def root(self) -> Path:
+        return self.opt / self.name
 
     @property
     def releases(self) -> Path:
@@ -53,31 +73,71 @@ class Paths(NamedTuple):
 
     @property
     def roots_own(self) -> Path:
-        """Root's program, as the last deploy or rollback has sent it: by no path through a release."""
-        return self.bin.with_name("lib") / self.name
+        """Root's program, one for all services of the host, as a deploy or rollback has sent it: by no path through a release."""
+        return self.bin.with_name("lib") / RAAB
+
+    @property
+    def command(self) -> Path:
+        """What an operator types, for all services of the host."""
+        return self.bin / RAAB
+
+    @property
+    def units(self) -> Path:
+        """The host's own unit files."""
+        return self.etc / "systemd/system"
 
     @property
     def configuration(self) -> Path:
         return self.etc / self.name
 
     @property
+    def runtime(self) -> Path:
+        """Of the unit (systemd.exec(5), RuntimeDirectory=); the service may write there."""
+        return self.run / self.name
+
+    @property
+    def control(self) -> Path:
+        """The master's socket."""
+        return self.runtime / "control"
+
+    @property
+    def admin(self) -> Path:
+        """The socket at which operators ask the application's server."""
+        return self.runtime / "admin"
+
+    @property
+    def credentials(self) -> Path:
+        """What systemd has given the running unit (systemd.exec(5), LoadCredential=)."""
+        return self.run / "credentials" / self.unit
+
+    @property
+    def started(self) -> Path:
+        """The unit's directives as they were at the last start. Root's own, and gone with the next boot."""
+        return self.run / f"{self.name}-started.json"
+
+    @property
+    def deploying(self) -> Path:
+        """What a deploy and an activation leave for each other."""
+        return self.run / f"{self.name}-deploy"
+
+    @property
     def lock(self) -> Path:
-        return self.run / "lock"
+        return self.deploying / "lock"
 
     @property
     def request(self) -> Path:
         """What the activation now running was asked to do."""
-        return self.run / "request.json"
+        return self.deploying / "request.json"
 
     @property
     def events(self) -> Path:
         """What that activation has to tell, one JSON line each; the last one is its verdict."""
-        return self.run / "events.jsonl"
+        return self.deploying / "events.jsonl"
 
     @property
     def token(self) -> Path:
         """By which the service knows the requests of the activation now running. Beside its own runtime directory, not in it."""
-        return self.run.with_name(f"{self.name}-proof")
+        return self.run / f"{self.name}-proof"
 
     def release(self, release_id: str) -> Path:
         """The directory of a release. Raises ValueError for a name that is not a release id, so that none can lead elsewhere."""
@@ -88,6 +148,12 @@ class Paths(NamedTuple):
     def manifest(self, release_id: str) -> Path:
         """Written last: a release directory without it is an interrupted one."""
         return self.release(release_id) / "manifest.json"
+
+
+def here(environ: Mapping[str, str]) -> Paths:
+    """Of the service that a process with these variables belongs to: systemd tells it its runtime directory. raab's own elsewhere."""
+    folder = Path(environ.get("RUNTIME_DIRECTORY") or f"/run/{RAAB}")
+    return Paths(folder.name, run=folder.parent)
 
 
 def template_name(lock_sha256: str, python: str, machine: str) -> str:

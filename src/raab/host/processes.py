@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from raab.host.paths import UNIT
-from raab.plain import plain
+from raab.untrusted import plain
 
 
 class Process(NamedTuple):
@@ -24,26 +23,18 @@ class Process(NamedTuple):
         return self.pid, self.born
 
 
-def of_unit(main: int) -> dict[int, Process]:
+def of_unit(unit: str, main: int) -> dict[int, Process]:
     """All that live in the control group of the unit's main process, wherever they were forked: systemd put it there, and no service can
     leave it. Empty when that is not the unit's own."""
-    return of_group(control_group(main))
+    return of_group(unit, control_group(main))
 
 
-def of_group(group: str) -> dict[int, Process]:
-    if UNIT not in group.split("/"):
+def of_group(unit: str, group: str) -> dict[int, Process]:
+    if unit not in group.split("/"):
         return {}
-    found = (process(pid) for pid in pids() if f"{control_group(pid)}/".startswith(f"{group}/"))
+    here = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    found = (process(pid) for pid in here if f"{control_group(pid)}/".startswith(f"{group}/"))
     return {one.pid: one for one in found if one}
-
-
-def within(unit: str) -> list[Process]:
-    """All that live in the control group of a unit of that name, or below it."""
-    return [one for pid in pids() if unit in control_group(pid).split("/") and (one := process(pid))]
-
-
-def pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def control_group(pid: int) -> str:

@@ -7,7 +7,7 @@ import pwd
 from pathlib import Path
 from typing import Any
 
-from raab.host.paths import RELEASE_ID, USER, Paths
+from raab.host.paths import RELEASE_ID, Paths
 
 # The folders of a release's systemd/, and where their files belong below /etc.
 UNIT_PLACES = {"": "systemd/system", "sysusers.d": "sysusers.d", "tmpfiles.d": "tmpfiles.d"}
@@ -23,9 +23,9 @@ def describe(release: Path) -> dict[str, Any]:
         return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
 
 
-def version(release_id: str) -> str:
+def version(paths: Paths, release_id: str) -> str:
     """Of a release on this host; where the code that serves is none, which may be anything, `development`."""
-    return describe(Paths().releases / release_id)["version"] or "development" if RELEASE_ID.match(release_id) else "development"
+    return describe(paths.releases / release_id)["version"] or "development" if RELEASE_ID.match(release_id) else "development"
 
 
 def current_release(paths: Paths) -> str | None:
@@ -36,13 +36,13 @@ def current_release(paths: Paths) -> str | None:
     return name if RELEASE_ID.match(name) else None
 
 
-def uid_of_user() -> int | None:
+def uid_of_user(paths: Paths) -> int | None:
     """The service's user; None where there is none yet."""
     try:
-        return pwd.getpwnam(USER).pw_uid
+        return pwd.getpwnam(paths.user).pw_uid
     except KeyError:
         return None
 
 
-def user_exists() -> bool:
-    return uid_of_user() is not None
+def user_exists(paths: Paths) -> bool:
+    return uid_of_user(paths) is not None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from raab.errors import RaabError
+from raab.host import releases
 from raab.host.overview import document, template_ready
+from raab.host.paths import Paths
 from raab.metrics.exposition import Sample
 
 
-def service(seconds: float, version: Callable[[str], str], **how: bool) -> list[Sample]:
-    """What the master tells on its control socket, within so many seconds; `version` knows that of a release by its id. `how` is that of
-    `ask`. Raises RaabError when it runs and does not tell."""
+def service(paths: Paths, seconds: float, **how: bool) -> list[Sample]:
+    """What the master tells on its control socket, within so many seconds. `how` is that of `ask`.
+
+    Raises RaabError when it runs and does not tell.
+    """
     try:
-        status = document(seconds, **how)
+        status = document(paths, seconds, **how)
     except RaabError as error:
         if error.exit_code != 3:
             raise
@@ -21,9 +23,10 @@ def service(seconds: float, version: Callable[[str], str], **how: bool) -> list[
     release = status["release"]
     phases = sorted({worker["phase"] for worker in status["workers"]} | {"serving"})
     workers = tuple(({"phase": phase}, sum(worker["phase"] == phase for worker in status["workers"])) for phase in phases)
+    build = {"release": release, "version": releases.version(paths, release)}
     samples = [
         Sample("raab_up", "gauge", "Whether the service runs.", (({}, 1),)),
-        Sample("raab_build_info", "gauge", "The release that serves.", (({"release": release, "version": version(release)}, 1),)),
+        Sample("raab_build_info", "gauge", "The release that serves.", ((build, 1),)),
         Sample("raab_start_time_seconds", "gauge", "When the master started, since the epoch.", (({}, status["started"]),)),
         Sample("raab_generation", "gauge", "Generation of workers that serves.", (({}, status["generation"]),)),
         Sample("raab_workers", "gauge", "Workers by phase.", workers),

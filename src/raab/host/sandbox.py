@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from raab.host.paths import UNIT, Paths
+from raab.host.paths import UNIT_FILE, Paths
 
 # What makes it this service, and says nothing of its processes' surroundings: how it is started, watched, ended and logged.
 _THE_SERVICE_S = re.compile(
@@ -23,22 +23,16 @@ _THE_SERVICE_S = re.compile(
 PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")))
 
 
-def of_release(paths: Paths, release: Path) -> str:
-    """The lines by which another unit has the surroundings that the service would have with this release, of which systemd need not know
-    yet."""
-    return "".join(f"{line}\n" for line in resolved(surroundings(service_lines(paths, release))))
-
-
 def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
     """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them."""
-    files = [release / "systemd" / UNIT, *drop_ins((paths.etc / "systemd/system", *PLACES))]
-    return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()))
+    files = [release / "systemd" / UNIT_FILE, *drop_ins(paths.unit, (paths.units, *PLACES))]
+    return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8").splitlines()))
 
 
-def drop_ins(places: Iterable[Path]) -> list[Path]:
+def drop_ins(unit: str, places: Iterable[Path]) -> list[Path]:
     """By their names, of which each counts once: where the unit's own folder has it before that of all services, and the first of the
     places before the others (systemd.unit(5))."""
-    folders = [place / name for name in (f"{UNIT}.d", "service.d") for place in places]
+    folders = [place / name for name in (f"{unit}.d", "service.d") for place in places]
     found: dict[str, Path] = {}
     for folder in folders:
         for file in folder.glob("*.conf"):
@@ -62,16 +56,3 @@ def assignments(lines: Iterable[str]) -> list[str]:
 def surroundings(lines: Iterable[str]) -> list[str]:
     """The lines for another unit. The runtime directory is shared with the running service and must outlive the other process."""
     return [*(line for line in lines if not _THE_SERVICE_S.match(line)), "RuntimeDirectoryPreserve=yes"]
-
-
-def resolved(found: Iterable[str]) -> list[str]:
-    """Lines of the service's unit for another one, whose name is another."""
-    name = UNIT.partition(".")[0]
-    own = {"%n": UNIT, "%N": name, "%p": name, "%P": name, "%j": name.rpartition("-")[2], "%J": name.rpartition("-")[2], "%f": f"/{name}"}
-    return [re.sub(r"%[%nNpPjJf]", lambda match: own.get(match[0], match[0]), line) for line in found]
-
-
-def quoted(text: str) -> str:
-    """One word of a unit file (systemd.syntax(7)): neither escapes nor specifiers of its own are left in it."""
-    plain = {"\\": "\\\\", '"': '\\"', "%": "%%"}
-    return '"' + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in text) + '"'

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from raab.host import conversation, processes, systemd
 from raab.host.control import ask
-from raab.host.paths import UNIT
+from raab.host.paths import Paths
 from raab.host.processes import Process
 
 # Who is seen only once may be on its way somewhere: a process between two forks, or one whose parent has just ended.
@@ -40,22 +40,22 @@ class Stray(NamedTuple):
         return f"process {self.pid} ({self.name}), {self.age:.0f} s old, child of {self.parent}: {self.command}"
 
 
-def find(earlier: Iterable[tuple[int, float]] = ()) -> tuple[Stray, ...]:
+def find(paths: Paths, earlier: Iterable[tuple[int, float]] = ()) -> tuple[Stray, ...]:
     """Those of the running service; none where systemd does not run it. Raises RaabError when it does not answer.
 
     `earlier` are suspects of before a hand-over: what a hand-over may leave behind is no excuse for them.
     """
-    if not conversation.of_systemd():
+    if not conversation.of_systemd(paths):
         return ()
-    status = told()
-    still = look(status, handover=False)
+    status = told(paths)
+    still = look(paths, status, handover=False)
     found = {key: still[key] for key in earlier if key in still}
-    suspects = look(status)
+    suspects = look(paths, status)
     for _ in range(_LOOKS - 1):
         if not suspects:
             break
         time.sleep(_GAP_SECONDS)
-        again = look(told())
+        again = look(paths, told(paths))
         suspects = {key: again[key] for key in suspects if key in again}
     now = processes.uptime()
     return tuple(
@@ -64,17 +64,17 @@ def find(earlier: Iterable[tuple[int, float]] = ()) -> tuple[Stray, ...]:
     )
 
 
-def told() -> dict[str, Any]:
-    return ask(5, patient=True, verb="status")
+def told(paths: Paths) -> dict[str, Any]:
+    return ask(paths, 5, patient=True, verb="status")
 
 
-def look(status: Mapping[str, Any], handover: bool = True) -> Suspects:
+def look(paths: Paths, status: Mapping[str, Any], handover: bool = True) -> Suspects:
     """The unit's processes that the master's word does not explain now. `handover`: one of these is an excuse."""
-    alive = processes.of_unit(status["pid"])
+    alive = processes.of_unit(paths.unit, status["pid"])
     master = alive.get(status["pid"])
     if master is None or not unexplained(alive, status, 0):
         return {}
-    control = int(systemd.show(UNIT, "ControlPID").get("ControlPID") or 0)
+    control = int(systemd.show(paths.unit, "ControlPID").get("ControlPID") or 0)
     found = unexplained(alive, status, control)
     return {one.identity: one for one in found if not (handover and excused(one, master, status, processes.uptime()))}
 

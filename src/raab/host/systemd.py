@@ -6,7 +6,6 @@ import json
 import subprocess
 
 from raab.errors import RaabError
-from raab.host.paths import UNIT
 
 
 def order(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -34,17 +33,17 @@ def show(unit: str, *names: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
-def is_active() -> bool:
-    return show(UNIT, "ActiveState").get("ActiveState") in ("active", "reloading", "activating")
+def is_active(unit: str) -> bool:
+    return show(unit, "ActiveState").get("ActiveState") in ("active", "reloading", "activating")
 
 
-def main_pid() -> int:
-    return int(show(UNIT, "MainPID").get("MainPID", "0") or 0)
+def main_pid(unit: str) -> int:
+    return int(show(unit, "MainPID").get("MainPID", "0") or 0)
 
 
-def last_words(since: float) -> str:
-    """What the service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
-    said = dict.fromkeys(filter(None, map(readable, journal(UNIT, since)[-40:])))
+def last_words(unit: str, since: float) -> str:
+    """What a service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
+    said = dict.fromkeys(filter(None, map(readable, journal(unit, since)[-40:])))
     return "\n".join(list(said)[-5:])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from raab import exitcodes
+from raab import exitcodes, protocol
 from raab.deploy import environments as environment
 from raab.deploy.hosts import channel, connection
 from raab.deploy.hosts.answers import Facts, History, Nothing
@@ -171,7 +171,7 @@ def test_a_hostile_host_has_failed_and_the_other_goes_on(runner: Runner, name: s
     _, said, code = HOSTILE[name]
     monkeypatch.setattr(channel, "LINE_BYTES", 1 << 20)
     if name in IMPATIENT:
-        monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.7)
+        monkeypatch.setattr(protocol, "DEPLOYERS_PATIENCE_SECONDS", 0.7)
         monkeypatch.setattr(connection, "ANSWER_SECONDS", 1.0)
     began = time.monotonic()
     outcome = asked(runner)

@@ -28,7 +28,7 @@ def lines(said: bytes) -> list[Any]:
 
 
 def test_facts_are_one_answer_that_becomes_a_value() -> None:
-    done = converse({"op": "facts"})
+    done = converse({"op": "facts", "service": "raab"})
     (answer,) = lines(done.stdout)
     facts = parse(answer["facts"])
     assert done.stderr == b""
@@ -38,7 +38,7 @@ def test_facts_are_one_answer_that_becomes_a_value() -> None:
 
 def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
     """A request with a value that is not what it should be: the host says so and listens to the next."""
-    done = converse({"op": "service", "action": "scale", "amount": "4; reboot"}, {"op": "history"})
+    done = converse({"op": "service", "service": "raab", "action": "scale", "amount": "4; reboot"}, {"op": "history", "service": "raab"})
     first, second = lines(done.stdout)
     assert (first["event"], first["code"], second["event"]) == ("error", 2, "done")
     assert "not a number of workers, got '4; reboot'" in first["message"]
@@ -47,7 +47,7 @@ def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
 def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
     """No end of its input comes, only silence: the session ends by itself. Empty lines are signs of life and nothing else."""
     packed = wire.program()
-    source = zlib.decompress(packed.split(b"\n", 1)[1]).replace(b"SILENCE_SECONDS = 90", b"SILENCE_SECONDS = 1")
+    source = zlib.decompress(packed.split(b"\n", 1)[1]).replace(b"HOSTS_PATIENCE_SECONDS = 30", b"HOSTS_PATIENCE_SECONDS = 1")
     short = zlib.compress(source)
     with subprocess.Popen(("sh", "-c", wire.command()), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -57,7 +57,7 @@ def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
             process.stdin.write(b"\n")
             process.stdin.flush()
             time.sleep(0.5)
-        process.stdin.write(b'{"op": "history"}\n')
+        process.stdin.write(b'{"op": "history", "service": "raab"}\n')
         process.stdin.flush()
         assert process.stdout.readline() == b"\n"
         assert json.loads(process.stdout.readline())["event"] == "done"
@@ -66,13 +66,13 @@ def test_a_deployer_who_vanishes_silently_is_given_up() -> None:
 
 def test_an_unknown_request_ends_the_session() -> None:
     """What comes after it may belong to it."""
-    done = converse({"op": "shell", "command": "id"}, {"op": "facts"})
+    done = converse({"op": "shell", "command": "id"}, {"op": "facts", "service": "raab"})
     (answer,) = lines(done.stdout)
     assert (answer["event"], answer["code"], done.returncode) == ("error", 2, 2)
 
 
 def test_a_host_that_is_busy_says_that_it_is_there() -> None:
-    source = zlib.decompress(wire.program().split(b"\n", 1)[1]).replace(b"PULSE_SECONDS = 15", b"PULSE_SECONDS = 0.1")
+    source = zlib.decompress(wire.program().split(b"\n", 1)[1]).replace(b"PULSE_SECONDS = 10", b"PULSE_SECONDS = 0.1")
     fast = zlib.compress(source)
     with subprocess.Popen(("sh", "-c", wire.command()), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -88,12 +88,12 @@ def test_every_login_shell_takes_the_command(shell: str) -> None:
     words = shell.split()
     if shutil.which(words[0]) is None:
         pytest.skip(f"there is no {shell} here")
-    (answer,) = lines(converse({"op": "history"}, shell=(*words, "-c")).stdout)
+    (answer,) = lines(converse({"op": "history", "service": "raab"}, shell=(*words, "-c")).stdout)
     assert answer["event"] == "done"
 
 
 def test_a_host_without_python_says_so() -> None:
-    done = converse({"op": "facts"}, shell=("/usr/bin/env", "-i", "PATH=/nowhere", "/bin/sh", "-c"))
+    done = converse({"op": "facts", "service": "raab"}, shell=("/usr/bin/env", "-i", "PATH=/nowhere", "/bin/sh", "-c"))
     assert wire.NO_PYTHON in done.stderr.decode()
 
 

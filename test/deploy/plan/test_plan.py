@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,7 +14,7 @@ from raab.deploy.plan import deploy as plan
 from raab.deploy.plan import text as plantext
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import Ahead, HostFacts, InstalledRelease, LockHolder
-from raab.deploy.plan.rollback import plan_rollback
+from raab.deploy.plan.rollback import Rollback
 from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
@@ -54,18 +55,23 @@ SERVING = replace(
 )
 
 
+def given(supplies: Mapping[str, Supplies]) -> Callable[[object], Mapping[str, Supplies]]:
+    """The same for whatever hosts are asked for."""
+    return lambda facts: supplies
+
+
 def text(facts: HostFacts, bundle: Bundle = BUNDLE, supplies: Supplies | None = None) -> str:
-    return plantext.describe(plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, {"web1": supplies or SUPPLIES["web1"]}))
+    return plantext.describe(plan.Deploy(ENVIRONMENT, bundle, given({"web1": supplies or SUPPLIES["web1"]})).plan({"web1": facts}))
 
 
 def test_a_restart_is_planned_for_what_serves_already() -> None:
     """After an intrusion the same content is to be served, by none of the processes of before."""
     running = replace(SERVING, releases=(replace(SERVING.releases[0], content=BUNDLE.content),))
-    planned = plan.deploy(ENVIRONMENT, BUNDLE, {"web1": running}, SUPPLIES, restart=True)
+    planned = plan.Deploy(ENVIRONMENT, BUNDLE, given(SUPPLIES), restart=True).plan({"web1": running})
     (host,) = planned.active
     assert (host.release, host.previous, host.restart) == (OLD, OLD, True)
     assert "restart, which ends every process of before" in plantext.describe(planned)
-    assert not plan.deploy(ENVIRONMENT, BUNDLE, {"web1": running}, SUPPLIES).active
+    assert not plan.Deploy(ENVIRONMENT, BUNDLE, given(SUPPLIES)).plan({"web1": running}).active
 
 
 def test_what_is_pending_on_a_host_is_told() -> None:
@@ -84,7 +90,7 @@ def test_what_is_pending_on_a_host_is_told() -> None:
         told = text(facts).splitlines()
         first = told.index(f"    changed variables, which {taker} takes up: TESTED")
         assert [line.strip() for line in told[first + 1 : first + 6]] == [line.format(taker) for line in lines]
-    assert "a start of what is there" in plantext.describe(plan_rollback(ENVIRONMENT, {"web1": facts}))
+    assert "a start of what is there" in plantext.describe(Rollback(ENVIRONMENT).plan({"web1": facts}))
     assert "changed" not in text(replace(facts, ahead=Ahead()))
 
 
@@ -92,7 +98,7 @@ def test_an_address_that_somebody_has_is_refused() -> None:
     """Before anything is sent; not where the release serves already, for then it has it."""
     bundle = replace(BUNDLE, settings="base: {server: {bind: '0.0.0.0:8000'}}")
     facts = replace(SERVING, taken=(Taken(4, "127.0.0.1", 8000, False, "nginx (pid 7, nginx.service) of the user www-data"),))
-    (planned,) = plan.deploy(ENVIRONMENT, bundle, {"web1": facts}, SUPPLIES).hosts
+    (planned,) = plan.Deploy(ENVIRONMENT, bundle, given(SUPPLIES)).plan({"web1": facts}).hosts
     assert planned.verdict == "refuse" and planned.staging is None and planned.refusal is not None
     assert planned.refusal.exit_code == exitcodes.REFUSED
     assert text(facts, bundle).endswith(
@@ -100,8 +106,8 @@ def test_an_address_that_somebody_has_is_refused() -> None:
         "    hint: name another address, or end what holds it"
     )
     same = replace(facts, releases=(replace(SERVING.releases[0], content=BUNDLE.content),))
-    assert plan.deploy(ENVIRONMENT, bundle, {"web1": same}, SUPPLIES).hosts[0].verdict == "nothing"
-    assert plan.deploy(ENVIRONMENT, bundle, {"web1": same}, SUPPLIES, restart=True).hosts[0].verdict == "refuse"
+    assert plan.Deploy(ENVIRONMENT, bundle, given(SUPPLIES)).plan({"web1": same}).hosts[0].verdict == "nothing"
+    assert plan.Deploy(ENVIRONMENT, bundle, given(SUPPLIES), restart=True).plan({"web1": same}).hosts[0].verdict == "refuse"
 
 
 def golden(expected: str) -> str:
@@ -159,7 +165,7 @@ def test_same_release_that_does_not_serve() -> None:
 def test_what_a_dry_run_adds() -> None:
     """Lines of differences come after what the facts tell, and for the host that they are about."""
     told = {"web1": ("commit b000000 Sell by the dozen", "setting setting.yaml: base.server.workers 2 -> 4")}
-    lines = plantext.describe(plan.deploy(ENVIRONMENT, BUNDLE, {"web1": SERVING}, SUPPLIES, told)).splitlines()
+    lines = plantext.describe(plan.Deploy(ENVIRONMENT, BUNDLE, given(SUPPLIES)).plan({"web1": SERVING}).explained(told)).splitlines()
     assert lines[3:6] == ["    commit aaaaaaa -> bbbbbbb", *(f"    {line}" for line in told["web1"])]
 
 
@@ -232,7 +238,7 @@ def test_hosts_that_are_not_fit() -> None:
 
 
 def back(facts: HostFacts, to: str = "") -> str:
-    return plantext.describe(plan_rollback(ENVIRONMENT, {"web1": facts}, to))
+    return plantext.describe(Rollback(ENVIRONMENT, to).plan({"web1": facts}))
 
 
 BOTH = replace(
@@ -275,7 +281,7 @@ def test_waves_leave_out_hosts_that_do_not_change() -> None:
     facts = {host.name: SERVING for host in hosts} | {
         "web2": replace(SERVING, releases=(replace(SERVING.releases[0], content="content-new"),))
     }
-    planned = plan.deploy(environment, BUNDLE, facts, {host.name: SUPPLIES["web1"] for host in hosts})
+    planned = plan.Deploy(environment, BUNDLE, given({host.name: SUPPLIES["web1"] for host in hosts})).plan(facts)
     assert planned.waves == (("web1",), ("web3",), ("web4", "web5", "web6", "web7", "web8", "web9"))
     assert plantext.describe(planned).splitlines()[-2] == "  waves: web1, then web3, then web4 web5 web6 web7 web8 web9"
 
@@ -295,7 +301,7 @@ def fleet(**hosts: tuple[str | None, tuple[str, ...]]) -> tuple[Environment, dic
 
 
 def verdicts(environment: Environment, facts: dict[str, HostFacts], to: str = "") -> dict[str, tuple[str, str]]:
-    return {each.host.name: (each.verdict, each.release) for each in plan_rollback(environment, facts, to).hosts}
+    return {each.host.name: (each.verdict, each.release) for each in Rollback(environment, to).plan(facts).hosts}
 
 
 def test_after_a_deploy_to_one_of_two_a_rollback_brings_them_together() -> None:
@@ -316,7 +322,7 @@ def test_a_rollback_goes_to_the_last_that_served_on_all() -> None:
 def test_where_no_release_served_on_all_hosts_the_choice_is_told() -> None:
     """And no host goes its own way."""
     environment, facts = fleet(web1=(NEWER, (OLD, NEWER)), web2=(NEWER, (NEW, NEWER)))
-    planned = plan_rollback(environment, facts)
+    planned = Rollback(environment).plan(facts)
     assert [each.verdict for each in planned.hosts] == ["refuse", "refuse"]
     assert f"no release served on all of these hosts before what serves now, got web1: {OLD}; web2: {NEW}" in plantext.describe(planned)
     assert f"hint: choose some of the hosts with --hosts, or --to can name: {OLD}, {NEW}" in plantext.describe(planned)
@@ -337,12 +343,12 @@ def test_a_release_that_has_become_a_commit_is_labelled() -> None:
         SERVING, releases=(replace(SERVING.releases[0], id=dirty, commit=""),), current=dirty, verdicts={dirty: "serving"}, served=(dirty,)
     )
     same = replace(BUNDLE, content="content-old")
-    (host,) = plan.deploy(ENVIRONMENT, same, {"web1": running}, SUPPLIES).labelled
+    (host,) = plan.Deploy(ENVIRONMENT, same, given(SUPPLIES)).plan({"web1": running}).labelled
     assert (host.verdict, host.release, host.label) == ("nothing", dirty, "b" * 40)
     assert f"nothing changes: {dirty} has the same content and serves\n    same content, now commit bbbbbbb" in text(running, same)
-    assert not plan.deploy(ENVIRONMENT, replace(same, id=f"{NEW}-dirty"), {"web1": running}, SUPPLIES).labelled
+    assert not plan.Deploy(ENVIRONMENT, replace(same, id=f"{NEW}-dirty"), given(SUPPLIES)).plan({"web1": running}).labelled
     labelled = replace(running, labels={dirty: "b" * 40})
-    assert not plan.deploy(ENVIRONMENT, same, {"web1": labelled}, SUPPLIES).labelled
+    assert not plan.Deploy(ENVIRONMENT, same, given(SUPPLIES)).plan({"web1": labelled}).labelled
     assert labelled.label(dirty) == "same content, now commit bbbbbbb"
     assert "commit bbbbbbb -> ddddddd" in text(labelled, replace(BUNDLE, commit="d" * 40))
 
@@ -350,10 +356,10 @@ def test_a_release_that_has_become_a_commit_is_labelled() -> None:
 def test_a_service_of_another_project_is_refused_unless_it_is_taken_over() -> None:
     theirs = replace(SERVING, releases=(replace(SERVING.releases[0], project="shop"),))
     ours = replace(BUNDLE, project="blog")
-    (host,) = plan.deploy(ENVIRONMENT, ours, {"web1": theirs}, SUPPLIES).refused
+    (host,) = plan.Deploy(ENVIRONMENT, ours, given(SUPPLIES)).plan({"web1": theirs}).refused
     assert host.refusal and host.refusal.exit_code == 5
     assert "service raab: it belongs to another project, got shop there and blog here" in text(theirs, ours)
-    assert plan.deploy(ENVIRONMENT, ours, {"web1": theirs}, SUPPLIES, take_over=True).active
-    assert plan.deploy(ENVIRONMENT, ours, {"web1": SERVING}, SUPPLIES).active
+    assert plan.Deploy(ENVIRONMENT, ours, given(SUPPLIES), take_over=True).plan({"web1": theirs}).active
+    assert plan.Deploy(ENVIRONMENT, ours, given(SUPPLIES)).plan({"web1": SERVING}).active
     stopped = replace(theirs, current=None)
-    assert plan.deploy(ENVIRONMENT, ours, {"web1": stopped}, SUPPLIES).refused
+    assert plan.Deploy(ENVIRONMENT, ours, given(SUPPLIES)).plan({"web1": stopped}).refused

@@ -13,7 +13,7 @@ ONE, TWO = "20261122T061500Z-1a2b3c4", "20261122T061600Z-1a2b3c5"
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     """Two complete releases, the first of them current."""
-    made = Paths(root=tmp_path / "raab")
+    made = Paths("raab", opt=tmp_path)
     for release in (ONE, TWO):
         made.release(release).mkdir(parents=True)
         made.manifest(release).write_text("{}")

@@ -169,7 +169,7 @@ def test_the_prober_does_not_wait_with_all_that_a_process_may_open(monkeypatch: 
 
 def test_the_token_is_the_services_to_read(tmp_path: Path) -> None:
     """And nobody's to write; a file that lies in its way is replaced, and one activation's is not another's."""
-    paths = Paths(run=tmp_path / "raab-deploy")
+    paths = Paths("raab", run=tmp_path)
     part = tmp_path / "raab-proof.part"
     part.symlink_to("elsewhere")
     one, other = Token(paths), Token(paths)
@@ -185,4 +185,4 @@ def test_the_token_is_the_services_to_read(tmp_path: Path) -> None:
 
 def test_where_the_service_looks_for_the_token() -> None:
     """Two halves that import nothing of each other (raab.web.proof)."""
-    assert str(Paths().token) == "/run/raab" + "-proof"
+    assert str(Paths("raab").token) == "/run/raab" + "-proof"

@@ -24,7 +24,7 @@ def test_the_last_served_and_the_protected_stay() -> None:
 
 def test_what_is_not_ours_is_never_removed(tmp_path: Path) -> None:
     """Names that are no release ids, however old, and everything beside releases."""
-    paths = Paths(root=tmp_path)
+    paths = Paths("raab", opt=tmp_path)
     make(paths, NAMES[0])
     make(paths, NAMES[1])
     (paths.releases / "backup-by-ann").mkdir()
@@ -34,7 +34,7 @@ def test_what_is_not_ours_is_never_removed(tmp_path: Path) -> None:
 
 def test_the_cache_keeps_what_the_kept_releases_need(tmp_path: Path) -> None:
     """Their parts, the wheels of their locks, their environments, and uv; the rest goes with the removed releases."""
-    paths = Paths(root=tmp_path)
+    paths = Paths("raab", opt=tmp_path)
     make(paths, NAMES[0], lock="a" * 64)
     make(paths, NAMES[1], lock="b" * 64)
     old, new = (name[-7:].ljust(64, "0") for name in NAMES[:2])

@@ -15,6 +15,7 @@ import pytest
 from raab.host import overview
 from raab.host.command import status
 from raab.host.memory import Memory, memory
+from raab.host.paths import Paths
 
 MB = 1 << 20
 
@@ -34,9 +35,9 @@ def told(**more: Any) -> dict[str, Any]:
 def shown(monkeypatch: pytest.MonkeyPatch, word: dict[str, Any]) -> str:
     """As a person reads it an hour and a bit after the start. Each process of the master's weighs the same, but pid 12, which is not
     ours to see."""
-    monkeypatch.setattr(overview, "ask", lambda seconds, verb: word)
+    monkeypatch.setattr(overview, "ask", lambda paths, seconds, verb: word)
     monkeypatch.setattr(overview, "memory", lambda pid: None if pid == 12 else Memory(8 * MB, 40 * MB, 20 * MB))
-    return status.render(overview.document(1.0), 4661.0)
+    return status.render(overview.document(Paths("raab"), 1.0), 4661.0)
 
 
 def test_a_shared_generation(monkeypatch: pytest.MonkeyPatch) -> None:

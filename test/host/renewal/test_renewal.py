@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import inquiry, processes, sandbox, systemd, unit
-from raab.host.renewal import credentials, directives, twin, variables
+from raab.host import processes, systemd
+from raab.host.paths import Paths
+from raab.host.renewal import credentials, directives, twin, unit, variables
 
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
@@ -35,7 +36,7 @@ def test_a_successor_keeps_what_is_of_the_process() -> None:
 @pytest.mark.parametrize("word", ["A=b c", "A=%n 100%", 'A="q"', "A=a\\nb", "A=two\nlines", "A=é☃", "A='x'", "A=$HOME ${X}"])
 def test_a_word_of_a_unit_file_means_itself(word: str) -> None:
     """Specifiers, escapes and quotes of its own are left in it by systemd; for what is no specifier it reads as a shell would."""
-    quoted = sandbox.quoted(word)
+    quoted = twin.quoted(word)
     assert quoted.isprintable()
     back = quoted[1:-1].replace("%%", "%").encode().decode("unicode_escape").encode("latin-1", "replace")
     assert back.decode() == word if word.isascii() else shlex.split(quoted) == [word]
@@ -82,23 +83,20 @@ def test_credentials_are_written_as_systemd_has_them(tmp_path: Path) -> None:
     (tmp_path / "same").write_bytes(b"same")
     before = (tmp_path / "same").stat().st_ino
     wanted = {"same": b"same", "new": b"\0new"}
-    credentials.write(wanted, tmp_path)
+    credentials.write(tmp_path, wanted)
     assert credentials.contents(tmp_path) == wanted
     assert (tmp_path / "same").stat().st_ino == before
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o400
 
 
-def test_credentials_come_back_when_they_are_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_come_back_when_they_are_not_taken_up(tmp_path: Path) -> None:
     """However what goes on meanwhile ends."""
-    monkeypatch.setattr(credentials, "FOLDER", tmp_path)
-    monkeypatch.setattr(credentials.contents, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(credentials.write, "__defaults__", (tmp_path,))
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(SystemExit), credentials.given({"a": b"new"}) as names:
+    with pytest.raises(SystemExit), credentials.given(tmp_path, {"a": b"new"}) as names:
         assert (names, (tmp_path / "a").read_bytes()) == (["a"], b"new")
         raise SystemExit(143)
     assert (tmp_path / "a").read_bytes() == b"old"
-    with credentials.given({"a": b"new"}):
+    with credentials.given(tmp_path, {"a": b"new"}):
         pass
     assert (tmp_path / "a").read_bytes() == b"new"
 
@@ -111,27 +109,25 @@ def test_a_service_that_ends_between_two_questions_is_told_of(tmp_path: Path, mo
     gone = subprocess.Popen(["true"])
     gone.wait()
     for pid in (0, ended.pid, gone.pid):
-        monkeypatch.setattr(systemd, "main_pid", lambda pid=pid: pid)
+        monkeypatch.setattr(systemd, "main_pid", lambda unit, pid=pid: pid)
         with pytest.raises(
             RaabError, match=r"raab.service: it does not run any more, got no variables of a master\nhint: systemctl status"
         ):
-            variables.held()
+            variables.held(Paths("raab"))
     ended.wait()
-    monkeypatch.setattr(systemd, "main_pid", os.getpid)
-    assert variables.held() == processes.environment(os.getpid()) != {}
+    monkeypatch.setattr(systemd, "main_pid", lambda unit: os.getpid())
+    assert variables.held(Paths("raab")) == processes.environment(os.getpid()) != {}
     assert credentials.contents(tmp_path / "none") is None
     with pytest.raises(RaabError, match=r"none: cannot be written, got No such file or directory\nhint: "):
-        credentials.write({"a": b"new"}, tmp_path / "none")
+        credentials.write(tmp_path / "none", {"a": b"new"})
 
 
-def test_where_the_service_ends_meanwhile_its_end_is_not_what_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_service_ends_meanwhile_its_end_is_not_what_is_raised(tmp_path: Path) -> None:
     """But what went wrong first."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a").write_bytes(b"old")
-    monkeypatch.setattr(credentials.contents, "__defaults__", (folder,))
-    monkeypatch.setattr(credentials.write, "__defaults__", (folder,))
-    with pytest.raises(RaabError, match="the first"), credentials.given({"a": b"new"}):
+    with pytest.raises(RaabError, match="the first"), credentials.given(folder, {"a": b"new"}):
         shutil.rmtree(folder)
         raise RaabError("the first")
 
@@ -143,7 +139,7 @@ def test_what_systemd_would_make_of_the_unit_s_file(tmp_path: Path) -> None:
         folder.mkdir()
 
     def state() -> str:
-        return twin.on_disk([str(folder) for folder in (third, first, second)])
+        return twin.on_disk("raab.service", [str(folder) for folder in (third, first, second)])
 
     assert state() == "not-found"
     (second / "raab.service").write_text("[Service]")
@@ -164,5 +160,5 @@ def test_where_no_systemd_runs_nothing_pretends_that_it_does(tmp_path: Path, mon
     """Everybody takes that folder for a sign of it."""
     monkeypatch.setattr(unit, "_UNITS", tmp_path / "system")
     with pytest.raises(RaabError, match=r"systemd: does not run here, got no .*/system\nhint: "):
-        inquiry.run("", "/bin/true")
+        unit.run("", "/bin/true")
     assert not (tmp_path / "system").exists()

@@ -19,7 +19,7 @@ from raab.host.session import program
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return Paths(root=tmp_path / "opt/raab", etc=tmp_path / "etc", run=tmp_path / "run/raab-deploy", bin=tmp_path / "usr/local/bin")
+    return Paths("raab", tmp_path / "opt", tmp_path / "etc", tmp_path / "run", tmp_path / "usr/local/bin")
 
 
 def run(paths: Paths, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:

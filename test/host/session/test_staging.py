@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from raab.host import seal, unit, unitfiles
+from raab.host import seal
+from raab.host.activation import units
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.paths import Paths
+from raab.host.renewal import unit
 from raab.host.session.install import exchange
 from raab.host.session.session import Session
 from raab.host.verify import RAABS_OWN, record_digest
@@ -57,20 +59,20 @@ class Bundle:
         self.parts["systemd/raab.service"] = b"[Service]\nUser=raab\n"
         self.id = f"20261122T061500Z-{content[:7]}"
         self.manifest: dict[str, Any] = {
-            "id": self.id, "version": "1", "commit": "0" * 40, "content": content, "lock": sha(b""), "wheels": [],
+            "id": self.id, "service": "raab", "version": "1", "commit": "0" * 40, "content": content, "lock": sha(b""), "wheels": [],
             "parts": [{"name": name, "sha256": sha(text), "size": len(text)} for name, text in self.parts.items()],
         }  # fmt: skip
 
     def request(self) -> bytes:
         sent = {name.rpartition("/")[2]: text for name, text in self.parts.items()} | {"uv-1-py3-none-any.whl": self.uv}
         send = [{"name": name, "sha256": sha(text), "size": len(text)} for name, text in sent.items()]
-        request = {"op": "stage", "manifest": json.dumps(self.manifest), "send": send, "uv": sha(self.uv)}
+        request = {"op": "stage", "service": "raab", "manifest": json.dumps(self.manifest), "send": send, "uv": sha(self.uv)}
         return json.dumps(request).encode() + b"\n" + b"".join(sent.values())
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return Paths(root=tmp_path / "opt/raab", etc=tmp_path / "etc", run=tmp_path / "run/raab-deploy", bin=tmp_path / "usr/local/bin")
+    return Paths("raab", tmp_path / "opt", tmp_path / "etc", tmp_path / "run", tmp_path / "usr/local/bin")
 
 
 @pytest.fixture(autouse=True)
@@ -137,8 +139,8 @@ def test_a_wheel_with_a_dependencys_name_changes_nothing(paths: Paths) -> None:
 
 def test_the_lock_is_one_s_alone_until_it_is_let_go(paths: Paths) -> None:
     """Facts come with it."""
-    lock = json.dumps({"op": "lock", "who": "ann", "machine": "m", "what": "a deploy"}).encode() + b"\n"
-    first, second, third = converse(paths, lock, b'{"op": "let_go"}\n', lock)
+    lock = json.dumps({"op": "lock", "service": "raab", "who": "ann", "machine": "m", "what": "a deploy"}).encode() + b"\n"
+    first, second, third = converse(paths, lock, b'{"op": "let_go", "service": "raab"}\n', lock)
     assert (first["event"], second["event"], third["event"]) == ("done", "done", "done")
     assert first["facts"]["lock"]["who"] == "ann" and first["facts"]["damaged"] == []
 
@@ -163,7 +165,7 @@ def test_an_activation_believes_of_a_release_what_its_own_user_said(paths: Paths
     """systemctl is a script that keeps what it was to start, and answers for it as a release that has been taken over might."""
     answer = """printf '{"bind": ["/etc/passwd"], "admin_port": 0}' 1<>$(sed -n s/StandardOutput=file://p """ + f"{tmp_path}/$2)"
     stub(tmp_path, monkeypatch, "systemctl", f'[ "$1" != start ] || {{ cat {tmp_path}/$2 >>{tmp_path}/asked; {answer}; }}')
-    monkeypatch.setattr(unitfiles, "prepare", lambda *_: False)
+    monkeypatch.setattr(units, "prepare", lambda *_: False)
     bundle = Bundle()
     converse(paths, bundle.request())
     assert Activation(paths, Task(bundle.id), None).run() == 4

@@ -23,8 +23,10 @@ CART = "from flask import Blueprint, current_app\nblueprint = Blueprint('cart', 
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    return tmp_path
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(folder))
+    return folder
 
 
 def ask(app: Flask, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
@@ -73,12 +75,13 @@ def test_without_a_master_each_page_says_what_it_can(make_app: MakeApp, runtime:
     assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     assert "raab_up 0\n" in text and "raab_http_requests_in_flight 0\n" in text
     status, _, text = ask(app, "/-/workers")
-    assert status == 503 and text.endswith("hint: systemctl status raab\n")
+    assert status == 503 and text.endswith("hint: systemctl status shop\n")
 
 
 def test_a_release_tells_who_put_it_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last activation that did; one that failed did not, and neither did another release's."""
-    paths = Paths(root=tmp_path)
+    paths = Paths("raab", opt=tmp_path)
+    paths.root.mkdir()
     monkeypatch.setattr(release, "current_release", lambda: Release("new", "1.2", "c0ffee"))
     entry = {"release": "new", "action": "deploy", "machine": "laptop"}
     journal.append(paths.journal, {**entry, "verdict": "serving", "who": "ann", "time": 1.5})

@@ -35,7 +35,7 @@ STATUS = {
 
 @pytest.fixture
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(samples, "document", lambda seconds: STATUS)
+    monkeypatch.setattr(samples, "document", lambda paths, seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
     return render(Reading((series,), 0, {}, dict.fromkeys(ABORTERS, 0)), samples.service(1.0, lambda release: "0.1.0"))
 
@@ -55,7 +55,7 @@ def test_memory_and_template_are_told(exposed: str, monkeypatch: pytest.MonkeyPa
     retired = {**STATUS, "templates": [{"generation": 0, "ready": True}, {"generation": 1, "ready": False}]}
     older = {key: value for key, value in STATUS.items() if key not in ("load", "templates")}
     for status, expected in ((retired, {"raab_load_shared": 1, "raab_template_ready": 0}), (older, {})):
-        monkeypatch.setattr(samples, "document", lambda seconds, status=status: status)
+        monkeypatch.setattr(samples, "document", lambda paths, seconds, status=status: status)
         told = {sample.name: sample.values[0][1] for sample in samples.service(1.0, lambda release: "0.1.0")}
         assert {name: told[name] for name in ("raab_load_shared", "raab_template_ready") if name in told} == expected
 

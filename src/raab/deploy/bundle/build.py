@@ -23,7 +23,7 @@ from raab.deploy.bundle.parts import LOCK, Bundle, Part
 from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look
 from raab.errors import RaabError
-from raab.host.paths import UNIT
+from raab.host.paths import RAAB
 
 # What a release has beside its environment, by the name that it has here. There wsgi.py lies in a folder of its own, since gunicorn puts
 # that folder on sys.path: beside gunicorn.py, every `import gunicorn` of the application would find the wrong one.
@@ -39,18 +39,18 @@ EARLIEST = 315532800
 DEPLOYERS = ("src/raab/deploy", "src/raab/lab")
 
 
-def build(root: Path) -> Bundle:
-    """The bundle of the tree at `root`; the same content of the same commit, built before, is only read.
+def build(root: Path, service: str = RAAB) -> Bundle:
+    """The bundle of the tree at `root` for a service of that name; the same content of the same commit, built before, is only read.
 
     Raises RaabError when it does not build, or when there are files that it cannot carry.
     """
     tree = look(root)
-    name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}" + ("-dirty" if tree.dirty else "")
+    name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
     home = root / "build" / "raab" / "bundles" / name
     try:
         made = read(home)
         if made is None:
-            make(root, tree, home)
+            make(root, tree, service, home)
             made = read(home)
     except OSError as error:
         problem = f"bundle: it cannot be written below {root / 'build'}, got: {error.strerror or error}"
@@ -59,7 +59,7 @@ def build(root: Path) -> Bundle:
     return replace(made, ignored=tree.ignored)
 
 
-def make(root: Path, tree: Tree, home: Path) -> None:
+def make(root: Path, tree: Tree, service: str, home: Path) -> None:
     """Build into a directory beside `home` and rename it, so that a half-made bundle is never read."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="making-") as temporary:
@@ -82,7 +82,7 @@ def make(root: Path, tree: Tree, home: Path) -> None:
                 else:
                     shutil.copyfile(one.path, target)
                 parts.append(part_of(target, name))
-        text = manifest_text(tree, requires.read(wheel), parts)
+        text = manifest_text(tree, service, requires.read(wheel), parts)
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.
         (made / "manifest.json").write_text(text)
@@ -137,11 +137,11 @@ def build_wheel(tree: Path, time: int) -> Path:
     return next((tree.parent / "dist").glob("*.whl"))
 
 
-def manifest_text(tree: Tree, about: About, parts: list[Part]) -> str:
+def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> str:
     time = datetime.fromtimestamp(tree.time, timezone.utc)
     manifest = {
         "id": f"{time:%Y%m%dT%H%M%SZ}-{tree.content[:7]}" + ("-dirty" if tree.dirty else ""),
-        "service": Path(UNIT).stem,
+        "service": service,
         "project": about.name,
         "version": about.version,
         "commit": tree.commit,

@@ -20,15 +20,13 @@ from raab.deploy.hosts.refusals import explain, not_a_session, unusable
 from raab.deploy.hosts.ssh import configuration, words
 from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
-from raab.plain import plain
+from raab.untrusted import plain
 
 OnText = Callable[[str], None]
 Answer = TypeVar("Answer")
 BLOCK = 1 << 17
 # What a login file of the host prints, as some .bashrc does, is passed over; more than so much is no greeting.
 NOISE_BYTES = 1 << 20
-# A host says something every 15 s, whatever it is busy with (raab.host.session.session). Silence for so many seconds means that it is gone.
-SILENCE_SECONDS = 45.0
 # A host that is alive and well answers a plain question within this many seconds, one that waits for its previous activation included.
 ANSWER_SECONDS = 180.0
 # The ways in which a channel says that nobody is there any more.
@@ -46,8 +44,9 @@ def silent(_: str) -> None:
 class Remote:
     """A connection with one channel, on which the host's session program answers request after request."""
 
-    def __init__(self, host: Host, connect_timeout: float) -> None:
+    def __init__(self, host: Host, service: str, connect_timeout: float) -> None:
         self.host = host
+        self.service = service
         self.connect_timeout = connect_timeout
         self.channels = 0
         self.noise = bytearray()
@@ -66,7 +65,7 @@ class Remote:
         try:
             (folder / "config").write_text(configuration(self.host, self.connect_timeout))
             self.log = (folder / "log").open("a+", errors="replace")
-            self.channel = Channel(words(self.host, folder, wire.command()), SILENCE_SECONDS)
+            self.channel = Channel(words(self.host, folder, wire.command()), protocol.DEPLOYERS_PATIENCE_SECONDS)
         except FileNotFoundError as error:
             shutil.rmtree(folder)
             raise RaabError("ssh: not found on this machine", "install OpenSSH's client", exitcodes.BAD_INPUT) from error
@@ -101,7 +100,7 @@ class Remote:
             self.channel.listen_anew()
         # The host may have refused in the middle of a payload; its reason is then waiting to be read.
         with suppress(*LOST):
-            self.channel.send(protocol.encode(operation, values))
+            self.channel.send(protocol.encode(operation, self.service, values))
             for path in payload:
                 for block in blocks(path):
                     self.channel.send(block)

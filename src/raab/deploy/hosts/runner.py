@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from raab import exitcodes
+from raab import exitcodes, protocol
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Verdict
-from raab.deploy.hosts.connection import ConnectionLost, Remote
+from raab.deploy.hosts.connection import ConnectionLost, OnText, Remote, silent
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.plan.environment import Environment
 from raab.deploy.plan.facts import HostFacts, one_machine
@@ -28,7 +28,6 @@ from raab.host.session.program import digest, pack
 Progress = Callable[[str, str], None]
 Answer = TypeVar("Answer")
 RECONNECT_SECONDS = 30.0
-PING_SECONDS = 15.0
 
 
 class Runner:
@@ -54,24 +53,29 @@ class Runner:
 
     def keep_alive(self) -> None:
         """Hosts that wait for their wave must not take this side for dead."""
-        while not self.ending.wait(PING_SECONDS):
+        while not self.ending.wait(protocol.PULSE_SECONDS):
             for remote in tuple(self.remotes.values()):
                 remote.ping()
 
     def connect(self, name: str) -> Remote:
-        remote = Remote(self.hosts[name], self.environment.settings.connect_timeout)
+        remote = Remote(self.hosts[name], self.environment.service, self.environment.settings.connect_timeout)
         remote.open()
         if name in self.remotes:
             self.remotes[name].close()
         self.remotes[name] = remote
         return remote
 
+    def ask(self, name: str, operation: str, kind: type[Answer], on_text: OnText = silent, lasts: bool = False, **values: Any) -> Answer:
+        """Ask one thing of one host, which is connected to by its first question. The arguments are those of `Remote.request`."""
+        remote = self.remotes.get(name) or self.connect(name)
+        return remote.request(operation, kind, on_text, lasts=lasts, **values)
+
     def each(self, operation: str, kind: type[Answer], lasts: bool = False, **values: Any) -> Outcome[Answer]:
-        """Connect to every host and ask one thing of it."""
-        return everywhere(self.hosts, lambda name: self.connect(name).request(operation, kind, lasts=lasts, **values), self.parallel)
+        """Ask one thing of every host."""
+        return everywhere(self.hosts, lambda name: self.ask(name, operation, kind, lasts=lasts, **values), self.parallel)
 
     def facts(self) -> Outcome[HostFacts]:
-        outcome = everywhere(self.hosts, lambda name: self.told(name, self.connect(name).request("facts", Facts).facts), self.parallel)
+        outcome = everywhere(self.hosts, lambda name: self.told(name, self.ask(name, "facts", Facts).facts), self.parallel)
         for name, known in one_machine(outcome.done).items():
             del outcome.done[name]
             outcome.failed[name] = RaabError(
@@ -87,12 +91,12 @@ class Runner:
 
     def closely(self, names: Iterable[str]) -> dict[str, HostFacts]:
         """The same of hosts that are connected, with who listens there."""
-        return {name: self.remotes[name].request("facts", Facts, closely=True).facts for name in names}
+        return {name: self.ask(name, "facts", Facts, closely=True).facts for name in names}
 
     def ahead(self, facts: Mapping[str, HostFacts]) -> dict[str, HostFacts]:
         """The same facts with what the next start of what each host runs would come to. It takes a host about a second."""
         running = tuple(name for name, host in facts.items() if host.current)
-        told = everywhere(running, lambda name: self.remotes[name].request("ahead", AheadAnswer).ahead, self.parallel).done
+        told = everywhere(running, lambda name: self.ask(name, "ahead", AheadAnswer).ahead, self.parallel).done
         known = {name: found for name, found in told.items() if found}
         return {
             **facts,
@@ -103,7 +107,7 @@ class Runner:
 
     def texts(self, name: str) -> dict[str, str]:
         """Lock and packaged settings of the release that a host runs."""
-        return self.remotes[name].request("texts", Texts).texts
+        return self.ask(name, "texts", Texts).texts
 
     def lock(self, names: tuple[str, ...], what: str, wait: float) -> dict[str, HostFacts]:
         """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder.
@@ -112,14 +116,14 @@ class Runner:
         """
         end = time.monotonic() + wait
         while True:
-            outcome = everywhere(names, lambda name: self.remotes[name].request("lock", Facts, what=what, **myself()), self.parallel)
+            outcome = everywhere(names, lambda name: self.ask(name, "lock", Facts, what=what, **myself()), self.parallel)
             if not outcome.failed:
                 return {name: self.told(name, answer.facts) for name, answer in outcome.done.items()}
             error = next(iter(outcome.failed.values()))
             if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
                 raise error
             # Let go of all, so that two deployers who each hold a part do not wait for each other for ever.
-            everywhere(outcome.done, lambda name: self.remotes[name].request("let_go", Nothing), self.parallel)
+            everywhere(outcome.done, lambda name: self.ask(name, "let_go", Nothing), self.parallel)
             self.progress("", error.message)
             time.sleep(0.5 + secrets.randbelow(500) / 1000)
 
@@ -128,7 +132,7 @@ class Runner:
         labels = {host.host.name: host for host in plan.labelled}
 
         def work(name: str) -> Nothing:
-            return self.remotes[name].request("label", Nothing, release=labels[name].release, commit=labels[name].label, **myself())
+            return self.ask(name, "label", Nothing, release=labels[name].release, commit=labels[name].label, **myself())
 
         outcome = everywhere(labels, work, self.parallel)
         for error in outcome.failed.values():
@@ -171,7 +175,7 @@ class Runner:
             "condemn": condemn,
             "restart": plan.restart,
             "drill": settings.drills == "made",
-            "hooks": {key: hook.told for key, hook in hooks.items()},
+            "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
             **self.program(name),
             **myself(),
         }

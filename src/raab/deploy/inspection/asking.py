@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from msgspec import to_builtins
 
 from raab import exitcodes
-from raab.deploy import environments
+from raab.deploy.desk import Desk
 from raab.deploy.hosts.answers import Acted, AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection import doctor
 from raab.deploy.plan import wayback
-from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.environment import Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.wayback import Way
-from raab.deploy.report.console import Console
 
 
 class Inspection:
     """The verbs for one project and one choice of hosts."""
 
-    def __init__(self, root: Path, env: str, hosts: str | None, as_json: bool = False) -> None:
-        self.root = root
-        self.environment: Environment = environments.load(root, env).only(hosts)
-        self.as_json = as_json
-        self.console = Console(quiet=as_json)
+    def __init__(self, desk: Desk) -> None:
+        self.environment = desk.environment
+        self.as_json = desk.as_json
+        self.console = desk.console
 
     def status(self) -> int:
         with Runner(self.environment, self.console.progress) as runner:
@@ -84,7 +81,8 @@ class Inspection:
         with Runner(self.environment, self.console.progress) as runner:
 
             def work(name: str) -> Nothing:
-                return runner.connect(name).request(
+                return runner.ask(
+                    name,
                     "logs",
                     Nothing,
                     lambda text: print(f"{name}  {text}" if prefix else text, flush=True),
@@ -177,19 +175,19 @@ class Inspection:
 
 
 def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
-    remote = runner.connect(name)
+    # First, so that the time of logging in is not taken for the clocks' difference.
+    examined = runner.ask(name, "examine", Examined)
     asked = time.time()
-    facts = remote.request("facts", Facts).facts
+    facts = runner.ask(name, "facts", Facts).facts
     # The host read its clock somewhere between question and answer.
     lag = facts.time - (asked + time.time()) / 2
-    ahead = remote.request("ahead", AheadAnswer).ahead if facts.current else None
-    return doctor.findings(facts, lag, remote.request("examine", Examined), ahead)
+    ahead = runner.ask(name, "ahead", AheadAnswer).ahead if facts.current else None
+    return doctor.findings(facts, lag, examined, ahead)
 
 
 def both(runner: Runner, name: str) -> tuple[Status, HostFacts]:
     """What serves on a host, and what it has."""
-    remote = runner.connect(name)
-    return remote.request("status", Status), remote.request("facts", Facts).facts
+    return runner.ask(name, "status", Status), runner.ask(name, "facts", Facts).facts
 
 
 def said(entry: Entry) -> str:

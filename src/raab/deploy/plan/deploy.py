@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from raab import exitcodes
@@ -28,30 +30,43 @@ UNPACKED = 4
 MARGIN = 64 * MIB
 
 
-def deploy(
-    environment: Environment,
-    bundle: Bundle,
-    facts: Mapping[str, HostFacts],
-    supplies: Mapping[str, Supplies],
-    differences: Mapping[str, tuple[str, ...]] | None = None,
-    restart: bool = False,
-    take_over: bool = False,
-) -> Plan:
-    """Plan the deploy of a bundle. A host without facts is left out: it could not be reached.
+class Deploy(Struct, frozen=True):
+    """Bringing a bundle to an environment's hosts. `supply` finds what their platforms need beside it (raab.deploy.bundle.supplies).
 
-    `differences` are lines for people (differences.py) by the host's name; they decide nothing. `restart`: no process of before
-    is to be left on any host, on those that have the content already neither. `take_over`: whose service it was does not matter.
+    `restart`: no process of before is to be left on any host, on those that have the content already neither. `take_over`: whose service it
+    was does not matter.
     """
-    known = [host for host in environment.hosts if host.name in facts]
-    plans = tuple(replace(deploy_host(host, bundle, facts[host.name], supplies, restart, take_over), restart=restart) for host in known)
-    plans = tuple(told_ahead(each, facts[each.host.name]) for each in plans)
-    if differences:
-        plans = tuple(replace(each, changes=each.changes + differences.get(each.host.name, ())) for each in plans)
-    ways = {each.host.name: Way.of(facts[each.host.name], each.release if each.verdict == "activate" else "") for each in plans}
-    active = any(each.verdict == "activate" and each.previous for each in plans)
-    back = wayback.told(ways, then=True) if active else ""
-    title = f"deploy {bundle.id} to {environment.name}"
-    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans), bundle.notes, back)
+
+    environment: Environment
+    bundle: Bundle
+    supply: Callable[[Mapping[str, HostFacts]], Mapping[str, Supplies]]
+    restart: bool = False
+    take_over: bool = False
+
+    action: ClassVar[str] = "deploy"
+
+    @property
+    def release(self) -> str:
+        return self.bundle.id
+
+    def disputed(self, facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
+        """The hosts on which somebody has an address that the release is to have."""
+        return tuple(name for name, host in facts.items() if taken(self.bundle.settings, host))
+
+    def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
+        """A host without facts is left out: it could not be reached."""
+        supplies = self.supply(facts)
+        known = [host for host in self.environment.hosts if host.name in facts]
+        plans = tuple(told_ahead(self.on(host, facts[host.name], supplies), facts[host.name]) for host in known)
+        ways = {each.host.name: Way.of(facts[each.host.name], each.release if each.verdict == "activate" else "") for each in plans}
+        active = any(each.verdict == "activate" and each.previous for each in plans)
+        back = wayback.told(ways, then=True) if active else ""
+        title = f"deploy {self.release} to {self.environment.name}"
+        return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans), self.bundle.notes, back)
+
+    def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
+        planned = deploy_host(host, self.bundle, facts, supplies, self.restart, self.take_over)
+        return replace(planned, restart=self.restart)
 
 
 def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from raab import exitcodes
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
+from raab.host.paths import RAAB
 
 
 class Host(Struct, frozen=True):
@@ -24,14 +25,15 @@ class Host(Struct, frozen=True):
 
 
 class Environment(Struct, frozen=True):
-    """One environment, ready to use. Times are seconds; `roles` decide later what a host gets. `owner` is the checkout that has made the
-    lab, where that is another one and nobody has said that this one may use it."""
+    """One environment, ready to use. Times are seconds; `roles` decide later what a host gets. `service` is what the project is called on
+    the hosts. `owner` is the checkout that has made the lab, where that is another one and nobody has said that this one may use it."""
 
     name: str
     hosts: tuple[Host, ...]
     is_lab: bool
     settings: File
     owner: str = ""
+    service: str = RAAB
 
     def claim(self) -> None:
         """Raises RaabError unless the hosts are this checkout's to change."""

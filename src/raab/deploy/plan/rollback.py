@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
+
+from msgspec import Struct
 
 from raab import exitcodes
 from raab.deploy.plan import wayback
@@ -14,14 +17,25 @@ from raab.deploy.plan.wayback import Way
 from raab.errors import RaabError
 
 
-def plan_rollback(environment: Environment, facts: Mapping[str, HostFacts], to: str = "") -> Plan:
-    """Plan the way back: to the release named, or to the last that served on all of these hosts before what serves now."""
-    ways = {host.name: Way.of(facts[host.name]) for host in environment.hosts if host.name in facts}
-    target = to or wayback.target(ways)
-    known = [host for host in environment.hosts if host.name in ways]
-    plans = tuple(told_ahead(rollback_host(host, facts[host.name], target, ways), facts[host.name]) for host in known)
-    title = f"roll {environment.name} back{f' to {target}' if target else ''}"
-    return Plan(environment.name, title, plans, waves(environment.settings.waves, plans))
+class Rollback(Struct, frozen=True):
+    """The way back: to the release named, or to the last that served on all of an environment's hosts before what serves now."""
+
+    environment: Environment
+    release: str = ""
+
+    action: ClassVar[str] = "rollback"
+
+    def disputed(self, facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
+        """None: what a release that served would listen on, its activation finds out."""
+        return ()
+
+    def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
+        known = [host for host in self.environment.hosts if host.name in facts]
+        ways = {host.name: Way.of(facts[host.name]) for host in known}
+        target = self.release or wayback.target(ways)
+        plans = tuple(told_ahead(rollback_host(host, facts[host.name], target, ways), facts[host.name]) for host in known)
+        title = f"roll {self.environment.name} back{f' to {target}' if target else ''}"
+        return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans))
 
 
 def rollback_host(host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:

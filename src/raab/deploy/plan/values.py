@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from raab.deploy.bundle.parts import Part
-from raab.deploy.plan.environment import Host
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts
 from raab.errors import RaabError
 
 
@@ -61,6 +64,10 @@ class Plan(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     back: str = ""
 
+    def explained(self, told: Mapping[str, tuple[str, ...]]) -> Plan:
+        """The same with more lines for people, by the host's name; they decide nothing."""
+        return replace(self, hosts=tuple(replace(host, changes=host.changes + told.get(host.host.name, ())) for host in self.hosts))
+
     @property
     def refused(self) -> tuple[HostPlan, ...]:
         return tuple(plan for plan in self.hosts if plan.verdict == "refuse")
@@ -73,6 +80,25 @@ class Plan(Struct, frozen=True):
     def labelled(self) -> tuple[HostPlan, ...]:
         """Where a release is noted to be a commit."""
         return tuple(plan for plan in self.hosts if plan.label)
+
+
+class Operation(Protocol):
+    """What changes releases. `release` is empty where only the plan finds it."""
+
+    @property
+    def action(self) -> str: ...
+
+    @property
+    def release(self) -> str: ...
+
+    @property
+    def environment(self) -> Environment: ...
+
+    def disputed(self, facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
+        """The hosts of which the plan has to know more closely who listens there."""
+
+    def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
+        """What happens on each host."""
 
 
 def at(host: Host, problem: RaabError) -> RaabError:

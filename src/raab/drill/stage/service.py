@@ -13,11 +13,11 @@ from raab.drill.stage.standing import Status
 from raab.drill.stage.variants import MAKE, STEADY, Content
 from raab.drill.traffic.http import Address
 from raab.errors import RaabError
-from raab.host.paths import UNIT, Paths
+from raab.host.paths import RAAB, Paths
 from raab.lab.shell import Done, Shell
 
 PORT = 8000
-PATHS = Paths()
+PATHS = Paths(RAAB)
 SETTINGS = f"{PATHS.configuration}/setting.yaml"
 TARGET = "/var/lib/raab/workers.json"
 
@@ -67,7 +67,7 @@ class Service:
     def systemctl(self, verb: str, *, check: bool = True, timeout: float = 120) -> Ended:
         """`systemctl <verb> raab`. Raises RaabError with the journal if it fails and `check` is set."""
         since = time.time()
-        done = self.run(f"systemctl {verb} {UNIT}", check=False, timeout=timeout)
+        done = self.run(f"systemctl {verb} {PATHS.unit}", check=False, timeout=timeout)
         if check and done.status:
             raise RaabError(f"systemctl {verb}: failed, got status {done.status}\n{self.journal(since)}")
         return done
@@ -91,7 +91,7 @@ class Service:
 
     def show(self, name: str) -> str:
         """A property of the unit."""
-        return self.shell.run(f"systemctl show --property={name} --value {UNIT}").out.strip()
+        return self.shell.run(f"systemctl show --property={name} --value {PATHS.unit}").out.strip()
 
     def status(self) -> Status:
         """The service's own word. Raises RaabError when nothing answers."""
@@ -130,7 +130,7 @@ class Service:
 
     def journal(self, since: float) -> str:
         """What the service and systemd said of it since a moment (seconds since the epoch), without the access lines."""
-        text = self.shell.run(f"journalctl --unit {UNIT} --output=short-precise --no-pager --since=@{since:.3f}").out
+        text = self.shell.run(f"journalctl --unit {PATHS.unit} --output=short-precise --no-pager --since=@{since:.3f}").out
         return "\n".join(line for line in text.splitlines() if '"raab.access"' not in line)
 
     # The same beginning for every test
@@ -140,7 +140,8 @@ class Service:
         foreign = self.run(f"rm {SETTINGS}", check=False).status == 0
         self.switch(release)
         if self.show("ActiveState") != "active":
-            self.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}; rm -f {TARGET}; systemctl start {UNIT}", check=False)
+            unit = PATHS.unit
+            self.run(f"systemctl stop {unit}; systemctl reset-failed {unit}; rm -f {TARGET}; systemctl start {unit}", check=False)
         status = self.wait("up", lambda now: now.incoming is None)
         if foreign or status.release != release or not status.settled:
             self.systemctl("reload")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Sequence
@@ -9,13 +10,13 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, hook, journal, strays, systemd, unitfiles, verify
-from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup
+from raab.host import addresses, journal, sandbox, strays, systemd, verify
+from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup, units
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
 from raab.host.activation.token import Token
-from raab.host.paths import UNIT, Paths
+from raab.host.paths import Paths
 from raab.host.processes import children
 from raab.host.releases import current_release, user_exists
 from raab.host.renewal import twin
@@ -36,10 +37,10 @@ class Activation:
         self.token = Token(paths)
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
-        self.told = takeup.told()
-        self.standing = unitfiles.standing()
+        self.told = takeup.told(paths)
+        self.standing = units.standing(paths)
         enabled = self.standing.get("UnitFileState") == "enabled"
-        self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(), enabled)
+        self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
         self.prober: probe.Prober | None = None
         self.began = time.time()
         self.waits = 60.0
@@ -67,10 +68,10 @@ class Activation:
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         self.record("begun")
-        if user_exists():
+        if user_exists(self.paths):
             self.asking = Question(self.paths, self.release, "settings")
         # From where the service is now; where it cannot tell, from where it will be.
-        self.suspects = strays.look(self.told) if self.told else {}
+        self.suspects = strays.look(self.paths, self.told) if self.told else {}
         self.probe(self.told.get("bind", []))
         try:
             self.rehearse()
@@ -80,11 +81,11 @@ class Activation:
             return self.failed(error, reverted=True, switched=False)
         if self.prober:
             self.prober.only(probe.targets(self.binds))
-        elif systemd.is_active():
+        elif systemd.is_active(self.paths.unit):
             self.probe(self.binds)
         try:
             shown = self.go(self.task.release, self.held)
-            if each := takeup.loaded_by_each():
+            if each := takeup.loaded_by_each(self.paths):
                 self.teller.step(each)
             self.hook("after_activate", self.task.after)
         except RaabError as error:
@@ -115,7 +116,7 @@ class Activation:
         seconds = round(time.time() - self.began, 3)
         found: tuple[strays.Stray, ...] = ()
         with suppress(RaabError):
-            found = strays.find(self.suspects)
+            found = strays.find(self.paths, self.suspects)
         return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
 
     def rehearse(self) -> None:
@@ -128,7 +129,7 @@ class Activation:
             if self.task.release not in (self.before.release, current_release(self.paths)):
                 (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
             raise
-        if unitfiles.prepare(self.paths, self.release):
+        if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
         self.hook("before_activate", self.task.before)
@@ -145,16 +146,16 @@ class Activation:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.answer(self.waits + 10)
         # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
-        addresses.check(self.binds, self.admin_port)
+        addresses.check(self.paths, self.binds, self.admin_port)
 
     def loaded(self) -> Held | None:
-        if self.task.restart or unitfiles.restart_needed(self.paths, self.release):
+        if self.task.restart or units.restart_needed(self.paths, self.release):
             if self.asked:
                 self.asked.conversation.close()
             return None
         if not self.asked:
             with suppress(RaabError):
-                self.asked = Asked(self.task.release)
+                self.asked = Asked(self.paths, self.task.release)
         if not self.asked:
             return None
         if self.behind():
@@ -165,29 +166,35 @@ class Activation:
             self.read_settings()
         held = self.asked.held()
         # What operators ask at is no part of the proof.
-        there = tuple(bind for bind in held.bind if bind not in ("unix:/run/raab/admin", f"127.0.0.1:{self.admin_port}")) if held else ()
+        operators = (f"unix:{self.paths.admin}", f"127.0.0.1:{self.admin_port}")
+        there = tuple(bind for bind in held.bind if bind not in operators) if held else ()
         if held and there != self.binds:
             self.asked.conversation.close()
             # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
             wanted = ", ".join(self.binds) or "nothing that can be read"
             text = f"trial: the service would serve {', '.join(there)}, and its settings say {wanted}"
-            raise RaabError(text, "raab check, then systemctl restart raab")
+            raise RaabError(text, f"raab check, then systemctl restart {self.paths.name}")
         return held
 
     def behind(self) -> bool:
         """Whether a start would get other variables or credentials than the service has. A master that loads a release beside itself
         would try it with those of before."""
-        if not (self.paths.etc / "systemd/system" / UNIT).exists():
+        if not (self.paths.units / self.paths.unit).exists():
             # This activation brings it.
             return False
-        wanted = twin.now()
-        found = pending(wanted)
+        wanted = twin.now(self.paths)
+        found = pending(self.paths, wanted)
         for line in lines(found, "this activation"):
             self.teller.step(line)
         if found.by_reload or found.by_start:
             asofnow.check(wanted, self.release)
         self.wanted = wanted if found.by_reload else None
         return found.by_reload
+
+    @functools.cached_property
+    def variables(self) -> dict[str, str]:
+        """Those of the release's own unit, with the host's drop-ins."""
+        return twin.given(self.paths, sandbox.service_lines(self.paths, self.release))
 
     def read_settings(self) -> None:
         """By the new release's code, which is asked while everything else goes on. Raises RaabError with its reason."""
@@ -200,21 +207,21 @@ class Activation:
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
-        old = held.old if held else children(systemd.main_pid())
+        old = held.old if held else children(systemd.main_pid(self.paths.unit))
         if self.prober:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
-        restart = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
+        restart = units.install(self.paths, self.paths.release(release_id), self.standing)
         why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
         if held and not why:
             self.teller.step("handing over to new workers")
             held.take_over()
         else:
-            takeup.take_up(why, self.waits, self.teller, self.wanted)
+            takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
         self.teller.step("proving it by answers")
-        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving() - old, limit=self.waits)
+        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving(self.paths) - old, limit=self.waits)
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
@@ -232,20 +239,20 @@ class Activation:
 
     def rest(self) -> None:
         """Nothing served before: there was no release yet, or an operator had stopped the service, and stopped it stays."""
-        systemd.order("systemctl", "stop", UNIT)
-        systemd.order("systemctl", "reset-failed", UNIT)
+        systemd.order("systemctl", "stop", self.paths.unit)
+        systemd.order("systemctl", "reset-failed", self.paths.unit)
         switch.restore(self.paths, self.before.link)
         if self.before.release:
-            unitfiles.install(self.paths, self.paths.release(self.before.release), self.standing)
+            units.install(self.paths, self.paths.release(self.before.release), self.standing)
         if not self.before.enabled:
-            systemd.order("systemctl", "disable", "--quiet", UNIT)
+            systemd.order("systemctl", "disable", "--quiet", self.paths.unit)
 
     def leave(self, error: RaabError) -> dict[str, Any]:
         """What served before is no release that is kept here, and who could start it again is not known: nothing is stopped."""
         switch.restore(self.paths, self.before.link)
-        same = self.before.serves_still(takeup.told())
+        same = self.before.serves_still(takeup.told(self.paths))
         if not same and self.before.link:
-            takeup.take_up("", self.waits, self.teller)
+            takeup.take_up(self.paths, "", self.waits, self.teller)
             same = True
         there = self.before.link or self.told.get("release") or "nothing that is known"
         left = "it serves on" if same else "what serves now is the release that failed"
@@ -281,10 +288,10 @@ class Activation:
         entry |= {"reason": reason} if reason else {}
         journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))
 
-    def hook(self, name: str, command: Command | None) -> None:
-        if command is not None:
-            self.teller.step(f"hook {name}: {command.command}")
-            hook.run(self.paths, self.release, name, command, self.teller.output)
+    def hook(self, name: str, hook: Command | None) -> None:
+        if hook is not None:
+            self.teller.step(f"hook {name}: {hook.command}")
+            self.teller.output(question.run_hook(self.paths, name, hook, self.release, self.variables))
 
     def prune(self) -> None:
         from raab.host.activation import prune

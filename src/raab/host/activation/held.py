@@ -7,6 +7,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host.conversation import PATIENCE, Conversation
+from raab.host.paths import Paths
 from raab.host.processes import children
 
 
@@ -14,10 +15,11 @@ class Asked:
     """The wish that the running master load a release. When the conversation ends, with this process at the latest, the master looks
     where `current` leads, and has new workers serve it or drops it."""
 
-    def __init__(self, release: str) -> None:
+    def __init__(self, paths: Paths, release: str) -> None:
         """Raises RaabError when no master runs."""
         self.began = time.time()
-        self.conversation = Conversation(PATIENCE)
+        self.unit = paths.unit
+        self.conversation = Conversation(paths, PATIENCE)
         self.old = children(self.conversation.peer)
         self.conversation.say(verb="hold", release=release)
 
@@ -31,7 +33,7 @@ class Asked:
             return Held(self, word)
         self.conversation.close()
         if "good" in word:
-            judge(word, self.began, "trial: the new workers do not load it")
+            judge(self.unit, word, self.began, "trial: the new workers do not load it")
         # Not held; an older master does not know the question and calls it an error.
         return None
 
@@ -41,22 +43,23 @@ class Held:
     before."""
 
     def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
-        self.conversation, self.old = asked.conversation, asked.old
+        self.unit, self.conversation, self.old = asked.unit, asked.conversation, asked.old
         self.bind: list[str] = word["bind"]
 
     def take_over(self) -> None:
         """Now that `current` names it. Raises RaabError when the new workers do not serve; the old ones serve on then."""
         began = time.time()
         self.conversation.say(verb="switched")
-        judge(self.conversation.hear(), began, "reload: the new workers do not serve")
+        judge(self.unit, self.conversation.hear(), began, "reload: the new workers do not serve")
         self.conversation.close()
 
 
-def judge(verdict: dict[str, Any], began: float, otherwise: str) -> None:
-    """Raises RaabError that says `otherwise`, the master's reason, and what the service has said since `began`, unless all is well."""
+def judge(unit: str, verdict: dict[str, Any], began: float, otherwise: str) -> None:
+    """Raises RaabError that says `otherwise`, the master's reason, and what the service of that unit has said since `began`, unless all
+    is well."""
     if not verdict["good"]:
         # Here and not above: whoever asks for a release does that before all else.
         from raab.host.systemd import last_words
 
         reason, _, hint = str(verdict["reason"]).partition("\nhint: ")
-        raise RaabError(f"{otherwise}, got {reason}\n{last_words(began)}".rstrip(), hint)
+        raise RaabError(f"{otherwise}, got {reason}\n{last_words(unit, began)}".rstrip(), hint)

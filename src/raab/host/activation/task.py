@@ -59,7 +59,7 @@ class Teller:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self.began = time.monotonic()
-        self.paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.paths.deploying.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.fd = os.open(self.paths.events, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
 
     def step(self, text: str) -> None:
@@ -68,8 +68,9 @@ class Teller:
         print(text, flush=True)
 
     def output(self, text: str) -> None:
-        """Pass on a line that a hook printed."""
-        self.tell({"event": "line", "text": text})
+        """Pass on what a hook printed."""
+        for line in text.splitlines():
+            self.tell({"event": "line", "text": line})
 
     def verdict(self, verdict: dict[str, Any]) -> None:
         """The last word; who follows stops reading here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import os
 
-from raab.host.paths import USER, Paths
+from raab.host.paths import Paths
 
 
 class Token:
@@ -14,6 +14,7 @@ class Token:
     def __init__(self, paths: Paths) -> None:
         self.text = os.urandom(32).hex()
         self._file = paths.token
+        self._user = paths.user
 
     def publish(self) -> None:
         """From now on the service knows it. Where the service's group is still to be made, this is called again then."""
@@ -22,7 +23,7 @@ class Token:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, self.text.encode())
-            os.fchown(descriptor, -1, _group())
+            os.fchown(descriptor, -1, _group(self._user))
             os.fchmod(descriptor, 0o640)
         finally:
             os.close(descriptor)
@@ -33,8 +34,8 @@ class Token:
         self._file.unlink(missing_ok=True)
 
 
-def _group() -> int:
+def _group(name: str) -> int:
     try:
-        return grp.getgrnam(USER).gr_gid
+        return grp.getgrnam(name).gr_gid
     except KeyError:
         return -1

@@ -15,12 +15,11 @@ from raab.host.activation.task import Task
 from raab.host.paths import RELEASE_ID, Paths
 
 
-def run(args: argparse.Namespace) -> int:
+def run(paths: Paths, args: argparse.Namespace) -> int:
     """Entry of the `raab` command; exit code 0 when the release serves, 4 when it does not."""
     release: str = args.release
     if os.geteuid() != 0:
         raise RaabError("activate: only root may switch releases", "use sudo", exit_code=2)
-    paths = Paths()
     if not RELEASE_ID.match(release) or not paths.manifest(release).exists():
         raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exit_code=2)
     task = Task.read(paths, release)
@@ -28,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first, nor by who is to end.
     if task.before is None and not task.restart:
         with suppress(RaabError):
-            asked = Asked(release)
+            asked = Asked(paths, release)
     from raab.host.activation.activation import Activation
 
     return Activation(paths, task, asked).run()

@@ -14,14 +14,13 @@ from raab.host.renewal import twin
 from raab.host.renewal.ahead import reboot
 
 
-def run(args: argparse.Namespace, own: Answer | None) -> int:
+def run(paths: Paths, args: argparse.Namespace, own: Answer | None) -> int:
     """For root on a server by what a start would get by now, as the service's user and in its sandbox; for everybody else by the variables
     of his shell and with his rights. Raises RaabError with the release's reason when it says no."""
-    if asofnow.installed():
-        return in_the_sandbox(args.verb)
+    if asofnow.installed(paths):
+        return in_the_sandbox(paths, args.verb)
     if own:
         return own(args)
-    paths = Paths()
     python = str(paths.current / "venv/bin/python")
     if os.geteuid() == 0 or not os.access(python, os.X_OK):
         raise RaabError(f"{args.verb}: no release is current on this host, got {paths.current}", "fab deploy")
@@ -29,13 +28,13 @@ def run(args: argparse.Namespace, own: Answer | None) -> int:
     return os.execv(python, (python, "-I", "-m", "raab.host", args.verb))
 
 
-def in_the_sandbox(verb: str) -> int:
-    wanted = twin.now()
-    said = asofnow.run(verb, wanted)
+def in_the_sandbox(paths: Paths, verb: str) -> int:
+    wanted = twin.now(paths)
+    said = asofnow.run(paths, verb, wanted)
     if verb == "check":
         # From within the service's sandbox nobody sees who holds an address.
-        settings = asofnow.settings(wanted)
-        addresses.check(settings.bind, settings.admin_port)
-        reboot()
+        settings = asofnow.settings(paths, wanted)
+        addresses.check(paths, settings.bind, settings.admin_port)
+        reboot(paths)
     print(said, end="")
     return 0

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from raab.errors import RaabError
+from raab.host.paths import Paths, here
 
 _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the service is not running, 4 the release does not serve"
 
@@ -24,6 +26,7 @@ Answer = Callable[[argparse.Namespace], int]
 def parser() -> argparse.ArgumentParser:
     """The whole command line, for main and for its documentation."""
     root = argparse.ArgumentParser(prog="raab", description="Run and look after raab on this host.", epilog=_EPILOG)
+    root.add_argument("-s", "--service", metavar="NAME", help="which service of this host")
     root.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     status = verbs.add_parser("status", help="release, generation, how it was loaded, workers and the last reload")
@@ -50,15 +53,16 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     # argparse would take `-1` for an option: the count of `raab scale` is the one argument that may look like that.
-    if words[:1] == ["scale"] and "--" not in words:
-        words.insert(1, "--") if not {"-h", "--help"} & set(words) else None
+    if "scale" in words and "--" not in words:
+        words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
     try:
+        paths = Paths(args.service) if args.service else here(os.environ)
         if args.verb in ASKED:
             from raab.host.command import asked
 
-            return asked.run(args, own)
-        return int(importlib.import_module(f"raab.host.command.{args.verb}").run(args))
+            return asked.run(paths, args, own)
+        return int(importlib.import_module(f"raab.host.command.{args.verb}").run(paths, args))
     except RaabError as error:
         if args.debug:
             traceback.print_exc()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from raab.host import releases
 from raab.host.counters import counted
+from raab.host.paths import Paths
 from raab.host.samples import service
 from raab.metrics.exposition import render
 
 
-def run(args: argparse.Namespace) -> int:
+def run(paths: Paths, args: argparse.Namespace) -> int:
     """Print all metrics. A service that is not running is a metric too: raab_up 0."""
-    sys.stdout.write(render(counted(), service(10.0, releases.version)))
+    sys.stdout.write(render(counted(paths), service(paths, 10.0)))
     return 0

@@ -8,53 +8,58 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from raab import servicename
 from raab.errors import RaabError
-from raab.plain import plain
+from raab.host.paths import RAAB, Paths
+from raab.untrusted import plain
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python3 -IS /usr/local/lib/raab`: without words it is ExecReload= of the unit, with `started` its ExecStartPost=, with `ahead` it
-    tells who looks what the next start would come to, and with `command` it is what an operator types as `raab` (/usr/local/bin/raab)."""
-    if argv[:1] == ["command"]:
+    """`python3 -IS /usr/local/lib/raab WORD NAME`: `reload` is ExecReload= of the service of that name, `started` its ExecStartPost=, and
+    `ahead` tells who looks what its next start would come to. With `command` it is what an operator types as `raab`
+    (/usr/local/bin/raab).
+
+    Units of before services had names say none, which means raab's own, and for a reload nothing at all.
+    """
+    word, *more = argv or ("reload",)
+    if word == "command":
         from raab.host.command.cli import main as typed
 
-        return typed(argv[1:])
-    works = {(): reloaded, ("started",): kept, ("ahead",): looked}
-    return by_systemd(works.get(tuple(argv), unknown))
+        return typed(more)
+    return by_systemd(word, *(more or (RAAB,)))
 
 
-def by_systemd(work: Callable[[], None]) -> int:
+def by_systemd(word: str, name: str, *more: str) -> int:
     # systemd hands the service's variables to this command too; they may lead it into a release.
     os.environ.clear()
     os.environ.update({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
     # systemd's way to end what takes too long; what was begun is to be undone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    works: dict[str, Callable[[Paths], None]] = {"reload": reloaded, "started": kept, "ahead": looked}
     try:
-        work()
+        if word not in works or more or servicename.wrong(name):
+            raise RaabError(f"raab: unknown word, got {' '.join((word, name, *more))}", "it is the unit's program, and not for people")
+        works[word](Paths(name))
     except RaabError as error:
         print("\n".join(plain(line, 2000) for line in str(error).splitlines()), file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def kept() -> None:
+def kept(paths: Paths) -> None:
     from raab.host.renewal import directives
 
-    directives.keep()
+    directives.keep(paths)
 
 
-def reloaded() -> None:
+def reloaded(paths: Paths) -> None:
     """Raises RaabError unless a new generation of the current release serves with what a start would get."""
     from raab.host.renewal.reload import reload
 
-    print(reload())
+    print(reload(paths))
 
 
-def looked() -> None:
+def looked(paths: Paths) -> None:
     from raab.host.renewal import ahead
 
-    print(json.dumps(ahead.look()))
-
-
-def unknown() -> None:
-    raise RaabError(f"raab: unknown word, got {sys.argv[1]}", "it is the unit's program, and not for people")
+    print(json.dumps(ahead.look(paths)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from raab.host.paths import Paths
 from raab.host.scaling import scale
 
 
-def run(args: argparse.Namespace) -> int:
+def run(paths: Paths, args: argparse.Namespace) -> int:
     """Print the number before and after. Raises RaabError, exit code 2, beyond the bounds or for what is not a number."""
-    print(scale(args.count))
+    print(scale(paths, args.count))
     return 0

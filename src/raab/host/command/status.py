@@ -9,13 +9,14 @@ from typing import Any
 
 from raab.host import strays
 from raab.host.overview import template_ready, whole
+from raab.host.paths import Paths
 
 _MB = 1024 * 1024
 
 
-def run(args: argparse.Namespace) -> int:
+def run(paths: Paths, args: argparse.Namespace) -> int:
     """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
-    status = whole()
+    status = whole(paths)
     print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
     return 0
 

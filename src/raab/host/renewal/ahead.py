@@ -6,57 +6,60 @@ import re
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import inquiry, processes, systemd
-from raab.host.paths import UNIT
-from raab.host.renewal import credentials, directives, twin, variables
+from raab.host import processes, systemd
+from raab.host.paths import Paths
+from raab.host.renewal import credentials, directives, twin, unit, variables
 from raab.host.renewal.pending import Pending
 from raab.host.renewal.twin import Now
-from raab.plain import plain
+from raab.untrusted import plain
 
-# By the release's own code, as the service's user.
-CHECK = "/opt/raab/current/venv/bin/python -I -m raab.host check"
 # By which its addresses are told (raab.deploy.plan.addresses).
 _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")
 # Of a unit that is to be started with the system (systemctl(1), is-enabled).
 _STARTED = ("enabled", "linked", "static", "alias", "indirect", "generated")
 
 
-def look() -> dict[str, Any]:
+def check(paths: Paths) -> str:
+    """The command by which the current release's own code says, as the service's user, whether a start would go well."""
+    return f"{paths.current}/venv/bin/python -I -m raab.host check"
+
+
+def look(paths: Paths) -> dict[str, Any]:
     """For people who only look, by `fab plan` and `fab doctor`. As JSON; its shape is `Ahead` of raab.deploy.plan.facts. `problem` is why a
     start would fail, and `hint` what to do about it."""
     found: dict[str, Any] = {}
     try:
-        wanted = twin.now()
+        wanted = twin.now(paths)
         told = {name: value for name, value in wanted.environment.items() if _TOLD.fullmatch(name)}
-        found = {"pending": pending(wanted), "variables": told}
-        _, why = inquiry.run(wanted.lines, CHECK)
+        found = {"pending": pending(paths, wanted), "variables": told}
+        _, why = unit.run(wanted.lines, check(paths))
         if why:
             message, _, hint = why.rpartition("\nhint: ")
             raise RaabError(message or hint, hint if message else "")
-        reboot()
+        reboot(paths)
     except RaabError as error:
         found.update(problem=shown(error.message), hint=shown(error.hint))
     return found
 
 
-def pending(wanted: Now) -> Pending:
+def pending(paths: Paths, wanted: Now) -> Pending:
     """Nothing is pending where nothing runs."""
-    held, folder = processes.environment(systemd.main_pid()), credentials.contents()
+    held, folder = processes.environment(systemd.main_pid(paths.unit)), credentials.contents(paths.credentials)
     if not held:
         return Pending()
     return Pending(
         tuple(variables.changed(held, wanted.environment)),
         tuple(credentials.changed(folder, wanted.credentials)) if folder is not None else (),
-        tuple(directives.since_the_start()),
+        tuple(directives.since_the_start(paths)),
         tuple(sorted(wanted.credentials)) if folder is None else (),
     )
 
 
-def reboot() -> None:
+def reboot(paths: Paths) -> None:
     """Raises RaabError when a reboot would not even try to start the service."""
-    state = systemd.show(UNIT, "UnitFileState").get("UnitFileState", "")
+    state = systemd.show(paths.unit, "UnitFileState").get("UnitFileState", "")
     if state not in _STARTED:
-        raise RaabError(f"{UNIT}: a reboot would not start it, got UnitFileState={state}", f"systemctl enable {UNIT.partition('.')[0]}")
+        raise RaabError(f"{paths.unit}: a reboot would not start it, got UnitFileState={state}", f"systemctl enable {paths.name}")
 
 
 def shown(text: str) -> str:

@@ -12,12 +12,9 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import systemd
-from raab.host.paths import UNIT
-
-FOLDER = Path("/run/credentials", UNIT)
 
 
-def contents(folder: Path = FOLDER) -> dict[str, bytes] | None:
+def contents(folder: Path) -> dict[str, bytes] | None:
     """What lies there; None for a service that was started without."""
     try:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
@@ -32,7 +29,7 @@ def changed(held: Mapping[str, bytes] | None, wanted: Mapping[str, bytes]) -> li
     return sorted(name for name in held.keys() | wanted.keys() if held.get(name) != wanted.get(name))
 
 
-def write(wanted: Mapping[str, bytes], folder: Path = FOLDER) -> None:
+def write(folder: Path, wanted: Mapping[str, bytes]) -> None:
     """Have the folder hold these, each file renewed in one step, with the owner and the rights that systemd gives.
 
     Raises RaabError when it cannot be written, as when the service ends meanwhile.
@@ -46,7 +43,7 @@ def write(wanted: Mapping[str, bytes], folder: Path = FOLDER) -> None:
                 else:
                     (folder / name).unlink()
     except OSError as error:
-        raise RaabError(f"{folder}: cannot be written, got {error.strerror}", f"systemctl status {UNIT}") from error
+        raise RaabError(f"{folder}: cannot be written, got {error.strerror}", f"systemctl status {folder.name}") from error
 
 
 def renew(file: Path, content: bytes, owner: os.stat_result) -> None:
@@ -72,18 +69,18 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def given(wanted: Mapping[str, bytes]) -> Iterator[list[str]]:
+def given(folder: Path, wanted: Mapping[str, bytes]) -> Iterator[list[str]]:
     """Have the running service find these, and those of before again if what goes on within comes to nothing. The names of those that
     change; none where there is no folder, which only a start can make."""
-    before = contents()
+    before = contents(folder)
     names = changed(before, wanted) if before is not None else []
     try:
         if names:
-            write(wanted)
+            write(folder, wanted)
         yield names
     except BaseException:
         if names and before is not None:
             # Where that fails the service has ended, and its folder with it.
             with suppress(RaabError):
-                write(before)
+                write(folder, before)
         raise

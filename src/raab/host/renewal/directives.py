@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from raab.host import systemd
-from raab.host.paths import UNIT
+from raab.host.paths import Paths
 
-# Root's own, and gone with the next boot: kept by ExecStartPost=, when nobody waits for the service any more.
-KEPT = Path("/run/raab-started.json")
 # Memory, processor and task limits are not among them: systemd sets these for a running service as soon as it has read them.
 _AT_A_START = re.compile(
     r"AmbientCapabilities|AppArmorProfile|Bind(ReadOnly)?Paths|CPU(Affinity|Scheduling\w+)|CapabilityBoundingSet|CoredumpFilter|DynamicUser"
@@ -24,19 +21,19 @@ _AT_A_START = re.compile(
 )
 
 
-def of_unit() -> dict[str, str]:
+def of_unit(paths: Paths) -> dict[str, str]:
     """As systemd has them by now."""
-    text = systemd.must("systemctl", "show", "--all", "--no-pager", UNIT)
+    text = systemd.must("systemctl", "show", "--all", "--no-pager", paths.unit)
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     # Behind a command stands what became of it.
     return {name: value.partition(" ; ignore_errors=")[0] for name, value in found.items() if _AT_A_START.fullmatch(name)}
 
 
-def keep() -> None:
-    """Those of the start that has just been."""
-    part = KEPT.with_suffix(".part")
-    part.write_text(json.dumps(of_unit()))
-    part.replace(KEPT)
+def keep(paths: Paths) -> None:
+    """Those of the start that has just been: by ExecStartPost=, when nobody waits for the service any more."""
+    part = paths.started.with_suffix(".part")
+    part.write_text(json.dumps(of_unit(paths)))
+    part.replace(paths.started)
 
 
 def changed(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
@@ -45,6 +42,6 @@ def changed(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     return sorted(name for name in known if held.get(name) != wanted.get(name))
 
 
-def since_the_start() -> list[str]:
+def since_the_start(paths: Paths) -> list[str]:
     """The names of those that the next start takes up, and the running service has not."""
-    return changed(json.loads(KEPT.read_bytes()), of_unit()) if KEPT.exists() else []
+    return changed(json.loads(paths.started.read_bytes()), of_unit(paths)) if paths.started.exists() else []

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import inquiry
 from raab.host.control import ask
 from raab.host.conversation import PATIENCE
-from raab.host.renewal import credentials, directives, twin, variables
-from raab.host.renewal.ahead import CHECK, pending
+from raab.host.paths import Paths
+from raab.host.renewal import credentials, directives, twin, unit, variables
+from raab.host.renewal.ahead import check, pending
 from raab.host.renewal.pending import later
 
 
-def reload() -> str:
+def reload(paths: Paths) -> str:
     """Have the running service take it up; what was done, in lines. Raises RaabError when nothing changes, and why."""
-    wanted = twin.now()
-    with credentials.given(wanted.credentials) as names:
-        said = hand_over(**environment(wanted))
+    wanted = twin.now(paths)
+    with credentials.given(paths.credentials, wanted.credentials) as names:
+        said = hand_over(paths, **environment(paths, wanted))
     taken = [f"credentials taken up: {', '.join(names)}"] if names else []
-    return "\n".join([said, *taken, *later(pending(wanted))])
+    return "\n".join([said, *taken, *later(pending(paths, wanted))])
 
 
-def hand_over(**more: Any) -> str:
+def hand_over(paths: Paths, **more: Any) -> str:
     """Ask the running master for a reload; its verdict in a line. Raises RaabError when the new generation does not serve."""
-    verdict = ask(PATIENCE, verb="reload", trial=True, **more)
+    verdict = ask(paths, PATIENCE, verb="reload", trial=True, **more)
     if not verdict["good"]:
         raise refused(verdict["reason"])
     how = "by a new master" if verdict["replaced"] else "by new workers"
@@ -36,16 +36,16 @@ def refused(why: str) -> RaabError:
     return RaabError(f"reload: refused, the old workers serve on, got {reason}", hint or "repair it, then reload again")
 
 
-def environment(wanted: twin.Now) -> dict[str, Any]:
+def environment(paths: Paths, wanted: twin.Now) -> dict[str, Any]:
     """What the request has to say of the variables: nothing where the running master has those of a start.
 
     A new master that could not read its settings has no way to say why, and what only a start takes up no master says. So they are tried
     first. Raises RaabError when a start would fail.
     """
-    held = variables.held()
+    held = variables.held(paths)
     changed = variables.changed(held, wanted.environment)
-    if changed or directives.since_the_start():
-        _, why = inquiry.run(wanted.lines, CHECK)
+    if changed or directives.since_the_start(paths):
+        _, why = unit.run(wanted.lines, check(paths))
         if why:
             raise refused(why)
     return {"environment": variables.renewed(held, wanted.environment)} if changed else {}

@@ -7,15 +7,15 @@ import glob
 import json
 import pwd
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from raab.errors import RaabError
-from raab.host import inquiry, sandbox, systemd
-from raab.host.paths import UNIT
+from raab.host import sandbox, systemd
+from raab.host.paths import Paths
+from raab.host.renewal import unit
 from raab.host.renewal.variables import lasting
-from raab.host.sandbox import quoted
 
 PYTHON = "/usr/bin/python3"
 # What systemd makes of User=, unless the unit says something else; the twin has another user.
@@ -28,6 +28,7 @@ _DIRECTIVES = (
 )  # fmt: skip
 # The same in its lines, each of which takes back those before when it says nothing.
 _RESOLVED = (*(name for name in _DIRECTIVES if name not in ("EnvironmentFiles", "User")), "EnvironmentFile")
+_VARIABLES = ("Environment", "EnvironmentFile", "PassEnvironment", "UnsetEnvironment")
 # A user that nobody else is: neither the service's processes nor root's files are within reach.
 NOBODY = "DynamicUser=yes\nNoNewPrivileges=yes\nWorkingDirectory=/\n" + "".join(
     f'Environment="{name}={_UNSAID}"\n' for name in _OF_THE_USER
@@ -43,66 +44,88 @@ class Now(NamedTuple):
     lines: str
 
 
-def now() -> Now:
+def now(paths: Paths) -> Now:
     """Asks systemd, after it has read changed unit files, as a reboot would have it. Raises RaabError for a unit that cannot be started,
     and with systemd's reason where it would fail before the service's own first word."""
-    load()
-    found = directives()
+    load(paths.unit)
+    found = directives(paths.unit)
     try:
         variables, credentials = told(lines(found))
     except RaabError as error:
         why = error.message
         missing = [path for path, optional in found["EnvironmentFiles"] if not optional and not glob.glob(path)]  # noqa: PTH207
         why = ", ".join([why, *(f"EnvironmentFile={path}" for path in missing)])
-        raise RaabError(f"{UNIT}: a start would fail, got {why}", "correct the unit or its drop-ins: systemctl cat raab") from None
-    user = of_user(found["User"])
+        raise RaabError(
+            f"{paths.unit}: a start would fail, got {why}", f"correct the unit or its drop-ins: systemctl cat {paths.name}"
+        ) from None
+    user = of_user(paths.unit, found["User"])
     left = {name: user.get(name, "") if value == _UNSAID else value for name, value in lasting(variables).items()}
     environment = {name: value for name, value in left.items() if value or variables[name] != _UNSAID}
     # The unit's own lines first, which say nothing of these then.
-    cat = sandbox.assignments(systemd.must("systemctl", "cat", UNIT).splitlines())
-    first = (*sandbox.resolved(sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
+    cat = sandbox.assignments(systemd.must("systemctl", "cat", paths.unit).splitlines())
+    first = (*resolved(paths, sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
     same = "".join(f"{line}\n" for line in first) + lines(found)
     return Now(environment, {name: base64.b64decode(text) for name, text in credentials.items()}, same)
 
 
+def given(paths: Paths, assignments: Iterable[str]) -> dict[str, str]:
+    """The variables that are the same for each process of a service with these lines in its unit, which systemd need not know yet.
+
+    Raises RaabError with systemd's reason where there would be none.
+    """
+    wanted = [line for line in assignments if line.partition("=")[0] in _VARIABLES]
+    try:
+        variables, _ = told("".join(f"{line}\n" for line in resolved(paths, wanted)))
+    except RaabError as error:
+        raise RaabError(f"{paths.unit}: a start would fail, got {error.message}", "correct the unit or its drop-ins") from None
+    return {name: value for name, value in lasting(variables).items() if value != _UNSAID}
+
+
 def told(lines: str) -> tuple[dict[str, str], dict[str, str]]:
     """What a unit with these lines gets: variables, and credentials in base64. Raises RaabError with systemd's reason for nothing."""
-    said, why = inquiry.run(NOBODY + lines, f"{PYTHON} -IS {Path(__file__).absolute().with_name('tell.py')}")
+    said, why = unit.run(NOBODY + lines, f"{PYTHON} -IS {Path(__file__).absolute().with_name('tell.py')}")
     if why:
         raise RaabError(why)
     variables, credentials = json.loads(said)
     return variables, credentials
 
 
-def load() -> None:
+def load(unit: str) -> None:
     """Have systemd read the unit files. Raises RaabError for a service that could not be started.
 
     In any case: it does not notice (NeedDaemonReload=) a folder of drop-ins that was not there before. But not while the service's own
     file is masked or missing: it would close the sockets that it keeps for the service.
     """
-    state = on_disk(systemd.must("systemctl", "show", "--property=UnitPath", "--value").split())
+    state = on_disk(unit, systemd.must("systemctl", "show", "--property=UnitPath", "--value").split())
     if state == "loaded":
         systemd.must("systemctl", "daemon-reload")
-        state = systemd.show(UNIT, "LoadState").get("LoadState", "unknown")
+        state = systemd.show(unit, "LoadState").get("LoadState", "unknown")
     if state != "loaded":
-        raise RaabError(f"{UNIT}: a start would fail, got LoadState={state}", f"systemctl status {UNIT}")
+        raise RaabError(f"{unit}: a start would fail, got LoadState={state}", f"systemctl status {unit}")
 
 
-def on_disk(folders: Sequence[str]) -> str:
+def on_disk(unit: str, folders: Sequence[str]) -> str:
     """What LoadState= will be of the unit's file, which is the first of these folders' (systemd.unit(5)); its text systemd judges."""
-    found = next((file for file in (Path(folder, UNIT) for folder in folders) if file.is_symlink() or file.exists()), None)
+    found = next((file for file in (Path(folder, unit) for folder in folders) if file.is_symlink() or file.exists()), None)
     if found is None or not found.exists():
         return "not-found"
     # A mask is a link to /dev/null, or an empty file.
     return "loaded" if found.is_file() and found.stat().st_size else "masked"
 
 
-def directives() -> dict[str, Any]:
+def directives(unit: str) -> dict[str, Any]:
     """Those that make the environment and the credentials, with the drop-ins of every place, specifiers resolved: systemd's own reading."""
-    path = f"/org/freedesktop/systemd1/unit/{UNIT.replace('.', '_2e')}"
+    # sd_bus_path_encode(3).
+    path = "/org/freedesktop/systemd1/unit/" + re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):02x}", unit)
     words = ("busctl", "--json=short", "get-property", "org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Service", *_DIRECTIVES)
     found = [json.loads(line)["data"] for line in systemd.must(*words).splitlines()]
     return dict(zip(_DIRECTIVES, found, strict=True))
+
+
+def resolved(paths: Paths, found: Iterable[str]) -> list[str]:
+    """Lines of the service's unit for another one, whose name is another."""
+    own = {"%n": paths.unit, "%N": paths.name, "%p": paths.name}
+    return [re.sub(r"%[%nNp]", lambda match: own.get(match[0], match[0]), line) for line in found]
 
 
 def lines(found: Mapping[str, Any]) -> str:
@@ -120,14 +143,20 @@ def lines(found: Mapping[str, Any]) -> str:
     return "".join(f"{line}\n" for line in told)
 
 
-def of_user(name: str) -> dict[str, str]:
+def quoted(text: str) -> str:
+    """One word of a unit file (systemd.syntax(7)): neither escapes nor specifiers of its own are left in it."""
+    plain = {"\\": "\\\\", '"': '\\"', "%": "%%"}
+    return '"' + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in text) + '"'
+
+
+def of_user(unit: str, name: str) -> dict[str, str]:
     """What systemd makes of User= (get_user_creds_clean): no home that is none, no shell that is none."""
     if not name:
         return {}
     try:
         entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
     except KeyError:
-        raise RaabError(f"{UNIT}: a start would fail, got no user {name}", "systemd-sysusers") from None
+        raise RaabError(f"{unit}: a start would fail, got no user {name}", "systemd-sysusers") from None
     found = {"USER": entry.pw_name, "LOGNAME": entry.pw_name, "HOME": entry.pw_dir, "SHELL": entry.pw_shell}
     none = {"HOME": r"/*", "SHELL": r"|.*/(nologin|false|true)"}
     return {key: value for key, value in found.items() if not re.fullmatch(none.get(key, ""), value)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
-from raab.host.paths import UNIT
+from raab.host.paths import Paths
 
 # What systemd makes for each process, and what one master leaves to the next, or left before it was taken out again (ADMIN_LISTENERS).
 _OF_THE_PROCESS = re.compile(
@@ -17,11 +17,11 @@ _OF_THE_PROCESS = re.compile(
 )
 
 
-def held() -> dict[str, str]:
+def held(paths: Paths) -> dict[str, str]:
     """Those of the running master. Raises RaabError when there is none: a service can end between any two questions."""
-    found = processes.environment(systemd.main_pid())
+    found = processes.environment(systemd.main_pid(paths.unit))
     if not found:
-        raise RaabError(f"{UNIT}: it does not run any more, got no variables of a master", f"systemctl status {UNIT}")
+        raise RaabError(f"{paths.unit}: it does not run any more, got no variables of a master", f"systemctl status {paths.unit}")
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.host import journal, listening, processes, seal
-from raab.host.paths import ACTIVATION_UNIT, RELEASE_ID, UNIT, Paths
+from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import UNIT_PLACES, current_release, describe, uid_of_user
 from raab.host.session import lock, program
 from raab.host.verify import RAABS_OWN
@@ -26,7 +26,7 @@ PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,Trigge
 def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
     """All facts as one JSON-able value; its shape is `HostFacts` of raab.deploy.plan.facts. `closely`: with who listens (listening.py)."""
     # Answered while the rest is read.
-    asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", UNIT, ACTIVATION_UNIT))
+    asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", paths.unit, paths.activation_unit))
     entries = journal.read(paths.journal)
     storage = nearest_existing(paths.root)
     disk = os.statvfs(storage)
@@ -43,9 +43,9 @@ def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
         "units": unit_hashes(paths),
         "program": program.installed(paths),
         "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
-        "user": uid_of_user() is not None,
+        "user": uid_of_user(paths) is not None,
         "settings": settings(paths),
-        "taken": listening.taken(uid_of_user() or 0, closely),
+        "taken": listening.taken(paths.unit, uid_of_user(paths) or 0, closely),
         "verdicts": journal.verdicts(entries),
         "served": list(journal.chain(entries)),
         "once": list(journal.once(entries)),

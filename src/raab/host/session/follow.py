@@ -17,12 +17,12 @@ from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.durable import write_durably
-from raab.host.paths import ACTIVATION_UNIT, Paths
+from raab.host.paths import Paths
 from raab.host.releases import current_release
 from raab.protocol import Activate
 
 Emit = Callable[[dict[str, Any]], None]
-TRANSIENT = Path("/run/systemd/transient") / ACTIVATION_UNIT
+TRANSIENT = Path("/run/systemd/transient")
 POLL_SECONDS = 0.003
 
 
@@ -35,13 +35,13 @@ def start(paths: Paths, request: Activate) -> None:
             "`fab releases` lists the complete ones",
             exitcodes.BAD_INPUT,
         )
-    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wait_for_previous()
+    paths.deploying.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wait_for_previous(paths)
     paths.events.unlink(missing_ok=True)
     write_durably(paths.request, json.dumps(task(request)).encode(), 0o600)
     systemd.must(
-        "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={ACTIVATION_UNIT}", "--property=KillMode=mixed",
-        sys.executable, "-IS", str(paths.roots_own), "command", "activate", release,
+        "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={paths.activation_unit}", "--property=KillMode=mixed",
+        sys.executable, "-IS", str(paths.roots_own), "command", "-s", paths.name, "activate", release,
     )  # fmt: skip
 
 
@@ -51,23 +51,25 @@ def task(request: Activate) -> dict[str, Any]:
     return {**request._asdict(), "hooks": hooks, "program": ""}
 
 
-def wait_for_previous(seconds: float = 30) -> None:
+def wait_for_previous(paths: Paths, seconds: float = 30) -> None:
     """The previous activation may still be pruning after its verdict: that takes moments, or many seconds on a disk that is busy. One still
     at work is a reason to refuse."""
     end = time.monotonic() + seconds
-    while activating():
+    while activating(paths):
         if time.monotonic() > end:
             raise RaabError(
-                "activate: another activation is at work on this host", "wait until it has ended, see `journalctl -u raab-activate`", 6
+                "activate: another activation is at work on this host",
+                f"wait until it has ended, see `journalctl -u {paths.activation_unit}`",
+                exitcodes.LOCKED,
             )
         time.sleep(0.05)
 
 
-def activating() -> bool:
+def activating(paths: Paths) -> bool:
     # Whose unit file is not there needs no question, and no line in the journal about it (systemd.unit(5), transient units).
-    if not TRANSIENT.exists():
+    if not (TRANSIENT / paths.activation_unit).exists():
         return False
-    return systemd.show(ACTIVATION_UNIT, "ActiveState").get("ActiveState") in ("active", "activating", "deactivating")
+    return systemd.show(paths.activation_unit, "ActiveState").get("ActiveState") in ("active", "activating", "deactivating")
 
 
 def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
@@ -88,8 +90,9 @@ def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
         if len(lines) == seen and time.monotonic() - checked > 1:
             checked = time.monotonic()
             # Asked again for events after the unit was found ended: the last ones may have come in between.
-            if not activating() and len(events(paths)) == seen:
-                reason = systemd.order("journalctl", "--unit", ACTIVATION_UNIT, "--output=cat", "--lines=5", "--no-pager").stdout.strip()
+            if not activating(paths) and len(events(paths)) == seen:
+                words = ("journalctl", "--unit", paths.activation_unit, "--output=cat", "--lines=5", "--no-pager")
+                reason = systemd.order(*words).stdout.strip()
                 switched = current_release(paths) == json.loads(paths.request.read_bytes())["release"]
                 verdict = {"ok": False, "started": True, "switched": switched}
                 return {"verdict": {**verdict, "reason": f"the activation ended without a verdict: {reason}"}}

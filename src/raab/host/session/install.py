@@ -31,13 +31,16 @@ Step = Callable[[str], Any]
 
 
 def install(paths: Paths, manifest_text: str, uv_wheel: str, step: Step) -> None:
-    """Build /opt/raab/releases/<id>, or leave it alone when it is complete and as it was installed.
+    """Build /opt/<name>/releases/<id>, or leave it alone when it is complete and as it was installed.
 
     `manifest_text` becomes the manifest byte by byte, so that a signature over it stays valid; it names the dependencies'
     wheels by their SHA-256. `uv_wheel` is that of the one that carries uv. `step` names a step to the person who waits.
     Raises RaabError where another release has that id.
     """
     manifest = protocol.manifest(manifest_text)
+    if manifest.service != paths.name:
+        problem = f"stage: a release of another service, got {manifest.service} for {paths.name}"
+        raise RaabError(problem, "build the bundle again: remove build/raab and deploy", exitcodes.BAD_INPUT)
     release = paths.release(manifest.id)
     paths.releases.mkdir(parents=True, exist_ok=True)
     for leftover in paths.releases.glob("*.part"):

@@ -57,7 +57,7 @@ def faults(paths: Paths) -> list[str]:
 
     Empty for a host of which nothing was installed yet.
     """
-    name, command = started(paths), paths.bin / paths.name
+    name, command = started(paths), paths.command
     if not installed(paths):
         return [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
     wanted = {paths.roots_own / ENTRY: START.format(digest=name, home=str(paths.roots_own / name))}
@@ -117,7 +117,7 @@ def install(paths: Paths, sources: Mapping[str, str]) -> None:
 def offer(paths: Paths) -> None:
     """Have `raab` on the operator's path start it."""
     command = COMMAND.format(program=paths.roots_own).encode()
-    target = paths.bin / paths.name
+    target = paths.command
     if target.is_symlink() or not target.is_file() or target.read_bytes() != command:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_durably(target, command, 0o755)

@@ -12,7 +12,7 @@ from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.protocol import Part
 
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 # Bytes that stay free on a host's disk.
 SPARE = 16 << 20
 

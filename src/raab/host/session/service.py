@@ -14,8 +14,8 @@ from typing import Any
 
 from raab import exitcodes, protocol
 from raab.errors import RaabError
-from raab.host import hook, journal, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
-from raab.host.paths import UNIT, Paths
+from raab.host import journal, overview, releases, restart, scaling, seal, systemd, verify
+from raab.host.paths import Paths
 from raab.host.session import lock, program
 
 # That of the host, by which root's own program is run (raab.service).
@@ -26,12 +26,12 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
     """What a session is asked about the service, or to have it do."""
     operations: dict[type[Any], Callable[[], dict[str, Any]]] = {
         protocol.Status: lambda: {"status": status(paths)},
-        protocol.Service: lambda: act(request),
-        protocol.Logs: lambda: logs(request, emit),
+        protocol.Service: lambda: act(paths, request),
+        protocol.Logs: lambda: logs(paths, request, emit),
         protocol.History: lambda: history(paths),
         protocol.Examine: lambda: examine(paths),
         protocol.Ahead: lambda: {"ahead": ahead(paths)},
-        protocol.Workers: workers,
+        protocol.Workers: lambda: workers(paths),
         protocol.Hook: lambda: run_once(paths, request, emit),
         protocol.Unlock: lambda: unlock(paths),
         protocol.Label: lambda: label(paths, request),
@@ -41,21 +41,21 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
 
 def status(paths: Paths) -> dict[str, Any]:
     """State, release and version of the service, and what its master says of its workers."""
-    shown = systemd.show(UNIT, "ActiveState", "SubState", "MainPID")
+    shown = systemd.show(paths.unit, "ActiveState", "SubState", "MainPID")
     current = releases.current_release(paths)
     described = releases.describe(paths.releases / current) if current else {}
     return {
         "state": shown.get("ActiveState", "unknown") if current else "absent",
         "release": current,
         "version": described.get("version") or None,
-        "raab": own_status()[0] if current else {},
+        "raab": own_status(paths)[0] if current else {},
     }
 
 
-def own_status() -> tuple[dict[str, Any], str]:
+def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
     """What it says, checked, and what stands against that; one of them is empty."""
     try:
-        return overview.whole(), ""
+        return overview.whole(paths), ""
     except RaabError as error:
         return {}, str(error)
 
@@ -70,7 +70,7 @@ def examine(paths: Paths) -> dict[str, Any]:
             for path in sorted((release / "systemd" / folder).glob("raab*")):
                 if path.is_file():
                     units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
-    told, trouble = own_status() if current else ({}, "")
+    told, trouble = own_status(paths) if current else ({}, "")
     own = program.faults(paths) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
     return {"drift": drift, "units": units, "raab": told, "trouble": trouble, "program": own}
@@ -80,7 +80,7 @@ def ahead(paths: Paths) -> dict[str, Any] | None:
     """What the next start of the service would come to, by the word of root's own program there; None where there is none that knows."""
     if not program.installed(paths):
         return None
-    done = systemd.order(PYTHON, "-IS", str(paths.roots_own), "ahead", timeout=150)
+    done = systemd.order(PYTHON, "-IS", str(paths.roots_own), "ahead", paths.name, timeout=150)
     try:
         told = json.loads(done.stdout)
     except ValueError:
@@ -88,29 +88,29 @@ def ahead(paths: Paths) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def act(request: protocol.Service) -> dict[str, Any]:
+def act(paths: Paths, request: protocol.Service) -> dict[str, Any]:
     """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
     began = time.time()
     action = request.action
     if action == "scale":
         try:
-            return {"output": scaling.scale(request.amount, 120), "seconds": time.time() - began}
+            return {"output": scaling.scale(paths, request.amount, 120), "seconds": time.time() - began}
         except RaabError as error:
             raise RaabError(error.message, error.hint, error.exit_code if error.exit_code == 2 else 5) from error
-    done = restart.restart(300) if action == "restart" else systemd.order("systemctl", "reload", UNIT, timeout=300)
+    done = restart.restart(paths, 300) if action == "restart" else systemd.order("systemctl", "reload", paths.unit, timeout=300)
     if done.returncode:
-        reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(began))))
+        reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(paths.unit, began))))
         raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exitcodes.REFUSED)
     return {"output": done.stdout.strip(), "seconds": time.time() - began}
 
 
-def workers() -> dict[str, Any]:
+def workers(paths: Paths) -> dict[str, Any]:
     """How many workers of the generation that serves have died, and what those that live have answered: nothing of another generation,
     whose workers leave as they should and may have failed for reasons of their own.
 
     Raises RaabError when the service's status or its counters cannot be read: of errors that nobody could count none would be seen.
     """
-    status, trouble = own_status()
+    status, trouble = own_status(paths)
     if trouble:
         raise RaabError(f"workers: {trouble}")
     ours = [worker for worker in status["workers"] if worker["generation"] == status["generation"]]
@@ -124,19 +124,26 @@ def workers() -> dict[str, Any]:
 
 
 def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Run a command in the surroundings that the service will have with a release. Raises RaabError with its output when it fails."""
+    """Run a command as the service's user in a release's directory. Raises RaabError with its output when it fails."""
     release = paths.release(request.release)
-    if not paths.manifest(request.release).exists():
-        raise RaabError(f"hook once: the release is not complete on this host, got {request.release}", "deploy again", exitcodes.BAD_INPUT)
-    # On a first deploy they are this release's, as everything here.
-    unitfiles.prepare(paths, release)
-    hook.run(paths, release, "once", request.command, lambda text: emit({"event": "line", "text": text}))
+    if not releases.user_exists(paths):
+        systemd.must("systemd-sysusers", *map(str, (release / "systemd/sysusers.d").glob("*.conf")))
+    done = systemd.order(
+        "setpriv", f"--reuid={paths.user}", f"--regid={paths.user}", "--init-groups",
+        "env", f"--chdir={release}", "/bin/sh", "-c", request.command, timeout=request.timeout,
+    )  # fmt: skip
+    for line in (done.stdout + done.stderr).splitlines():
+        emit({"event": "line", "text": line})
+    if done.returncode:
+        raise RaabError(
+            f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", "", exitcodes.FAILED
+        )
     return {}
 
 
-def logs(request: protocol.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def logs(paths: Paths, request: protocol.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Send the last lines of the service's log, and with `follow` all further ones until the connection ends."""
-    command = ["journalctl", "--unit", UNIT, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
+    command = ["journalctl", "--unit", paths.unit, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
     if request.follow:
         command.append("--follow")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:

@@ -17,13 +17,10 @@ from typing import Any, BinaryIO
 
 from raab import exitcodes, protocol
 from raab.errors import RaabError
-from raab.host.paths import Paths
+from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
 
 Answer = dict[str, Any]
-# Both sides send an empty line every 15 s, whatever they are busy with.
-SILENCE_SECONDS = 90
-PULSE_SECONDS = 15
 
 
 class Patient:
@@ -34,13 +31,13 @@ class Patient:
 
     def readline(self) -> bytes:
         # Nobody handles this signal: it ends the process, and with it all that it holds.
-        signal.alarm(SILENCE_SECONDS)
+        signal.alarm(protocol.HOSTS_PATIENCE_SECONDS)
         line = self.source.readline()
         signal.alarm(0)
         return line
 
     def read(self, size: int) -> bytes:
-        signal.alarm(SILENCE_SECONDS)
+        signal.alarm(protocol.HOSTS_PATIENCE_SECONDS)
         block = self.source.read(size)
         signal.alarm(0)
         return block
@@ -50,7 +47,9 @@ class Session:
     """One connection's conversation: an answer line for each request, and event lines before it."""
 
     def __init__(self, paths: Paths, source: BinaryIO, sink: BinaryIO) -> None:
+        # Of the service that the requests name: one in each session.
         self.paths = paths
+        self.named = False
         self.source = Patient(source)
         self.sink = sink
         self.speaking = threading.Lock()
@@ -62,7 +61,7 @@ class Session:
     def pulse(self) -> None:
         """Let the deployer know that this host is there while it works."""
         while True:
-            time.sleep(PULSE_SECONDS)
+            time.sleep(protocol.PULSE_SECONDS)
             self.say(b"\n")
 
     def answer_all(self) -> int:
@@ -79,7 +78,8 @@ class Session:
             if line == b"\n":
                 continue
             try:
-                operation, request = protocol.decode(line)
+                operation, service, request = protocol.decode(line)
+                self.name(service)
             except RaabError as error:
                 # What comes after it may belong to it; nobody can know.
                 self.refuse(error)
@@ -99,6 +99,12 @@ class Session:
             else:
                 self.emit({"event": "done", **answer})
         return 0
+
+    def name(self, service: str) -> None:
+        """The service that all requests are about. Raises RaabError for a second one: the lock and what was staged are the first one's."""
+        if self.named and service != self.paths.name:
+            raise RaabError(f"request: a session is about one service, got {service} after {self.paths.name}", "", exitcodes.BAD_INPUT)
+        self.paths, self.named = self.paths._replace(name=service), True
 
     def refuse(self, error: RaabError) -> None:
         self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
@@ -120,7 +126,7 @@ class Session:
             from raab.host.session import follow
 
             # What an activation prunes after its verdict would be missing from what the facts say is there.
-            follow.wait_for_previous()
+            follow.wait_for_previous(self.paths)
         found = facts.gather(self.paths)
         if found["activating"]:
             os.close(self.held)
@@ -171,4 +177,4 @@ class Session:
 def main() -> int:
     # The service's user has to read what is installed, however strict root's own habits are on this host.
     os.umask(0o022)
-    return Session(Paths(), sys.stdin.buffer, sys.stdout.buffer).serve()
+    return Session(Paths(RAAB), sys.stdin.buffer, sys.stdout.buffer).serve()

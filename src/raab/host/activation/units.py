@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from raab.host import systemd
 from raab.host.durable import write_durably
-from raab.host.paths import UNIT, Paths
+from raab.host.paths import Paths
 from raab.host.releases import UNIT_PLACES, user_exists
 from raab.host.sandbox import assignments
 
@@ -38,7 +38,7 @@ def of_release(paths: Paths, release: Path) -> tuple[UnitFile, ...]:
 def prepare(paths: Paths, release: Path) -> bool:
     """Make the service's user and directories where they are missing; tell whether anything was to be done."""
     needed = [file for file in of_release(paths, release) if file.target.parent.name in ("sysusers.d", "tmpfiles.d") and file.differs]
-    if not needed and user_exists():
+    if not needed and user_exists(paths):
         return False
     copy(tuple(needed))
     systemd.must("systemd-sysusers")
@@ -48,9 +48,9 @@ def prepare(paths: Paths, release: Path) -> bool:
     return True
 
 
-def standing() -> dict[str, str]:
+def standing(paths: Paths) -> dict[str, str]:
     """What systemd says of the service's unit file."""
-    return systemd.show(UNIT, "NeedDaemonReload", "UnitFileState")
+    return systemd.show(paths.unit, "NeedDaemonReload", "UnitFileState")
 
 
 def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
@@ -61,20 +61,20 @@ def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
     if changed or before.get("NeedDaemonReload") == "yes":
         systemd.must("systemctl", "daemon-reload")
     if before.get("UnitFileState") != "enabled":
-        systemd.must("systemctl", "--quiet", "enable", UNIT)
+        systemd.must("systemctl", "--quiet", "enable", paths.unit)
     return restart
 
 
 def restart_needed(paths: Paths, release: Path) -> bool:
     """Whether the release's units differ from the host's in what only a new process takes up."""
-    return any(needs_restart(file) for file in of_release(paths, release) if file.differs)
+    return any(needs_restart(paths, file) for file in of_release(paths, release) if file.differs)
 
 
-def needs_restart(file: UnitFile) -> bool:
+def needs_restart(paths: Paths, file: UnitFile) -> bool:
     """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload, and a running
     service is past its ExecStartPost=.
     """
-    if file.target.name != UNIT or not file.target.exists():
+    if file.target.name != paths.unit or not file.target.exists():
         return False
     return service_lines(file.source.read_text()) != service_lines(file.target.read_text())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File, Hook, Hooks, HostEntry, Hosts
 from raab.deploy.plan.values import HostPlan, Plan
 from raab.deploy.report.results import HostReport
-from raab.deploy.waves import Waves, spoilt
+from raab.deploy.run import Waves, spoilt
 from raab.errors import RaabError
 
 NAMES = ("a", "b", "c", "d")
@@ -41,22 +41,22 @@ class Played:
         report = self.base(plan)
         return replace(report, result="failed", reason="broken") if bad else replace(report, result="deployed", release=plan.release)
 
-    @property
-    def remotes(self) -> dict[str, Any]:
-        return {name: Remote(name, self) for name in NAMES}
+    def progress(self, host: str, text: str) -> None:
+        """Nobody listens."""
 
-
-@dataclass
-class Remote:
-    name: str
-    played: Played
-
-    def request(self, operation: str, *_: object, **values: Any) -> Workers:
-        self.played.log.append(f"{operation} on {self.name}")
-        if operation == "hook" and values["command"]["command"] == "false":
+    def ask(self, name: str, operation: str, *_: object, **values: Any) -> Workers:
+        self.log.append(f"{operation} on {name}")
+        if operation == "hook" and values["command"] == "false":
             raise RaabError("hook once: exit code 1")
-        looks = self.played.looks.get(self.name, [])
+        looks = self.looks.get(name, [])
         return looks.pop(0) if looks else look()
+
+
+class Operation(NamedTuple):
+    """What is known of one when its plan is carried out."""
+
+    action: str
+    environment: Environment
 
 
 def look(died: int = 0, requests: int = 0, errors: int = 0) -> Workers:
@@ -72,7 +72,7 @@ def reports(played: Played, previous: str | None = "old", action: str = "deploy"
     environment = Environment("prod", hosts, False, File(hosts=Hosts(False, {name: HostEntry() for name in NAMES}), parallel=1, **settings))
     plans = tuple(HostPlan(host, "activate", "new", previous) for host in hosts)
     planned = Plan("prod", "", plans, (("a",), ("b", "c"), ("d",)))
-    return Waves(played, environment, planned, action, lambda host, text: None).carry_out()  # type: ignore[arg-type]
+    return Waves(played, Operation(action, environment), planned).carry_out()  # type: ignore[arg-type]
 
 
 def test_wave_after_wave() -> None:

@@ -1,42 +1,94 @@
-"""Switching a fleet wave by wave, and taking it back when a wave fails."""
+"""Carrying an operation out: asked, planned, locked, planned again, staged everywhere, switched in waves, or taken back."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
 from raab import exitcodes
 from raab.deploy.hosts.answers import Nothing, Workers
-from raab.deploy.hosts.fleet import everywhere
+from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Progress, Runner
-from raab.deploy.plan.environment import Environment
-from raab.deploy.plan.values import HostPlan, Plan
-from raab.deploy.report.results import HostReport, Result
+from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.values import HostPlan, Operation, Plan
+from raab.deploy.report import outcome
+from raab.deploy.report.results import HostReport, Report, Result
 from raab.errors import RaabError
+
+# Makes the operation: for a deploy it builds the bundle.
+Prepare = Callable[[], Operation]
+
+
+def asked(runner: Runner, prepare: Prepare) -> tuple[Operation, Outcome[HostFacts]]:
+    """The operation, and what the hosts tell. They are asked while it is prepared; neither needs the other yet."""
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(runner.facts)
+        operation = prepare()
+        return operation, asking.result()
+
+
+def planned(runner: Runner, operation: Operation, facts: Mapping[str, HostFacts]) -> Plan:
+    """Its plan. Who has an address that is wanted is asked where somebody has."""
+    return operation.plan({**facts, **runner.closely(operation.disputed(facts))})
+
+
+def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
+    """Carry an operation out, and plan it again by what is there under the lock. `wait`: seconds that it may wait for another one to end.
+
+    Nothing is switched unless every host could be staged.
+    """
+    began = time.monotonic()
+    operation, facts = asked(runner, prepare)
+
+    def report(plan: Plan, reports: Mapping[str, HostReport]) -> Report:
+        return outcome.report(operation, facts.failed, plan, reports, time.monotonic() - began)
+
+    plan = planned(runner, operation, facts.done)
+    for note in plan.notes:
+        runner.progress("", note)
+    if not outcome.worth_it(operation, facts.failed, plan):
+        return report(plan, {})
+    names = tuple(host.host.name for host in plan.hosts if host.verdict == "activate" or host.label)
+    locked = runner.lock(names, f"{operation.action} of {operation.release or 'the previous release'}", wait)
+    plan = planned(runner, operation, {**facts.done, **locked})
+    if not outcome.worth_it(operation, facts.failed, plan):
+        return report(plan, {})
+    runner.label(plan)
+    if not plan.active:
+        return report(plan, {})
+    staged = runner.stage(plan)
+    if staged.failed:
+        plans = {host.host.name: host for host in plan.hosts}
+        reports = {name: outcome.told(plans[name], outcome.result_of(error), error) for name, error in staged.failed.items()}
+    else:
+        reports = Waves(runner, operation, plan).carry_out()
+    return report(plan, outcome.timed(reports, {name: done.seconds for name, done in staged.done.items()}))
 
 
 class Waves:
     """One pass over a plan's waves. Every host of the plan has its release staged already."""
 
-    def __init__(self, runner: Runner, environment: Environment, planned: Plan, action: str, progress: Progress) -> None:
+    def __init__(self, runner: Runner, operation: Operation, plan: Plan) -> None:
         self.runner = runner
-        self.settings = environment.settings
-        self.planned = planned
-        self.plans = {host.host.name: host for host in planned.active}
-        self.action = action
-        self.progress = progress
+        self.settings = operation.environment.settings
+        self.plan = plan
+        self.plans = {host.host.name: host for host in plan.active}
+        self.action = operation.action
+        self.progress: Progress = runner.progress
         self.reports: dict[str, HostReport] = {}
 
     def carry_out(self) -> dict[str, HostReport]:
         """The report of each host that was touched. After a failure the later waves are left alone."""
         if self.once_failed():
             return self.reports
-        for number, wave in enumerate(self.planned.waves, 1):
-            if len(self.planned.waves) > 1:
-                self.progress("", f"wave {number} of {len(self.planned.waves)}: {' '.join(wave)}")
+        for number, wave in enumerate(self.plan.waves, 1):
+            if len(self.plan.waves) > 1:
+                self.progress("", f"wave {number} of {len(self.plan.waves)}: {' '.join(wave)}")
             self.switch(wave)
-            last = number == len(self.planned.waves)
+            last = number == len(self.plan.waves)
             if not last and not self.any_failed():
                 self.bake(wave)
             if self.any_failed():
@@ -66,7 +118,7 @@ class Waves:
             return
         self.progress("", f"baking for {self.settings.bake:g} s")
         time.sleep(self.settings.bake)
-        looked = everywhere(wave, lambda name: self.runner.remotes[name].request("workers", Workers), self.settings.parallel)
+        looked = everywhere(wave, lambda name: self.runner.ask(name, "workers", Workers), self.settings.parallel)
         for name in wave:
             problem = looked.failed[name].message if name in looked.failed else spoilt(looked.done[name], self.settings.bake_errors)
             if problem:
@@ -103,19 +155,13 @@ class Waves:
         hook = self.settings.hooks.once
         if hook is None or self.action != "deploy":
             return False
-        name = self.planned.waves[0][0]
+        name = self.plan.waves[0][0]
         self.progress(name, f"hook once: {hook.command}")
         try:
-            self.runner.remotes[name].request(
-                "hook",
-                Nothing,
-                lambda text: self.progress(name, text),
-                lasts=True,
-                release=self.plans[name].release,
-                command=hook.told,
-            )
+            told = {"release": self.plans[name].release, "command": hook.command, "timeout": hook.timeout}
+            self.runner.ask(name, "hook", Nothing, lambda text: self.progress(name, text), lasts=True, **told)
         except RaabError as error:
-            self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message, hint=error.hint)
+            self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message)
             return True
         return False
 

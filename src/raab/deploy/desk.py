@@ -1,0 +1,25 @@
+"""What a verb works with: a project, a choice of its hosts, and a way to talk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raab.deploy import environments
+from raab.deploy.hosts.runner import Runner
+from raab.deploy.plan.environment import Environment
+from raab.deploy.report.console import Console
+
+
+class Desk:
+    """`hosts` are names of the environment `env`, separated by commas; None for all."""
+
+    def __init__(self, root: Path, env: str, hosts: str | None, as_json: bool = False) -> None:
+        """Raises RaabError for an environment that is not as it should be, and for hosts that it does not have."""
+        self.root = root
+        self.environment: Environment = environments.load(root, env).only(hosts)
+        self.as_json = as_json
+        self.console = Console(quiet=as_json)
+
+    def runner(self) -> Runner:
+        """What speaks to the hosts; to be used by `with`."""
+        return Runner(self.environment, self.console.progress)
