@@ -1,4 +1,7 @@
-"""gunicorn's settings. A configuration file that gunicorn executes at every start and reload, never a module."""
+"""gunicorn's settings. A configuration file that gunicorn executes at every start and reload, never a module.
+
+raab's own project names this file in deploy/config.yaml; others get it from the installed raab, as raab/served/gunicorn.py.
+"""
 
 if __name__ != "__config__":
     raise ImportError(
@@ -27,7 +30,8 @@ def _settings() -> str:
     from raab.factory.configFactory import read_once
 
     settings, kept = read_once()
-    return msgspec.json.encode({"server": settings.server, "limits": settings.limits, "kept": kept}).decode()
+    project = {"name": settings.project.name, "wsgi": settings.project.wsgi, "python_path": settings.project.python_path}
+    return msgspec.json.encode({"server": settings.server, "limits": settings.limits, "project": project, "kept": kept}).decode()
 
 
 # Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a reload.
@@ -41,14 +45,14 @@ def _prepare() -> None:
     """In a process that loads the application: by the settings of its generation, however late that is. A function and not a value,
     because gunicorn prints values, and there are secrets among these."""
     from raab.factory.configFactory import keep_to
+    from raab.served.place import enter
 
     keep_to(_read["kept"])
+    enter(_read["project"]["python_path"])
 
 
-wsgi_app = "wsgi:application"
-# As a path through the link `current`, so that each generation finds its own release there. A release has wsgi.py in a folder of its own,
-# off which this file is kept, which hides the package of its name from whoever finds it there: Python's multiprocessing, for one.
-pythonpath = f"{_root}/app" if os.path.isfile(f"{_root}/app/wsgi.py") else _root
+# A project's own `wsgi`, where it has named one; raab's is called otherwise, for many a project has a module of that name.
+wsgi_app = "wsgi:application" if _read["project"]["wsgi"] else "raab.served.application:application"
 # What operators ask is answered at listeners of their own (raab.admin). Which these are the workers learn from the master that has opened
 # them: the settings may have been changed since.
 _admin = [f"unix:{_run}/admin"] if _run else []
@@ -69,7 +73,7 @@ limit_request_fields = _limits["headers"]
 limit_request_field_size = _limits["header_size"]
 # On a tmpfs, so that no slow disk delays a heartbeat.
 worker_tmp_dir = _run or "/dev/shm"
-proc_name = "raab"
+proc_name = _read["project"]["name"]
 # The hand-over has a control socket of its own; gunicorn's is a thread in a process that forks.
 control_socket_disable = True
 

@@ -23,7 +23,7 @@ except ImportError:
     from wheel.bdist_wheel import bdist_wheel
 
 # What runs on the deployer's machine. The wheel that a deploy sends goes without (raab.deploy.bundle.build).
-DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab") for inner in ("", ".*"))
+DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab", "project", "init") for inner in ("", ".*"))
 
 
 class SameSdist(sdist):
@@ -73,7 +73,6 @@ setup(
     # Whatever lies beside a module is in the wheel as it is in the checkout: MANIFEST.in says for both, wheel and sdist, what is not.
     include_package_data=True,
     install_requires=[
-        "flask>=3.1",
         # These two are bounded above, as src/handover overrides what they do not document: test/handover/contract.txt is read again
         # before a bound is raised, and test_lowest.py runs the lowest.
         "gevent>=25.9.1,<27",
@@ -87,6 +86,8 @@ setup(
         "urllib3>=2.3",
     ],
     extras_require={
+        # For raab's own modules, and for run.py; a project that brings its own application needs none of it.
+        "flask": ["flask>=3.1"],
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
         "test": [
             "flask-sock>=0.7",

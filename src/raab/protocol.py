@@ -201,7 +201,7 @@ OPERATIONS: dict[str, type[Any]] = {
 
 
 class ManifestPart(NamedTuple):
-    """A file of the release; a wheel among them is the app."""
+    """A file of the release; a wheel among them is raab itself, archives in the folder `app` are the project."""
 
     name: RelativePath
     sha256: Sha256
@@ -216,7 +216,8 @@ class Wheel(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from."""
+    """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
+    the project's files and folders that the service writes, and that no release has a part in."""
 
     id: ReleaseId
     service: ServiceName
@@ -226,6 +227,7 @@ class Manifest(NamedTuple):
     lock: Sha256
     parts: tuple[ManifestPart, ...]
     wheels: tuple[Wheel, ...]
+    writable: tuple[RelativePath, ...] = ()
 
 
 class Asked(NamedTuple):
@@ -266,10 +268,14 @@ def manifest(text: str) -> Manifest:
     try:
         told: Manifest = read(Manifest, known(json.loads(text), Manifest), "manifest")
         names = [part.name for part in told.parts]
-        app = [name for name in names if name.endswith(".whl")]
+        runtime = [name for name in names if name.endswith(".whl") and "/" not in name]
         folders = {"/".join(name.split("/")[:depth]) for name in names for depth in range(1, name.count("/") + 1)}
-        if len(app) != 1 or "/" in app[0]:
-            raise ValueError(f"manifest: one wheel is the app, got {shown(app)}")
+        if len(runtime) != 1:
+            raise ValueError(f"manifest: one wheel is raab's, got {shown(runtime)}")
+        if strays := [name for name in names if name.endswith(ARCHIVES) and name not in runtime and name.rpartition("/")[0] != "app"]:
+            raise ValueError(f"manifest: an archive that belongs nowhere, got {shown(strays[0])}")
+        if inside := [one for one in told.writable for other in told.writable if one.startswith(f"{other}/")]:
+            raise ValueError(f"manifest: writable names what lies in another of them, got {shown(inside[0])}")
         if len({name.casefold() for name in names}) < len(names) or folders & set(names):
             raise ValueError("manifest: two parts have one name")
         if taken := {name.split("/")[0].casefold() for name in names} & TAKEN:
@@ -286,7 +292,9 @@ def manifest(text: str) -> Manifest:
 
 
 # What raab itself puts into a release.
-TAKEN = {"manifest.json", "seal.json", "venv"}
+TAKEN = {"manifest.json", "seal.json", "venv", "seed"}
+# Parts that are unpacked.
+ARCHIVES = (".whl", ".zip")
 
 
 def known(told: Any, kind: type[Any]) -> Any:

@@ -24,11 +24,24 @@ def current_release() -> Release:
 
 
 def find_release(start: Path) -> Release:
-    """As current_release, but from any path. A manifest.json that is none of ours (a web project has one too) is passed by."""
+    """As current_release, but from any path."""
+    found = _nearest(start)
+    return found[1] if found else Release("development", "development", "development")
+
+
+@functools.cache
+def release_folder() -> Path | None:
+    """The folder of the release that this very module was loaded from; None outside of one."""
+    found = _nearest(Path(__file__).resolve())
+    return found[0] if found else None
+
+
+def _nearest(start: Path) -> tuple[Path, Release] | None:
+    """A manifest.json that is none of ours (a web project has one too) is passed by."""
     for folder in start.parents:
         try:
             manifest = json.loads((folder / "manifest.json").read_bytes())
-            return Release(str(manifest["id"]), str(manifest["version"]), str(manifest["commit"]))
+            return folder, Release(str(manifest["id"]), str(manifest["version"]), str(manifest["commit"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return Release("development", "development", "development")
+    return None

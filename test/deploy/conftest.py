@@ -52,12 +52,14 @@ def tree(tmp_path: Path, git: Git) -> Path:
         "wsgi.py": "application = None\n",
         "gunicorn.py": "",
         "requirements.lock": "",
+        "MANIFEST.in": "graft src\nglobal-exclude __pycache__/* *.py[cod]\n",
         ".gitignore": "/build/\n__pycache__/\n*.db\n/ignored/\n",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for name in ("setup.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, root)
+    for name in ("setup.py", "pyproject.toml", "deploy/config.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
     git(root, "init", "-q")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "first")

@@ -7,11 +7,12 @@ import os
 
 from gevent import monkey
 
-from raab import create_app
 from raab.asked.loading import load_and_tell
 from raab.factory.configFactory import load_settings
 from raab.host import addresses
 from raab.host.paths import here
+from raab.served.build import build
+from raab.served.place import enter
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings()
     addresses.check(here(os.environ), settings.server.bind, settings.server.admin_port)
     monkey.patch_all()
-    _, how = load_and_tell(settings.server, lambda: create_app(settings))
+    enter(settings.project.python_path)
+    _, how = load_and_tell(settings.server, lambda: build(settings))
     print(f"the configuration is valid and every module loads (environment {settings.environment})")
     print(how)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -28,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     server = load_settings().server
     root = Path(sys.prefix).parent
     _end_after(server.load_timeout)
-    where = _configure(root / "gunicorn.py")
+    configured = _configure(root / "gunicorn.py")
     from gevent import monkey
 
     monkey.patch_all()
-    sys.path.insert(0, where)
-    application, how = load_and_tell(server, _load)
+    configured.on_starting.prepare()
+    application, how = load_and_tell(server, lambda: _load(configured.wsgi_app))
     from handover.workers.check import check
 
     try:
@@ -60,16 +61,16 @@ def _end_after(seconds: float) -> None:
     timer.start()
 
 
-def _configure(config: Path) -> str:
-    """Have gunicorn read its configuration file, and say where it takes the application from. It prints what is wrong and exits, which is
-    turned into an error here."""
+def _configure(config: Path) -> Any:
+    """Have gunicorn read its configuration file, and return what it has of it. It prints what is wrong and exits, which is turned into an
+    error here."""
     said = io.StringIO()
     argv, sys.argv = sys.argv, ["gunicorn", "-c", str(config)]
     try:
         from gunicorn.app.wsgiapp import WSGIApplication
 
         with contextlib.redirect_stderr(said):
-            return str(WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]").cfg.pythonpath)
+            return WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]").cfg
     except ImportError as error:
         raise RaabError(f"trial: the release lacks a part of its server, got {error}", "deploy it again") from error
     except (Exception, SystemExit) as error:
@@ -79,9 +80,10 @@ def _configure(config: Path) -> str:
         sys.argv = argv
 
 
-def _load() -> Any:
+def _load(target: str) -> Any:
+    module, _, name = target.partition(":")
     try:
-        from wsgi import application  # type: ignore[import-not-found,unused-ignore]
+        return getattr(importlib.import_module(module), name)
     except BaseException as error:  # an application may call sys.exit when it is imported
         if isinstance(error, RaabError | KeyboardInterrupt):
             raise
@@ -92,4 +94,3 @@ def _load() -> Any:
             f"trial: the application does not load, got {type(error).__name__}: {error} ({where.filename}:{where.lineno})",
             "raab --debug trial shows the whole traceback",
         ) from error
-    return application

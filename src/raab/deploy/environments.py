@@ -10,7 +10,7 @@ from raab import exitcodes
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
-from raab.host.paths import RAAB
+from raab.project import description
 from raab.settings.node import Node
 from raab.settings.validation import convert
 from raab.settings.yamlfile import read_yaml
@@ -19,17 +19,18 @@ from raab.settings.yamlfile import read_yaml
 def load(root: Path, name: str) -> Environment:
     """Read deploy/<name>.yaml under `root`. Raises RaabError (ConfigError with every problem at once) when it is not as it should be."""
     path = root / "deploy" / f"{name}.yaml"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not path.is_file():
-        known = sorted(file.stem for file in (root / "deploy").glob("*.yaml") if not file.stem.endswith(".example"))
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not path.is_file() or f"deploy/{path.name}" in description.SETTINGS:
+        files = sorted((root / "deploy").glob("*.yaml"))
+        known = [file.stem for file in files if not file.stem.endswith(".example") and f"deploy/{file.name}" not in description.SETTINGS]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}; each is a file deploy/<name>.yaml"
         raise RaabError(f"--env: no such environment, got {name}", hint, exitcodes.BAD_INPUT)
     node = read_yaml(path)
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
     if not settings.hosts.lab:
-        return Environment(name, own_hosts(root, settings), False, settings, service=settings.name or RAAB)
+        return Environment(name, own_hosts(root, settings), False, settings, service=settings.name or description.name(root))
     owner = "" if settings.lab else lab_owner(root)
-    return Environment(name, lab_hosts(name, settings.lab), True, settings, owner, settings.name or RAAB)
+    return Environment(name, lab_hosts(name, settings.lab), True, settings, owner, settings.name or description.name(root))
 
 
 def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from raab.release import current_release
+from raab.release import current_release, release_folder
 from raab.settings.kept import packed, unpacked
 from raab.settings.node import ConfigError, Node, Problem, plain
 from raab.settings.schema import Settings
 from raab.settings.secret import MASK, Secret
-from raab.settings.sources import ENVIRONMENTS, ETC, PACKAGED, credentials, files, layered, variables
+from raab.settings.sources import ENVIRONMENTS, ETC, OWN, PACKAGED, credentials, files, layered, variables
 from raab.settings.validation import build
 
 # What this process keeps to, where somebody has said so.
@@ -21,8 +21,8 @@ _kept: Node | None = None
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, etc: Path = ETC) -> Settings:
-    """The settings: packaged files, then `etc`, then credentials, then RAAB_ variables, each laid over the one before. In a process
-    that keeps to settings (`keep_to`) and asks for its own, those.
+    """The settings: packaged files, then the project's own, then `etc`, then credentials, then RAAB_ variables, each laid over the one
+    before. In a process that keeps to settings (`keep_to`) and asks for its own, those.
 
     RAAB_ENVIRONMENT chooses the environment; without it a release runs in production and a checkout in development.
     Raises ConfigError with every problem at once; a misspelt key is one also in a section that this environment does not use.
@@ -63,7 +63,8 @@ def _load(environ: Mapping[str, str], etc: Path) -> tuple[Settings, Node]:
         problems.append(Problem("RAAB_ENVIRONMENT", "unknown environment", repr(environment), hint))
         environment = "production"
     layers: list[Node] = []
-    for folder in (PACKAGED, etc):
+    release = release_folder()
+    for folder in (PACKAGED, *((release / OWN,) if release else ()), etc):
         for node, used in files(folder, environment, problems):
             if used:
                 layers.append(node)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 RELEASE_ID = re.compile(r"\A[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?\Z")
+# What of a project's files the service takes over, once, into its own directory.
+SEED = "seed"
 # The service that raab's own project is; and what the host's one `raab` is called, whatever services there are.
 RAAB = "raab"
 # The unit of a service in each of its releases, whatever the service is called.
@@ -85,6 +87,11 @@ class Paths(NamedTuple):
     def units(self) -> Path:
         """The host's own unit files."""
         return self.etc / "systemd/system"
+
+    @property
+    def state(self) -> Path:
+        """The service's own, which it writes and no release has a part in."""
+        return Path("/var/lib") / self.name
 
     @property
     def configuration(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import seal
+from raab.protocol import ARCHIVES
 
 # What lies in a release and is not part of what was installed.
 RAABS_OWN = (seal.SEAL, "manifest.json")
@@ -23,7 +24,7 @@ def verify(release: Path) -> None:
     if manifest["id"] != release.name:
         raise RaabError(f"verify: the manifest in {release.name} is of another release, got {manifest['id']}", "deploy again")
     damaged = seal.damage(release, RAABS_OWN)
-    parts = {part["name"]: part["sha256"] for part in manifest["parts"] if not part["name"].endswith(".whl")}
+    parts = {part["name"]: part["sha256"] for part in manifest["parts"] if not part["name"].endswith(ARCHIVES)}
     damaged += [f"{name} is not what the release's manifest says" for name, wanted in parts.items() if digest(release / name) != wanted]
     if damaged:
         raise RaabError(f"verify: {release.name} is not as it was installed, got: {told(damaged)}", "`fab deploy` of the same mends it")

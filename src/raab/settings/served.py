@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,14 @@ Package = Annotated[str, matches(_NAME, "a package like raab.modules")]
 ProjectName = Annotated[str, matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and hyphens, a letter first")]
 Prefix = Annotated[str, matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
 Application = Annotated[str, matches(_NAME + r":[A-Za-z_]\w*(\(\))?", "a WSGI application like legacy.wsgi:application")]
+App = Annotated[
+    str, matches(rf"({_NAME}:{_NAME}(\(\))?)?", "a WSGI application or what makes one, like shop.wsgi:application or shop:create_app()")
+]
+Check = Annotated[str, matches(rf"({_NAME}:{_NAME})?", "a function like shop.health:check")]
+# Within the project: neither from the root nor upwards, and of letters that any file system and any release can have.
+Inside = Annotated[str, matches(r"\.|(?!\.\.?(/|$))[\w.@+ -]+(/(?!\.\.?(/|$))[\w.@+ -]+)*", "a path within the project like instance")]
+Own = Annotated[str, matches(r"((?!\.\.?(/|$))[\w.@+-]+(/(?!\.\.?(/|$))[\w.@+-]+)*)?", "a path within the project like gunicorn.py")]
+Shell = Annotated[str, matches(r".*\S.*", "a command for /bin/sh")]
 Wrapper = Annotated[str, matches(_NAME + r":[A-Za-z_]\w*", "a WSGI middleware like shop.middleware:Tenant")]
 Upstream = Annotated[
     str, matches(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", "a URL like http://10.0.0.5:9000")
@@ -66,9 +74,21 @@ class Middleware(NamedTuple):
 
 
 class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of it."""
+    """All of it. What `app` and below it say is decided where a release is made, and stands in it."""
 
     name: ProjectName
     modules: tuple[Package, ...]
     mounts: dict[Prefix, Mount]
     middleware: tuple[Middleware, ...]
+    app: App
+    ready: Check
+    python_path: tuple[Inside, ...]
+    code: Literal["", "wheel", "files"]
+    sources: tuple[Inside, ...]
+    include: tuple[Inside, ...]
+    writable: tuple[Inside, ...]
+    build: tuple[Shell, ...]
+    lock: Own
+    gunicorn: Own
+    wsgi: Own
+    units: Own

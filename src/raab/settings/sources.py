@@ -1,4 +1,4 @@
-"""Where settings come from, lowest first: packaged files, /etc/raab, systemd credentials, environment variables."""
+"""Where settings come from, lowest first: packaged files, the project's own, /etc/raab, systemd credentials, environment variables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from raab.settings.yamlfile import read_yaml
 
 ETC = Path("/etc/raab")
 PACKAGED = Path(__file__).parent.parent / "config"
+# A project's own files, as its release has them; outside of a release there are none.
+OWN = "deploy"
 ENVIRONMENTS = ("development", "production")
 # Variables with our prefix that are no settings: the first chooses the sections, two belong to the lab, and the last tells a deploy's
 # hooks, which may well load the application, where the release is.

@@ -72,7 +72,7 @@ def test_what_an_earlier_build_left_behind_stays_out(tree: Path) -> None:
 
 
 def test_a_project_that_is_none_or_does_not_build(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(RaabError, match=r"lacks setup\.py"):
+    with pytest.raises(RaabError, match=r"deploy/config\.yaml: there is none"):
         bundle.build(tmp_path)
     (tree / "setup.py").write_text("raise SystemExit('no such version')\n")
     with pytest.raises(RaabError, match="no such version"):

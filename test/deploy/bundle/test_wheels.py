@@ -205,7 +205,7 @@ def test_the_lock_has_to_have_what_the_wheel_asks_for(index: Any, tree: Path) ->
     )
     (tree / "requirements.lock").write_text(entry("flask", "3.0", flask) + entry("jinja2", "2.0", jinja))
     with pytest.raises(RaabError) as raised:
-        supplies.compare(build(tree).wheel, wheels.fetch(tree, tree / "requirements.lock", DEBIAN), DEBIAN)
+        supplies.compare("requirements.lock", build(tree).wheel, wheels.fetch(tree, tree / "requirements.lock", DEBIAN), DEBIAN)
     assert raised.value.message == (
         "requirements.lock: it lacks what is needed, got raab needs nowhere>=1, and the lock has none; "
         "flask needs jinja2>=3, and the lock has 2.0; flask needs asgiref>=3, and the lock has none"
@@ -213,7 +213,7 @@ def test_the_lock_has_to_have_what_the_wheel_asks_for(index: Any, tree: Path) ->
     assert raised.value.exit_code == 2
     setup.write_text(setup.read_text().replace(asks, '"flask>=3",'))
     (tree / "requirements.lock").write_text(entry("flask", "3.0", flask) + entry("jinja2", "3.1", index.wheel("jinja2", "3.1")))
-    supplies.compare(build(tree).wheel, wheels.fetch(tree, tree / "requirements.lock", DEBIAN), DEBIAN)
+    supplies.compare("requirements.lock", build(tree).wheel, wheels.fetch(tree, tree / "requirements.lock", DEBIAN), DEBIAN)
 
 
 def test_a_python_that_the_wheel_does_not_run_on(index: Any, tree: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_python_that_the_wheel_does_not_run_on(index: Any, tree: Path) -> None
         "setup(name='raab', version='1', package_dir={'': 'src'}, packages=find_packages('src'), python_requires='>=3.12')\n"
     )
     with pytest.raises(RaabError, match=r"raab needs Python >=3\.12, and the host has 3\.11\.2"):
-        supplies.compare(build(tree).wheel, wheels.Fetched(()), DEBIAN)
+        supplies.compare("requirements.lock", build(tree).wheel, wheels.Fetched(()), DEBIAN)
 
 
 def test_what_lies_in_the_cache_is_compared_with_its_hash_each_time(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from raab.errors import RaabError
 from raab.host import seal
 from raab.host.session import unpack as unpacking
 from raab.host.session.install import link_tree
-from raab.host.session.unpack import rows, unpack
+from raab.host.session.unpack import Target, rows
 from raab.host.verify import record_digest
 
 
@@ -33,7 +33,19 @@ def make_wheel(folder: Path, files: dict[str, str], pure: str = "true", extra: s
     return folder / "raab-1-py3-none-any.whl"
 
 
-def make_venv(home: Path) -> Path:
+def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
+    """Into the environment of a release."""
+    site = str(unpacking.site_packages(venv).relative_to(venv.parent))
+    return unpacking.unpack(wheel, Target(venv.parent, site), before and before.parent)
+
+
+def note(venv: Path) -> None:
+    """What is installed in the release."""
+    seal.write(venv.parent, seal.make(venv.parent, {}))
+
+
+def make_venv(release: Path) -> Path:
+    home = release / "venv"
     (home / "lib" / f"python3.{sys.version_info[1]}" / "site-packages").mkdir(parents=True)
     (home / "bin").mkdir()
     (home / "bin/python").symlink_to(sys.executable)
@@ -56,7 +68,7 @@ def test_what_has_not_changed_is_linked_with_its_bytecode(tmp_path: Path) -> Non
     one, two = make_venv(tmp_path / "one"), make_venv(tmp_path / "two")
     assert len(unpack(make_wheel(tmp_path / "a", FILES), one, None)) == 6
     compileall.compile_dir(one, quiet=2)
-    seal.write(tmp_path, seal.make(tmp_path, {}))
+    note(one)
     fresh = unpack(make_wheel(tmp_path / "b", {**FILES, "raab/say.py": "main = print\n"}), two, one)
     assert {path.name for path in fresh} == {"say.py", "RECORD"}
     first, second = (next(venv.glob("lib/*/site-packages/raab/same.py")) for venv in (one, two))
@@ -73,7 +85,7 @@ def test_bytecode_that_is_not_as_it_was_installed_is_not_taken_over(tmp_path: Pa
     wheel = make_wheel(tmp_path / "a", FILES)
     unpack(wheel, one, None)
     compileall.compile_dir(one, quiet=2)
-    seal.write(tmp_path, seal.make(tmp_path, {}))
+    note(one)
     next(one.glob("lib/*/site-packages/raab/__pycache__/same.*.pyc")).write_bytes(b"something else")
     unpack(wheel, two, one)
     assert not list(two.glob("lib/*/site-packages/raab/__pycache__/same.*.pyc"))
@@ -84,6 +96,7 @@ def test_a_file_that_was_changed_in_place_is_not_taken_over(tmp_path: Path) -> N
     one, two = make_venv(tmp_path / "one"), make_venv(tmp_path / "two")
     wheel = make_wheel(tmp_path / "a", FILES)
     unpack(wheel, one, None)
+    note(one)
     next(one.glob("lib/*/site-packages/raab/same.py")).write_text("x = 2\n")
     next(one.glob("lib/*/site-packages/raab/say.py")).unlink()
     assert {path.name for path in unpack(wheel, two, one)} == {"same.py", "say.py", "RECORD"}
@@ -133,7 +146,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "both have a file of this name, got flask/__init__.py": {"files": {"flask/__init__.py": "x"}},
     "both have a file of this name, got bin/flask, as data": {"files": {"raab-1.data/scripts/flask": "x"}},
     "belongs nowhere": {"files": {"raab-1.data/elsewhere/x": "x"}},
-    "is not what the wheel's record says": {
+    "is not what its record says": {
         "files": {"raab/x.py": "x"},
         "record": "".join(f"{name},sha256={record_digest(b'?')},1\n" for name in ("raab/x.py", "raab-1.dist-info/WHEEL",
                           "raab-1.dist-info/entry_points.txt")) + "raab-1.dist-info/RECORD,,\n",

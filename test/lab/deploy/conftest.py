@@ -110,7 +110,8 @@ def project(tmp_path: Path, made_once: Path, request: pytest.FixtureRequest) -> 
         else:
             shutil.copy(source, root / name)
     (root / "deploy").mkdir()
-    shutil.copy(ROOT / "deploy" / "lab.yaml", root / "deploy")
+    for name in ("lab.yaml", "config.yaml"):
+        shutil.copy(ROOT / "deploy" / name, root / "deploy")
     cache = ROOT / "build" / "raab" / "wheels"
     (root / "build" / "raab").mkdir(parents=True)
     (root / "build" / "raab" / "wheels").symlink_to(cache if cache.is_dir() else made_once)

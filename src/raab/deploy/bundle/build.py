@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
 
+import uv
 from msgspec.structs import replace
 
 from raab import exitcodes
@@ -21,30 +23,34 @@ from raab.deploy.bundle.files import part as part_of
 from raab.deploy.bundle.files import texts, whole
 from raab.deploy.bundle.parts import LOCK, Bundle, Part
 from raab.deploy.bundle.requires import About
-from raab.deploy.bundle.tree import Input, Tree, content_hash, look
+from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
 from raab.errors import RaabError
-from raab.host.paths import RAAB
+from raab.project import archive, choice, runtime
+from raab.project.choice import below
+from raab.project.pyproject import equipped
 
-# What a release has beside its environment, by the name that it has here. There wsgi.py lies in a folder of its own, since gunicorn puts
-# that folder on sys.path: beside gunicorn.py, every `import gunicorn` of the application would find the wrong one.
-CARRIED = {LOCK: LOCK, "gunicorn.py": "gunicorn.py", "wsgi.py": "app/wsgi.py"}
+# The project's code lies in a folder of its own, since that comes to be on sys.path: beside gunicorn.py, every `import gunicorn` of the
+# application would find the wrong one.
+CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 4
+FORMAT = 5
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
 EARLIEST = 315532800
 
 # What runs on the deployer's machine is left out of the wheel for servers (setup.py).
-DEPLOYERS = ("src/raab/deploy", "src/raab/lab")
+DEPLOYERS = ("src/raab/deploy", "src/raab/lab", "src/raab/project", "src/raab/init", "src/raab/served/systemd")
 
 
-def build(root: Path, service: str = RAAB) -> Bundle:
-    """The bundle of the tree at `root` for a service of that name; the same content of the same commit, built before, is only read.
+def build(root: Path, service: str = "") -> Bundle:
+    """The bundle of the tree at `root` for a service of that name, its own where none is given; the same content of the same commit, built
+    before, is only read.
 
     Raises RaabError when it does not build, or when there are files that it cannot carry.
     """
     tree = look(root)
+    service = service or tree.project.name
     name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
     home = root / "build" / "raab" / "bundles" / name
     try:
@@ -56,7 +62,7 @@ def build(root: Path, service: str = RAAB) -> Bundle:
         problem = f"bundle: it cannot be written below {root / 'build'}, got: {error.strerror or error}"
         raise RaabError(problem, "raab needs that folder for itself", exitcodes.BAD_INPUT) from error
     assert made is not None
-    return replace(made, ignored=tree.ignored)
+    return replace(made, ignored=tree.ignored, lock_file=tree.project.lock or choice.LOCK)
 
 
 def make(root: Path, tree: Tree, service: str, home: Path) -> None:
@@ -66,29 +72,60 @@ def make(root: Path, tree: Tree, service: str, home: Path) -> None:
         made = Path(temporary) / "made"
         parts_home = made / "parts"
         parts_home.mkdir(parents=True)
-        files = copies(tree, Path(temporary) / "tree")
-        manifest_in = Path(temporary) / "tree" / "MANIFEST.in"
-        leave_out(files, manifest_in)
-        wheel = build_wheel(Path(temporary) / "tree", tree.time)
-        packing.complete(wheel, files, manifest_in.read_text() if manifest_in.exists() else "")
-        parts = [part_of(Path(shutil.copy(wheel, parts_home)))]
-        for one in files:
-            if one.name in CARRIED or one.name.startswith("systemd/"):
-                name = CARRIED.get(one.name, one.name)
-                target = parts_home / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if one.name == LOCK:
-                    write_lock(one.path, target)
-                else:
-                    shutil.copyfile(one.path, target)
-                parts.append(part_of(target, name))
-        text = manifest_text(tree, service, requires.read(wheel), parts)
+        copied = replace(tree, files=copies(tree, Path(temporary) / "tree"))
+        parts, about = put(copied, Path(temporary), parts_home)
+        text = manifest_text(tree, service, about, parts)
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.
         (made / "manifest.json").write_text(text)
         if home.exists():
             shutil.rmtree(home)
         made.rename(home)
+
+
+def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
+    """All parts of a release, in the folder `home`, and what the project is called. `temporary` has its files in `tree`."""
+    about = About(tree.project.name, "0", "", ())
+    if tree.kind == "wheel":
+        wheel = wheel_of(tree, temporary)
+        about = requires.read(wheel)
+        put_file(wheel, home, wheel.name if tree.brings_raab else f"{CODE}/{wheel.name}")
+    if not tree.brings_raab:
+        runtime.pack(home)
+    chosen = tree.choice
+    files = {one.name: one for one in tree.files if chosen.is_beside(one.name) or (tree.kind == "files" and chosen.is_code(one.name))}
+    if files:
+        (home / CODE).mkdir(exist_ok=True)
+        archive.write(home / CODE / "files.zip", {name: (one.path.read_bytes(), one.executable) for name, one in files.items()})
+    for one in tree.files:
+        if (name := chosen.others.get(one.name)) == LOCK:
+            write_lock(one.path, home / LOCK)
+        elif name:
+            put_file(one.path, home, name)
+        elif below(one.name, chosen.units):
+            put_file(one.path, home, f"systemd/{one.name.removeprefix(f'{chosen.units[0]}/')}")
+    if not tree.project.gunicorn:
+        put_file(runtime.GUNICORN, home, "gunicorn.py")
+    if not tree.project.units:
+        for name, path in runtime.units().items():
+            put_file(path, home, name)
+    found = sorted(path for path in home.rglob("*") if path.is_file())
+    return [part_of(path, path.relative_to(home).as_posix()) for path in found], about
+
+
+def put_file(path: Path, home: Path, name: str) -> None:
+    (home / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, home / name)
+
+
+def wheel_of(tree: Tree, temporary: Path) -> Path:
+    """The project's wheel, with all that the checkout has of its packages."""
+    manifest_in = temporary / "tree" / "MANIFEST.in"
+    if tree.brings_raab:
+        leave_out(tree.files, manifest_in)
+    wheel = build_wheel(temporary / "tree", tree.time)
+    packing.complete(wheel, tree.files, manifest_in.read_text() if manifest_in.exists() else "")
+    return wheel
 
 
 def leave_out(files: tuple[Input, ...], manifest_in: Path) -> None:
@@ -115,26 +152,30 @@ def copies(tree: Tree, target: Path) -> tuple[Input, ...]:
         shutil.copyfile(one.path, path)
         path.chmod(0o755 if one.executable else 0o644)
         made.append(Input(one.name, path, one.executable))
-    if content_hash(tuple(made)) != tree.content:
+    if content_hash(tuple(made), served_by(tree)) != tree.content:
         raise RaabError("bundle: the tree was changed while it was read", "save all files, then deploy again", exitcodes.BAD_INPUT)
     return tuple(made)
 
 
 def build_wheel(tree: Path, time: int) -> Path:
-    """`time` is what all files in it are dated, in seconds since the epoch."""
-    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tree.parent / "dist"), str(tree))
-    environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "SOURCE_DATE_EPOCH": str(max(time, EARLIEST)),
-        "HOME": str(tree.parent),
-        "RAAB_WHEEL": "servers",
-    }
+    """`time` is what all files in it are dated, in seconds since the epoch.
+
+    By the tools of this environment where it has what the project is built with; else uv fetches them, into an environment of their own.
+    """
+    target = tree.parent / "dist"
+    environment = {"SOURCE_DATE_EPOCH": str(max(time, EARLIEST)), "RAAB_WHEEL": "servers"}
+    if equipped(tree):
+        command: tuple[str, ...] = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(tree))
+        environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tree.parent)}
+    else:
+        command = (uv.find_uv_bin(), "build", "--wheel", "--no-python-downloads", "--out-dir", str(target), str(tree))
+        environment = {**os.environ, **environment}
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
     if done.returncode:
         raise RaabError(
             f"build: the wheel does not build, got: {(done.stderr or done.stdout).strip()[-2000:]}", "see `python -m build --wheel`"
         )
-    return next((tree.parent / "dist").glob("*.whl"))
+    return next(target.glob("*.whl"))
 
 
 def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> str:
@@ -147,6 +188,7 @@ def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> 
         "commit": tree.commit,
         "content": tree.content,
         "lock": next(part.sha256 for part in parts if part.name == LOCK),
+        "writable": list(tree.project.writable),
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
     return json.dumps(manifest, indent=1) + "\n"

@@ -23,8 +23,8 @@ class Part(Struct, frozen=True):
 
 class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
-    packaged setting.yaml; `project` is the name of the distribution, `service` what it is on hosts; `ignored` are files below src that are
-    in no release, since git ignores them."""
+    packaged setting.yaml; `project` is the name of the distribution, `service` what it is on hosts; `ignored` are files of the code that
+    are in no release, since git ignores them; `lock_file` is the lock that hosts get, by the name that the project has it by."""
 
     id: str
     version: str
@@ -38,6 +38,7 @@ class Bundle(Struct, frozen=True):
     project: str = ""
     service: str = "raab"
     ignored: tuple[str, ...] = ()
+    lock_file: str = LOCK
 
     @property
     def dirty(self) -> bool:
@@ -58,8 +59,13 @@ class Bundle(Struct, frozen=True):
 
     @property
     def wheel(self) -> Path:
-        """The app itself."""
-        return next(part.path for part in self.parts if part.name.endswith(".whl"))
+        """raab itself."""
+        return next(part.path for part in self.parts if part.name.endswith(".whl") and "/" not in part.name)
+
+    @property
+    def wheels(self) -> tuple[Path, ...]:
+        """Those that ask for dependencies: raab's, and the project's if it is one."""
+        return tuple(part.path for part in self.parts if part.name.endswith(".whl"))
 
     def manifest_with(self, wheels: tuple[Part, ...]) -> str:
         """The manifest of a release with the dependencies that one kind of host has: hosts install what it names, by its SHA-256."""

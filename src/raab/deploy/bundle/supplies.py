@@ -15,7 +15,8 @@ from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
 
-LOCK = "requirements.lock"
+# uv as hosts get it, pinned and hashed as everything else.
+TOOLS = Path(__file__).parents[2] / "project" / "tools.lock"
 
 
 def supply(root: Path, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[str, Supplies]:
@@ -33,15 +34,16 @@ def supply(root: Path, bundle: Bundle, facts: Mapping[str, HostFacts]) -> dict[s
 
 def supply_platform(root: Path, bundle: Bundle, platform: Platform) -> Supplies:
     try:
-        fetched = wheels.fetch(root, root / LOCK, platform)
-        compare(bundle.wheel, fetched, platform)
-        (uv,) = wheels.fetch(root, root / "requirements-dev.lock", platform, only="uv").parts
+        fetched = wheels.fetch(root, root / bundle.lock_file, platform)
+        for wheel in bundle.wheels:
+            compare(bundle.lock_file, wheel, fetched, platform)
+        (uv,) = wheels.fetch(root, TOOLS, platform, only="uv").parts
     except RaabError as error:
         return Supplies(problem=error)
     return Supplies(fetched.parts, uv, notes=tuple(built.note for built in fetched.built))
 
 
-def compare(wheel: Path, fetched: Fetched, platform: Platform) -> None:
+def compare(lock: str, wheel: Path, fetched: Fetched, platform: Platform) -> None:
     """Raises RaabError unless the lock's wheels are all that the app's wheel asks for."""
     # Most deploys change no dependency; reading all the wheels again would take longer than the rest of the plan.
     asked = hashlib.sha256(requires.metadata(wheel)).hexdigest()
@@ -52,7 +54,7 @@ def compare(wheel: Path, fetched: Fetched, platform: Platform) -> None:
     problems = requires.unmet(app, (requires.read(part.path) for part in fetched.parts), platform.markers)
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        hint = "make the lock anew: the command stands at the top of setup.py"
-        raise RaabError(f"{LOCK}: it lacks what is needed, got {'; '.join(problems[:5])}{more}", hint, exitcodes.BAD_INPUT)
+        hint = "`fab lock` makes it anew"
+        raise RaabError(f"{lock}: it lacks what is needed, got {'; '.join(problems[:5])}{more}", hint, exitcodes.BAD_INPUT)
     if known:
         known.touch()

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from raab import exitcodes
 from raab.deploy.bundle import checkout
 from raab.deploy.bundle.checkout import Checkout
 from raab.errors import RaabError
+from raab.project import description, runtime
+from raab.project.choice import LOCK, PYPROJECT, SETUP, Choice, below, choose
+from raab.settings.served import Project
 
-SINGLE_INPUTS = ("setup.py", "pyproject.toml", "requirements.lock", "wsgi.py", "gunicorn.py")
-OPTIONAL_INPUTS = ("MANIFEST.in",)
-FOLDERS = ("src", "systemd")
+# What a folder without git may well have and no release should: environments, others' libraries, what was built, secrets.
+NOBODYS = frozenset({"venv", "env", "node_modules", "dist", "build"})
 # What a clone without Git LFS has in the place of a large file (git-lfs's docs/spec.md).
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 
@@ -31,12 +36,16 @@ class Input(Struct, frozen=True):
 
 
 class Tree(Struct, frozen=True):
-    """The files that make a release, in a fixed order; `content` is a hash of all of them, by name, mode and bytes.
+    """The files that make a release, in a fixed order; `content` is a hash of all of them, by name, mode and bytes, and of what the
+    installed raab brings.
 
-    `time` is the commit's, in seconds since the epoch (now for a tree that differs from it). `ignored` are files below src that the release
-    does not have, since git ignores them.
+    `time` is the commit's, in seconds since the epoch (now for a tree that differs from it). `ignored` are files of the code that the
+    release does not have, since git ignores them.
     """
 
+    project: Project
+    choice: Choice
+    kind: Literal["wheel", "files"]
     files: tuple[Input, ...]
     content: str
     commit: str
@@ -44,27 +53,54 @@ class Tree(Struct, frozen=True):
     dirty: bool
     ignored: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(one.name for one in self.files)
+
+    @property
+    def brings_raab(self) -> bool:
+        """Whether raab is the project's own code: then its wheel is what hosts get of it."""
+        return bool(self.names & {"raab/__init__.py", "src/raab/__init__.py"})
+
 
 def look(root: Path) -> Tree:
     """Read the tree at `root`. Raises RaabError for one that is no project, and for files that no release can carry, by their names."""
+    project = description.read(root)
+    choice = choose(project, project.lock or LOCK)
     known = checkout.look(root)
-    listing = Listing(root, known)
+    listing = Listing(root, known, choice)
     found = tuple(sorted(listing.inputs(), key=lambda one: one.name))
     there = {one.name for one in found}
-    missing = [name for name in SINGLE_INPUTS if name not in there]
+    needed = (description.FILE, project.lock or LOCK, project.gunicorn, project.wsgi, *project.sources, *project.include)
+    missing = [name for name in needed if name and name != "." and name not in there and not any(below(each, (name,)) for each in there)]
     if missing:
-        raise RaabError(f"bundle: {root} lacks {missing[0]}", "deploy from the root of a raab project", exitcodes.BAD_INPUT)
-    content = content_hash(found)
-    ignored = checkout.ignored(root, "src") if known else ()
+        hint = "`fab lock` makes it" if missing[0] == LOCK else f"{description.FILE} names it: mend one of the two"
+        raise RaabError(f"bundle: {root} lacks {missing[0]}", hint, exitcodes.BAD_INPUT)
+    kind = project.code or ("wheel" if is_package(root, there) else "files")
+    made = Tree(project, choice, kind, found, "", known.commit if known else "", 0, True, listing.ignored())
+    content = content_hash(found, served_by(made))
     if known is None or not known.commit or listing.differs():
-        now = int(datetime.now(timezone.utc).timestamp())
-        return Tree(found, content, known.commit if known else "", now, dirty=True, ignored=ignored)
-    return Tree(found, content, known.commit, known.time, dirty=False, ignored=ignored)
+        return replace(made, content=content, time=int(datetime.now(timezone.utc).timestamp()))
+    return replace(made, content=content, time=known.time, dirty=False)
 
 
-def content_hash(files: tuple[Input, ...]) -> str:
+def is_package(root: Path, names: Collection[str]) -> bool:
+    """Whether a wheel can be built of it: where it says by what (PEP 518), or has the setuptools of before that."""
+    if SETUP in names:
+        return True
+    if PYPROJECT not in names:
+        return False
+    return re.search(r"^\s*\[build-system\]", (root / PYPROJECT).read_text(encoding="utf-8", errors="replace"), re.MULTILINE) is not None
+
+
+def served_by(tree: Tree) -> str:
+    """What the installed raab brings to a release of it; empty where the project has all of that itself."""
+    return "" if tree.brings_raab and tree.project.gunicorn and tree.project.units else runtime.whole_digest()
+
+
+def content_hash(files: tuple[Input, ...], served_by: str) -> str:
     """Raises RaabError for a file that cannot be read, or that stands for one which is elsewhere."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(served_by.encode())
     for one in files:
         try:
             content = one.path.read_bytes()
@@ -80,32 +116,59 @@ def content_hash(files: tuple[Input, ...]) -> str:
 class Listing:
     """The files that are there: those that git tracks or would add; without git all but what tools leave."""
 
-    def __init__(self, root: Path, known: Checkout | None) -> None:
+    def __init__(self, root: Path, known: Checkout | None, choice: Choice) -> None:
         self.root = root
         self.known = known
+        self.choice = choice
         self.real = root.resolve()
         # The names of what the release depends on, links and what they lead to included.
         self.touched: set[str] = set()
-        self.folders = set(FOLDERS)
+        # Folders that links have led to.
+        self.folders: set[str] = set()
 
     def inputs(self) -> Iterator[Input]:
-        for name in (*SINGLE_INPUTS, *OPTIONAL_INPUTS, *FOLDERS):
+        made: set[str] = set()
+        for name in (*self.names(), *self.beside()):
+            if name not in made:
+                made.add(name)
+                yield from self.expand(name, name)
+
+    def names(self) -> Iterator[str]:
+        """The files that git knows of, or would."""
+        for name in self.below(""):
+            if name in self.choice.others or self.choice.is_code(name) or below(name, self.choice.units):
+                yield name
+
+    def beside(self) -> Iterator[str]:
+        """Those that lie there, whatever git says."""
+        for name in self.choice.include:
             path = self.root / name
             if path.is_symlink() or path.is_file():
-                yield from self.expand(name, name)
+                yield name
             elif path.is_dir():
-                for each in self.below(name):
-                    yield from self.expand(each, each)
+                yield from (each for each in walk(self.root, name) if not checkout.leftover(each))
+
+    def ignored(self) -> tuple[str, ...]:
+        """What lies within the code, and git ignores; without what is nobody's code anyway."""
+        if self.known is None:
+            return ()
+        found = (name for folder in self.choice.code or (".",) for name in self.ignored_below(folder))
+        taken = (*self.choice.include, *self.choice.writable, *self.choice.apart)
+        return tuple(name for name in found if not nobodys(name) and not below(name.rstrip("/"), taken))
+
+    def ignored_below(self, folder: str) -> tuple[str, ...]:
+        return checkout.ignored(self.root, folder) if (self.root / folder).is_dir() else ()
 
     def below(self, folder: str) -> list[str]:
         """The names of all files below a folder of the tree."""
+        prefix = f"{folder}/" if folder else ""
         if self.known is None:
-            return [name for name in walk(self.root, folder) if not checkout.leftover(name)]
+            return [name for name in walk(self.root, folder) if not checkout.leftover(name) and not nobodys(name)]
         for hole in self.known.holes:
-            if f"{hole}/".startswith(f"{folder}/"):
+            if f"{hole}/".startswith(prefix) and self.choice.is_code(hole):
                 problem = f"bundle: a submodule or repository without files, got {hole}"
                 raise RaabError(problem, "git submodule update --init", exitcodes.BAD_INPUT)
-        return sorted(name for name in self.known.present if name.startswith(f"{folder}/") and not checkout.leftover(name))
+        return sorted(name for name in self.known.present if name.startswith(prefix) and not checkout.leftover(name))
 
     def expand(self, name: str, place: str, behind: tuple[str, ...] = ()) -> Iterator[Input]:
         """The file at `place`, under the name that the checkout shows it by; behind a link to a folder all the files there.
@@ -148,16 +211,19 @@ class Listing:
         """Whether anything that the release depends on is not what the commit has."""
         known = self.known
         assert known is not None
+        choice, folders = self.choice, tuple(self.folders)
         wanted = {
             name
             for name in known.committed
-            if name in (*SINGLE_INPUTS, *OPTIONAL_INPUTS)
-            or any(name.startswith(f"{folder}/") and not checkout.leftover(name) for folder in self.folders)
+            if not checkout.leftover(name)
+            and (name in choice.others or choice.is_code(name) or below(name, choice.units) or below(name, folders))
         }
-        if wanted - self.touched or any(name not in known.committed for name in self.touched):
+        # What lies beside the code may be built, and git never know it.
+        strangers = {name for name in self.touched if name not in known.committed}
+        if wanted - self.touched or any(name in known.present or not choice.is_beside(name) for name in strangers):
             return True
         unsure = []
-        for name in sorted(self.touched):
+        for name in sorted(self.touched - strangers):
             entry, path = known.committed[name], self.root / name
             if path.is_symlink():
                 if entry.mode != checkout.LINK or entry.blob != blob(os.fsencode(path.readlink()), entry.blob):
@@ -189,6 +255,12 @@ def walk(root: Path, folder: str) -> Iterator[str]:
         for name in [*files, *(name for name in folders if (here / name).is_symlink())]:
             yield str((here / name).relative_to(root))
         folders[:] = [name for name in folders if not checkout.leftover(name)]
+
+
+def nobodys(name: str) -> bool:
+    """Whether a file that no git vouches for is rather none of the code: hidden, an environment, somebody else's library, a build."""
+    parts = name.rstrip("/").split("/")
+    return bool(NOBODYS.intersection(parts)) or any(part.startswith(".") for part in parts)
 
 
 def printable(name: str) -> bool:

@@ -20,7 +20,7 @@ from raab.errors import RaabError
 NAME = "drill"
 PARTS = (
     "src", "systemd", "setup.py", "pyproject.toml", "MANIFEST.in", "requirements.lock", "requirements-dev.lock", "wsgi.py", "gunicorn.py",
-    "fabfile.py",
+    "fabfile.py", "deploy/config.yaml",
 )  # fmt: skip
 # Importing takes its time, asleep, so that whoever waits for an import is seen on any machine; and the routes for long requests.
 WSGI = """\
@@ -143,6 +143,7 @@ class Project:
 
 def copy(source: Path, root: Path, environment: Environment, import_seconds: float, for_drills: bool = False) -> Project:
     """Copies the tree at `source` to the empty folder `root`, with an environment that reaches the same hosts."""
+    (root / "deploy").mkdir()
     for name in PARTS:
         take(source / name, root / name)
     (root / "wsgi.py").write_text(WSGI.format(seconds=import_seconds))
@@ -151,7 +152,6 @@ def copy(source: Path, root: Path, environment: Environment, import_seconds: flo
     (root / "build" / "raab").mkdir(parents=True)
     # Wheels of dependencies, which the working tree's own deploys have fetched.
     (root / "build" / "raab" / "wheels").symlink_to(wheels)
-    (root / "deploy").mkdir()
     project = Project(root, environment, for_drills)
     project.write_environment(NAME, environment.hosts)
     return project

@@ -11,7 +11,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import addresses, journal, sandbox, strays, systemd, verify
-from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup, units
+from raab.host.activation import asofnow, before, lasting, probe, proof, question, switch, takeup, units
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
@@ -132,6 +132,7 @@ class Activation:
         if units.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
+        self.settle()
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
         # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
@@ -147,6 +148,14 @@ class Activation:
             trial.answer(self.waits + 10)
         # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
         addresses.check(self.paths, self.binds, self.admin_port)
+
+    def settle(self) -> None:
+        """What the project writes has to be there for the first hook that does."""
+        state = self.paths.state
+        if wanted := lasting.missing(state, self.manifest.get("writable", ())):
+            self.teller.step(f"making what the service writes: {', '.join(str(state / name) for name in wanted)}")
+            command = Command(lasting.command(state, self.release, wanted), 600)
+            question.run_hook(self.paths, "writable", command, self.release, {})
 
     def loaded(self) -> Held | None:
         if self.task.restart or units.restart_needed(self.paths, self.release):

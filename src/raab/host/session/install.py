@@ -84,20 +84,34 @@ def build(paths: Paths, manifest: protocol.Manifest, uv_wheel: str, part: Path, 
     link_tree(template, venv)
     (venv / seal.SEAL).unlink()
     for name, path in parts.items():
-        if not name.endswith(".whl"):
+        if not name.endswith(protocol.ARCHIVES):
             target = part / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with lowered_errors(name):
                 shutil.copyfile(path, target)
     with lowered_errors("the app"):
-        current = paths.current / "venv"
-        wheel = next(path for name, path in parts.items() if name.endswith(".whl"))
-        for path in unpack.unpack(wheel, venv, current if current.exists() and same_python(current, venv) else None):
-            if path.suffix == ".py":
-                compileall.compile_file(str(path), quiet=2)
+        current = paths.current.resolve()
+        last = current if (current / "venv").exists() and same_python(current / "venv", venv) else None
+        site = str(unpack.site_packages(venv).relative_to(part))
+        for name, path in parts.items():
+            if name.endswith(protocol.ARCHIVES):
+                # raab's own wheel is the one that lies in no folder (protocol.manifest).
+                place = unpack.Target(part, name.rpartition("/")[0] or site, manifest.writable if "/" in name else ())
+                for file in unpack.unpack(path, place, last):
+                    if file.suffix == ".py":
+                        compileall.compile_file(str(file), quiet=2)
+        lead_out(paths, part, manifest.writable)
     dependencies = {f"venv/{name}": noted for name, noted in seal.read(template).items()}
     before = seal.read(paths.current)
     seal.write(part, seal.make(part, {**before, **dependencies}, RAABS_OWN))
+
+
+def lead_out(paths: Paths, release: Path, writable: tuple[str, ...]) -> None:
+    """Have what the service writes appear in the release: links to what is the same for all releases."""
+    for name in writable:
+        link = release / "app" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(paths.state / name)
 
 
 def exchange(one: Path, other: Path) -> None:

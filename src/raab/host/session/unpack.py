@@ -1,4 +1,6 @@
-"""Put the app's wheel into a release's environment, taking from the release before what has not changed. Standard library only.
+"""Put an archive of a release where it belongs, taking from the release before what has not changed. Standard library only.
+
+raab's own wheel goes into the environment; what is in `app` of the project's, a wheel or a zip file of the same form, into that folder.
 
 A deploy changes few files. Those that are the same are hard links, and so is their bytecode, which otherwise takes longest.
 """
@@ -20,6 +22,7 @@ from typing import NamedTuple
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import seal
+from raab.host.paths import SEED
 from raab.host.session.receive import room
 from raab.host.verify import record_digest
 
@@ -38,8 +41,13 @@ sys.exit({function}())
 """
 
 
+# Where a zip file that is no wheel says what is in it.
+OWN_RECORD = ".raab/RECORD"
+RECORD = re.compile(r"(?:[^/]+\.dist-info|\.raab)/RECORD")
+
+
 class Entry(NamedTuple):
-    """A file of a wheel: its name there, where it belongs in an environment, its digest as the record has it, whether it can be run."""
+    """A file of an archive: its name there, where it belongs in a release, its digest as the record has it, whether it can be run."""
 
     name: str
     place: str
@@ -47,54 +55,72 @@ class Entry(NamedTuple):
     runs: bool
 
 
-def unpack(wheel: Path, venv: Path, before: Path | None) -> list[Path]:
-    """Install a wheel; `before` is the environment of another release, or None. Returns the files that are new.
+class Target(NamedTuple):
+    """Where an archive is unpacked: the release in the making, the folder in it, and what of that folder is not the release's own: it lies
+    in `seed` until the service takes it over."""
 
-    Every file is a new one, or a link to an unchanged one of before: a name that the environment has already, of a dependency or of another
-    script, is refused, since what is written through a link changes every release that shares it. Raises RaabError for that, and for a
-    wheel that is not what its record says.
+    release: Path
+    folder: str
+    writable: tuple[str, ...] = ()
+
+
+def unpack(archive_file: Path, target: Target, before: Path | None) -> list[Path]:
+    """Unpack a wheel, or what has the form of one; `before` is another release, or None. Returns the files that are new.
+
+    Every file is a new one, or a link to an unchanged one of before: a name that the release has already, of a dependency or of another
+    script, is refused, since what is written through a link changes every release that shares it. Raises RaabError for that, and for an
+    archive that is not what its record says.
     """
-    old = before and site_packages(before)
-    known = digests(old) if old else {}
-    # By their places in the environment, which is a folder of the release.
-    noted = {name.partition("/")[2]: one for name, one in seal.read(before.parent).items()} if before else {}
+    release, folder = target.release, target.folder
+    known = digests(before / folder) if before else {}
+    noted = seal.read(before) if before else {}
     fresh: list[Path] = []
-    with zipfile.ZipFile(wheel) as archive:
-        listed = entries(archive, str(site_packages(venv).relative_to(venv)))
-        room(venv, sum(archive.getinfo(entry.name).file_size for entry in listed), wheel.name)
+    with zipfile.ZipFile(archive_file) as archive:
+        listed = entries(archive, target)
+        room(release, sum(archive.getinfo(entry.name).file_size for entry in listed), archive_file.name)
         made: set[str] = set()
         for entry in listed:
             # Each file goes by its path as text: making Path's objects took longer than making the links.
-            folder = entry.place.rpartition("/")[0]
-            for place in (folder, f"{folder}/__pycache__") if entry.name.endswith(".py") else (folder,):
+            home = entry.place.rpartition("/")[0]
+            for place in (home, f"{home}/__pycache__") if entry.name.endswith(".py") else (home,):
                 if place not in made:
-                    (venv / place).mkdir(parents=True, exist_ok=True)
+                    make_folder(release, place)
                     made.add(place)
-            unchanged = before and entry.digest and known.get(entry.name) == entry.digest
-            if unchanged and link(f"{before}/{entry.place}", f"{venv}/{entry.place}", entry, noted):
+            # What the release before has noted is its own: no link of it, to where the service writes, leads there.
+            unchanged = entry.digest and known.get(entry.name) == entry.digest and entry.place in noted
+            if unchanged and link(f"{before}/{entry.place}", f"{release}/{entry.place}", entry, noted):
                 continue
             content = archive.read(entry.name)
             if entry.digest and record_digest(content) != entry.digest.removeprefix("sha256="):
-                raise refused(f"{entry.name} is not what the wheel's record says")
+                raise refused(f"{entry.name} is not what its record says")
             if "/scripts/" in entry.name and content.startswith(b"#!python"):
                 content = HEAD + content.partition(b"\n")[2]
-            write_new(venv / entry.place, content, entry.runs)
-            fresh.append(venv / entry.place)
+            write_new(release / entry.place, content, entry.runs)
+            fresh.append(release / entry.place)
         about = next((entry.name for entry in listed if entry.name.endswith(".dist-info/entry_points.txt")), "")
         if about:
-            write_scripts(archive.read(about).decode(errors="replace"), venv / "bin")
-        record = next(entry for entry in listed if entry.name.endswith(".dist-info/RECORD"))
-        write_new((venv / record.place).with_name("INSTALLER"), b"raab\n")
+            write_scripts(archive.read(about).decode(errors="replace"), release / "venv/bin")
+        record = next(entry for entry in listed if RECORD.fullmatch(entry.name))
+        if record.name != OWN_RECORD:
+            write_new((release / record.place).with_name("INSTALLER"), b"raab\n")
     return fresh
 
 
-def entries(archive: zipfile.ZipFile, site: str) -> list[Entry]:
-    """All files of a wheel, each with its place (packaging.python.org, binary distribution format). `site` is that of its packages.
+def make_folder(release: Path, place: str) -> None:
+    """Raises RaabError where something else has that name."""
+    try:
+        (release / place).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise refused(f"a folder and a file both have this name, got {place}") from None
+
+
+def entries(archive: zipfile.ZipFile, target: Target) -> list[Entry]:
+    """All files of an archive, each with its place in the release (packaging.python.org, binary distribution format).
 
     Raises RaabError for names that lead elsewhere, for a record that does not name just what is there, and for more than any app takes.
     """
     infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-    record = [name for name in infos if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
+    record = [name for name in infos if RECORD.fullmatch(name)]
     if len(record) != 1 or len(infos) > MOST_FILES or infos[record[0]].file_size > LARGEST_RECORD:
         raise refused(f"it has no record that can be read, got {len(infos)} files")
     wanted = rows(archive.read(record[0]).decode(errors="replace"))
@@ -110,7 +136,7 @@ def entries(archive: zipfile.ZipFile, site: str) -> list[Entry]:
         if stat.S_IFMT(kind) not in (0, stat.S_IFREG) or info.file_size > LARGEST:
             raise refused(f"neither a file nor of a file's size, got {name}")
         script = name.split("/")[1:2] == ["scripts"] and name.split("/")[0].endswith(".data")
-        found.append(Entry(name, placed(name, site), wanted[name], script or bool(kind & 0o100)))
+        found.append(Entry(name, placed(name, target), wanted[name], script or bool(kind & 0o100)))
     if sum(info.file_size for info in infos.values()) > LARGEST:
         raise refused(f"it is larger than {LARGEST} bytes unpacked")
     return found
@@ -122,28 +148,27 @@ def harmless(name: str) -> bool:
     return len(name) < 1000 and name.isprintable() and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
 
 
-def placed(name: str, site: str) -> str:
-    """Where a file of the wheel belongs in the environment."""
+def placed(name: str, target: Target) -> str:
+    """Where a file of the archive belongs in the release."""
     first, _, rest = name.partition("/")
     if not first.endswith(".data"):
-        return f"{site}/{name}"
+        return within(name, target)
     kind, _, below = rest.partition("/")
-    folders = {
-        "purelib": f"{site}/",
-        "platlib": f"{site}/",
-        "scripts": "bin/",
-        "data": "",
-        "headers": f"include/{first.partition('-')[0]}/",
-    }
+    if kind in ("purelib", "platlib") and below:
+        return within(below, target)
+    folders = {"scripts": "venv/bin/", "data": "venv/", "headers": f"venv/include/{first.partition('-')[0]}/"}
     if kind not in folders or not below or (kind == "scripts" and "/" in below):
         raise refused(f"a name that belongs nowhere, got {name}")
     return folders[kind] + below
 
 
+def within(name: str, target: Target) -> str:
+    lasting = any(f"{name}/".startswith(f"{one}/") for one in target.writable)
+    return f"{SEED}/{name}" if lasting else f"{target.folder}/{name}"
+
+
 def refused(why: str) -> RaabError:
-    return RaabError(
-        f"stage: the app's wheel cannot be installed: {why}", "build it again: remove build/raab and deploy", exitcodes.REFUSED
-    )
+    return RaabError(f"stage: the app cannot be unpacked: {why}", "build it again: remove build/raab and deploy", exitcodes.REFUSED)
 
 
 def write_new(target: Path, content: bytes, runs: bool = False) -> None:
@@ -186,10 +211,11 @@ def site_packages(venv: Path) -> Path:
     return next(venv.glob("lib/python3*/site-packages"))
 
 
-def digests(site: Path) -> dict[str, str]:
-    """The files of the installed app with their digests."""
-    records = sorted(site.glob("raab-*.dist-info/RECORD"))
-    return rows(records[0].read_text()) if records else {}
+def digests(folder: Path) -> dict[str, str]:
+    """The files that were unpacked there with their digests; of an environment, those of raab's wheel alone."""
+    records = [*folder.glob("raab-*.dist-info/RECORD"), folder / OWN_RECORD]
+    records += [] if folder.name == "site-packages" else folder.glob("*.dist-info/RECORD")
+    return {name: digest for record in records if record.is_file() for name, digest in rows(record.read_text()).items()}
 
 
 def rows(record: str) -> dict[str, str]:

@@ -1,0 +1,33 @@
+"""What a project writes lies in the service's own directory; it is filled there from the first release that names it, once."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from raab.host.paths import SEED
+
+# By the service's user, in a directory of its own: root would follow whatever links it has made there. Each comes to be by one rename.
+TAKE = "test -e {target} || {{ rm -rf {part} && cp -R {source} {part} && chmod -R u+rwX,go-w {part} && mv -T {part} {target}; }}"
+
+
+def missing(state: Path, writable: Sequence[str]) -> tuple[str, ...]:
+    """What is not there yet."""
+    return tuple(name for name in writable if not (state / name).exists() and not (state / name).is_symlink())
+
+
+def command(state: Path, release: Path, names: Sequence[str]) -> str:
+    """What makes them, for /bin/sh: with what the release brings of them, or empty; of a file, which its name's ending tells, the folder
+    that it will lie in."""
+    lines = ["set -e", "umask 027"]
+    for name in names:
+        target, seed = state / name, release / SEED / name
+        lines.append(f"mkdir -p {shlex.quote(str(target.parent))}")
+        if seed.exists():
+            part = target.with_name(f".{target.name}.part")
+            words = {"target": target, "source": seed, "part": part}
+            lines.append(TAKE.format(**{key: shlex.quote(str(path)) for key, path in words.items()}))
+        elif not PurePath(name).suffix:
+            lines.append(f"mkdir -p {shlex.quote(str(target))}")
+    return "\n".join(lines)
