@@ -63,6 +63,18 @@ def strangers(folder: str, allowed: set[str]) -> list[str]:
     ]
 
 
+def test_nobody_waits_by_the_clock_of_the_day() -> None:
+    """It can be set by a year while a request is served. It is for what is told to people and clients: since when, and at what time."""
+    files = [path for folder in ("handover", "http1") for path in sorted((SRC / folder).rglob("*.py"))]
+    told = {
+        "handover/master.py": 2,  # since when the master runs, and when something was decided
+        "handover/outside/control.py": 1,  # the name of what is moved out of the way
+        "http1/answer.py": 1,  # the header Date
+    }
+    found = {str(path.relative_to(SRC)): path.read_text().count("time.time()") for path in files}
+    assert {name: count for name, count in found.items() if count} == told
+
+
 def test_the_drills_traffic_is_light_and_knows_no_stage() -> None:
     """The tests and the bench send by it, from processes of their own; and what is played does not know who directs it."""
     allowed = {*sys.stdlib_module_names, "raab.errors", "raab.drill.traffic"}

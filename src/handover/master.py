@@ -44,6 +44,10 @@ from handover.workers.errand import Errand
 from handover.workers.template import BY_HAND
 from handover.workers.worker import HandoverWorker
 
+# Seconds for workers that are told to end at once, and between looks at those that end.
+_HURRY = 2.0
+_STEP = 0.1
+
 
 class HandoverArbiter(Arbiter):
     """The master. Made out of gunicorn's by `take_charge`, before that has signals, sockets or workers.
@@ -497,9 +501,33 @@ class HandoverArbiter(Arbiter):
             self.notifier.send("STOPPING=1")
             self.notifier.extend(self.cfg.graceful_timeout)
         self.handle(events.Plain.STOPPING)
-        super().stop(graceful)
+        self._end_workers(graceful)
         if self.state.leaving is None:
             # What workers have forked and left behind would be waited for by systemd (systemd.kill(5), KillMode=).
             for pid in descendants(self.pid):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _end_workers(self, graceful: bool) -> None:
+        """gunicorn's own way goes by the clock of the day (arbiter.py, stop): set forward, it kills who finishes what is held."""
+        for listener in self.LISTENERS:
+            listener.close()
+        self.LISTENERS = []  # type: ignore[misc]
+        end = time.monotonic() + self.cfg.graceful_timeout
+        self.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
+        while self.WORKERS and time.monotonic() < end:
+            if graceful and self._hurried():
+                self.log.info("Quick shutdown requested")
+                graceful, end = False, time.monotonic() + _HURRY
+                self.kill_workers(signal.SIGQUIT)
+            self.reap_workers()
+            time.sleep(_STEP)
+        self.kill_workers(signal.SIGKILL)
+        self.reap_workers()
+
+    def _hurried(self) -> bool:
+        """Whether an operator has had enough of waiting."""
+        signals = []
+        while not self.SIG_QUEUE.empty():
+            signals.append(self.SIG_QUEUE.get_nowait())
+        return signal.SIGINT in signals or signal.SIGQUIT in signals

@@ -94,6 +94,11 @@ class Paths(NamedTuple):
         return Path("/var/lib") / self.name
 
     @property
+    def part(self) -> Path:
+        """Where the service's own unit asks for root's part of its start and reload."""
+        return self.run / f"{RAAB}-root" / self.name
+
+    @property
     def configuration(self) -> Path:
         return self.etc / self.name
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from raab.errors import RaabError
 from raab.host import processes, systemd
 from raab.host.paths import Paths
-from raab.host.renewal import credentials, directives, twin, unit, variables
+from raab.host.renewal import credentials, directives, tell, twin, unit, variables
 
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
@@ -25,6 +27,14 @@ def test_variables_of_the_process_are_no_change() -> None:
     wanted = {"INVOCATION_ID": "2", "A": "1", "B": "2", "D": "1"}
     assert variables.changed(held, wanted) == ["B", "C", "D"]
     assert variables.changed(held, held) == []
+
+
+def test_variables_that_a_process_makes_by_itself_are_no_change() -> None:
+    """Nobody gave them; the program that tells what it was given (Python itself makes one where there is no locale) leaves them out."""
+    done = subprocess.run((sys.executable, "-IS", tell.__file__), env={"A": "1", "PATH": "/"}, capture_output=True)
+    told = json.loads(done.stdout.strip().removeprefix(b"raab: "))
+    assert told[0] == {"A": "1", "PATH": "/"} and told[1] == ["LC_CTYPE"]
+    assert variables.changed({"A": "1", "LC_CTYPE": "of the library"}, {"A": "1"}, told[1]) == []
 
 
 def test_a_successor_keeps_what_is_of_the_process() -> None:

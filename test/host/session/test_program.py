@@ -127,3 +127,18 @@ def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
     entry.write_text(before)
     module.write_text("")
     assert program.faults(paths) == [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
+
+
+def test_the_units_of_its_part_are_written_and_looked_at(paths: Paths) -> None:
+    """By these a service's own unit asks for it; what somebody has changed in them is said, and put right by the next deploy."""
+    program.install(paths, {"raab": ""})
+    program.offer(paths)
+    names = ("raab-root@.socket", "raab-root@.service")
+    assert [(paths.units / name).stat().st_mode & 0o777 for name in names] == [0o644, 0o644]
+    assert f"ListenSequentialPacket={paths.run}/raab-root/%i\n" in (paths.units / names[0]).read_text()
+    assert f"ExecStart=/usr/bin/python3 -IS {paths.roots_own} part\n" in (paths.units / names[1]).read_text()
+    assert program.faults(paths) == []
+    (paths.units / names[1]).write_text("[Service]\nExecStart=/tmp/other\n")
+    assert program.faults(paths) == [f"{paths.units / names[1]}: not what raab wrote"]
+    program.offer(paths)
+    assert program.faults(paths) == []

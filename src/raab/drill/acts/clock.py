@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+import urllib.request
+from email.utils import parsedate_to_datetime
+
 from raab.drill.acts.lifecycle import SLOW_IMPORT, reload_to
 from raab.drill.scene import Scene, name
 from raab.drill.stage.service import SETTINGS, Service
@@ -12,8 +16,10 @@ DROP_IN = "/etc/systemd/system/raab.service.d/drill-clock.conf"
 FAKETIME = f"""\
 [Service]
 Environment=LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE={CLOCK}
-Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+Environment=FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1
 """
+# Each process sees the moved clock after a second at most; and has it for some.
+MOVED = "sleep 3"
 # libfaketime 0.9.10 makes clock_nanosleep(2) fail when it leaves the monotonic clock alone; Python sleeps by that, and can do without.
 SLEEP = """\
 import select
@@ -45,14 +51,15 @@ def set_back(scene: Scene) -> None:
             scene.settled(service, "under libfaketime", release, workers=2)
             with scene.phase(f"clock -1 year {name(service)}"):
                 service.shell.put(CLOCK, "-365d\n")
-                service.run("sleep 3")
+                service.run(MOVED)
+            scene.fact(f"{name(service)}: days by which its clock is back", 365, days_back(service))
             reload_to(scene, service, service.variant(CLOCKED))
             with scene.phase(f"scale {name(service)}"):
                 scene.fact(f"{name(service)}: raab scale 3", "workers: 2 -> 3", service.run("raab scale 3", check=False).out.strip())
                 service.run("raab scale 2")
             with scene.phase(f"clock +1 year {name(service)}"):
                 service.shell.put(CLOCK, "+0\n")
-                service.run("sleep 3")
+                service.run(MOVED)
             reload_to(scene, service, service.variant(CLOCKED))
         finally:
             service.switch(scene.release)
@@ -60,3 +67,10 @@ def set_back(scene: Scene) -> None:
             service.systemctl("restart")
 
     scene.each(once)
+
+
+def days_back(service: Service) -> int:
+    """By how much the service's clock is behind this machine's, by the date of its answers."""
+    with urllib.request.urlopen("http://{}:{}/livez".format(*service.address), timeout=30) as answer:
+        says = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    return round((time.time() - says) / 86400)

@@ -42,7 +42,7 @@ class Activation:
         enabled = self.standing.get("UnitFileState") == "enabled"
         self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
         self.prober: probe.Prober | None = None
-        self.began = time.time()
+        self.began = time.monotonic()
         self.waits = 60.0
         self.binds: tuple[str, ...] = ()
         self.admin_port = 0
@@ -113,7 +113,7 @@ class Activation:
     def measured(self) -> dict[str, Any]:
         """What became of the requests, how long all of it took, and which of the service's processes are nobody's."""
         tally = self.prober.stop() if self.prober else probe.Tally()
-        seconds = round(time.time() - self.began, 3)
+        seconds = round(time.monotonic() - self.began, 3)
         found: tuple[strays.Stray, ...] = ()
         with suppress(RaabError):
             found = strays.find(self.paths, self.suspects)
@@ -292,7 +292,7 @@ class Activation:
             "machine": self.task.machine,
             "version": self.manifest["version"],
             "commit": self.manifest["commit"],
-            "seconds": round(time.time() - self.began, 3),
+            "seconds": round(time.monotonic() - self.began, 3),
         }
         entry |= {"reason": reason} if reason else {}
         journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))

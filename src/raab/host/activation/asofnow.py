@@ -67,5 +67,5 @@ def given(paths: Paths, wanted: Now | None) -> Iterator[dict[str, Any]]:
         return
     held = variables.held(paths)
     with credentials.given(paths.credentials, wanted.credentials):
-        more = variables.changed(held, wanted.environment)
+        more = variables.changed(held, wanted.environment, wanted.made)
         yield {"environment": variables.renewed(held, wanted.environment)} if more else {}

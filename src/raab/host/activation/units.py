@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from raab.host import systemd
 from raab.host.durable import write_durably
-from raab.host.paths import Paths
+from raab.host.paths import RAAB, Paths
 from raab.host.releases import UNIT_PLACES, user_exists
 from raab.host.sandbox import assignments
 
@@ -60,6 +60,8 @@ def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
     copy(changed)
     if changed or before.get("NeedDaemonReload") == "yes":
         systemd.must("systemctl", "daemon-reload")
+        # It is a part of the service's start; but that may run already, and goes on.
+        systemd.must("systemctl", "start", f"{RAAB}-root@{paths.name}.socket")
     if before.get("UnitFileState") != "enabled":
         systemd.must("systemctl", "--quiet", "enable", paths.unit)
     return restart

@@ -5,61 +5,76 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 
 from raab import servicename
 from raab.errors import RaabError
+from raab.host.command import part
 from raab.host.paths import RAAB, Paths
 from raab.untrusted import plain
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python3 -IS /usr/local/lib/raab WORD NAME`: `reload` is ExecReload= of the service of that name, `started` its ExecStartPost=, and
-    `ahead` tells who looks what its next start would come to. With `command` it is what an operator types as `raab`
+    """`python3 -IS /usr/local/lib/raab WORD NAME`: with `ask` it is a command of the unit of that name, `ahead` tells who looks what its
+    next start would come to. With `part` it does root's part for a unit that asks, with `command` it is what an operator types as `raab`
     (/usr/local/bin/raab).
 
-    Units of before services had names say none, which means raab's own, and for a reload nothing at all.
+    Units of earlier releases have root run `reload` and `started`; the first of them say no name, which means raab's own, and for a reload
+    nothing at all.
     """
     word, *more = argv or ("reload",)
     if word == "command":
         from raab.host.command.cli import main as typed
 
         return typed(more)
-    return by_systemd(word, *(more or (RAAB,)))
-
-
-def by_systemd(word: str, name: str, *more: str) -> int:
-    # systemd hands the service's variables to this command too; they may lead it into a release.
+    # Whoever started it may have variables that lead into a release.
     os.environ.clear()
     os.environ.update({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
     # systemd's way to end what takes too long; what was begun is to be undone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    works: dict[str, Callable[[Paths], None]] = {"reload": reloaded, "started": kept, "ahead": looked}
+    if word == "part":
+        channel = socket.socket(fileno=0)
+        part.end_with(channel)
+        part.answer(channel, *carried_out(lambda: part.do(channel, {"start-post": kept, "reload": reloaded})))
+        return 0
+    code, text = carried_out(lambda: by_systemd(word, *(more or (RAAB,))))
+    if text:
+        print(text, file=sys.stderr if code else sys.stdout)
+    return code
+
+
+def by_systemd(word: str, name: str, *more: str) -> str:
+    works = {"ask": part.ask, "reload": reloaded, "started": kept, "ahead": looked}
+    if word not in works or more or servicename.wrong(name):
+        raise RaabError(f"raab: unknown word, got {' '.join((word, name, *more))}", "it is the unit's program, and not for people")
+    return works[word](Paths(name))
+
+
+def carried_out(work: Callable[[], str]) -> tuple[int, str]:
+    """Its exit code, and what is to be said of it."""
     try:
-        if word not in works or more or servicename.wrong(name):
-            raise RaabError(f"raab: unknown word, got {' '.join((word, name, *more))}", "it is the unit's program, and not for people")
-        works[word](Paths(name))
+        return 0, work()
     except RaabError as error:
-        print("\n".join(plain(line, 2000) for line in str(error).splitlines()), file=sys.stderr)
-        return error.exit_code
-    return 0
+        return error.exit_code, "\n".join(plain(line, 2000) for line in str(error).splitlines())
 
 
-def kept(paths: Paths) -> None:
+def kept(paths: Paths) -> str:
     from raab.host.renewal import directives
 
     directives.keep(paths)
+    return ""
 
 
-def reloaded(paths: Paths) -> None:
+def reloaded(paths: Paths) -> str:
     """Raises RaabError unless a new generation of the current release serves with what a start would get."""
     from raab.host.renewal.reload import reload
 
-    print(reload(paths))
+    return reload(paths)
 
 
-def looked(paths: Paths) -> None:
+def looked(paths: Paths) -> str:
     from raab.host.renewal import ahead
 
-    print(json.dumps(ahead.look(paths)))
+    return json.dumps(ahead.look(paths))

@@ -48,7 +48,7 @@ def pending(paths: Paths, wanted: Now) -> Pending:
     if not held:
         return Pending()
     return Pending(
-        tuple(variables.changed(held, wanted.environment)),
+        tuple(variables.changed(held, wanted.environment, wanted.made)),
         tuple(credentials.changed(folder, wanted.credentials)) if folder is not None else (),
         tuple(directives.since_the_start(paths)),
         tuple(sorted(wanted.credentials)) if folder is None else (),

@@ -43,7 +43,7 @@ def environment(paths: Paths, wanted: twin.Now) -> dict[str, Any]:
     first. Raises RaabError when a start would fail.
     """
     held = variables.held(paths)
-    changed = variables.changed(held, wanted.environment)
+    changed = variables.changed(held, wanted.environment, wanted.made)
     if changed or directives.since_the_start(paths):
         _, why = unit.run(wanted.lines, check(paths))
         if why:

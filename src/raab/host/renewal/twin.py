@@ -21,6 +21,8 @@ PYTHON = "/usr/bin/python3"
 # What systemd makes of User=, unless the unit says something else; the twin has another user.
 _OF_THE_USER = ("HOME", "LOGNAME", "SHELL", "USER")
 _UNSAID = "raab: unsaid"
+# As tell.py begins its line.
+_TOLD = b"raab: "
 # As properties of a unit.
 _DIRECTIVES = (
     "Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential", "LoadCredentialEncrypted",
@@ -37,11 +39,13 @@ NOBODY = "DynamicUser=yes\nNoNewPrivileges=yes\nWorkingDirectory=/\n" + "".join(
 
 class Now(NamedTuple):
     """What a start would get: the variables that are the same for each process, and the credentials by name. By the `lines` another unit
-    gets the same, as the same user and in the same sandbox."""
+    gets the same, as the same user and in the same sandbox. `made` are the names of variables that each process makes by itself, as a
+    library does that LD_PRELOAD= puts into it."""
 
     environment: dict[str, str]
     credentials: dict[str, bytes]
     lines: str
+    made: frozenset[str]
 
 
 def now(paths: Paths) -> Now:
@@ -50,7 +54,7 @@ def now(paths: Paths) -> Now:
     load(paths.unit)
     found = directives(paths.unit)
     try:
-        variables, credentials = told(lines(found))
+        variables, made, credentials = told(lines(found))
     except RaabError as error:
         why = error.message
         missing = [path for path, optional in found["EnvironmentFiles"] if not optional and not glob.glob(path)]  # noqa: PTH207
@@ -65,7 +69,7 @@ def now(paths: Paths) -> Now:
     cat = sandbox.assignments(systemd.must("systemctl", "cat", paths.unit).splitlines())
     first = (*resolved(paths, sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
     same = "".join(f"{line}\n" for line in first) + lines(found)
-    return Now(environment, {name: base64.b64decode(text) for name, text in credentials.items()}, same)
+    return Now(environment, {name: base64.b64decode(text) for name, text in credentials.items()}, same, frozenset(made))
 
 
 def given(paths: Paths, assignments: Iterable[str]) -> dict[str, str]:
@@ -75,19 +79,25 @@ def given(paths: Paths, assignments: Iterable[str]) -> dict[str, str]:
     """
     wanted = [line for line in assignments if line.partition("=")[0] in _VARIABLES]
     try:
-        variables, _ = told("".join(f"{line}\n" for line in resolved(paths, wanted)))
+        variables, _, _ = told("".join(f"{line}\n" for line in resolved(paths, wanted)))
     except RaabError as error:
         raise RaabError(f"{paths.unit}: a start would fail, got {error.message}", "correct the unit or its drop-ins") from None
     return {name: value for name, value in lasting(variables).items() if value != _UNSAID}
 
 
-def told(lines: str) -> tuple[dict[str, str], dict[str, str]]:
-    """What a unit with these lines gets: variables, and credentials in base64. Raises RaabError with systemd's reason for nothing."""
+def told(lines: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
+    """What a unit with these lines gets: variables, the names of those that its process makes, and credentials in base64.
+
+    Raises RaabError with systemd's reason for nothing.
+    """
     said, why = unit.run(NOBODY + lines, f"{PYTHON} -IS {Path(__file__).absolute().with_name('tell.py')}")
     if why:
         raise RaabError(why)
-    variables, credentials = json.loads(said)
-    return variables, credentials
+    line = next((line for line in said.splitlines() if line.startswith(_TOLD)), b"")
+    if not line:
+        raise RaabError(f"{PYTHON} says nothing with these variables, or with what they put into it")
+    variables, made, credentials = json.loads(line.removeprefix(_TOLD))
+    return variables, made, credentials
 
 
 def load(unit: str) -> None:

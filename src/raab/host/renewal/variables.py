@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
@@ -30,10 +30,10 @@ def lasting(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if not _OF_THE_PROCESS.fullmatch(name)}
 
 
-def changed(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """The names of those that `held` has not as a start would give them."""
+def changed(held: Mapping[str, str], wanted: Mapping[str, str], made: Collection[str] = ()) -> list[str]:
+    """The names of those that `held` has not as a start would give them; but for those that a process makes by itself."""
     ours, theirs = lasting(held), lasting(wanted)
-    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name) and name not in made)
 
 
 def renewed(held: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

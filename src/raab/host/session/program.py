@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raab.errors import RaabError
+from raab.host import systemd
 from raab.host.durable import sync_directory, write_durably
 from raab.host.paths import Paths
 
@@ -25,6 +26,35 @@ import sys
 sys.path.insert(0, {home!r})
 import raab.host.command.root
 sys.exit(raab.host.command.root.main(sys.argv[1:]))
+"""
+# Where the unit of a service (%i) asks for root's part of its start and reload, and what answers there (raab.host.command.part). systemd
+# gives a unit's variables to each of its commands, root's too, and some put code into whatever is run (LD_PRELOAD=): so it is another unit.
+SOCKET = """# Written by raab.
+[Unit]
+Description=where %i.service asks for root's part
+
+[Socket]
+ListenSequentialPacket={place}
+# The service's alone; and who asks has to be the very process that systemd runs for its unit.
+SocketUser=%i
+SocketMode=0600
+Accept=yes
+# A process of the service's that asks without end is refused each time, and shuts nobody else out.
+TriggerLimitIntervalSec=0
+"""
+ANSWER = """# Written by raab.
+[Unit]
+Description=root's part of a service
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart=/usr/bin/python3 -IS {program} part
+StandardInput=socket
+StandardOutput=journal
+StandardError=journal
+# One is started at each reload; only a failure of its own is worth a line.
+SyslogLevel=err
+LogLevelMax=warning
 """
 # -I and -S: neither the caller's variables nor any site-packages have a part in what root runs.
 COMMAND = (
@@ -62,7 +92,7 @@ def faults(paths: Paths) -> list[str]:
         return [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
     wanted = {paths.roots_own / ENTRY: START.format(digest=name, home=str(paths.roots_own / name))}
     if command.exists():
-        wanted[command] = COMMAND.format(program=paths.roots_own)
+        wanted |= beside(paths)
     found = [f"{path}: not what raab wrote" for path, text in wanted.items() if path.read_text(errors="replace") != text]
     home = paths.roots_own / name
     strange = [path for path in home.rglob("*") if not path.is_dir() and path.suffix != ".py" and path.parent.name != "__pycache__"]
@@ -115,12 +145,23 @@ def install(paths: Paths, sources: Mapping[str, str]) -> None:
 
 
 def offer(paths: Paths) -> None:
-    """Have `raab` on the operator's path start it."""
-    command = COMMAND.format(program=paths.roots_own).encode()
-    target = paths.command
-    if target.is_symlink() or not target.is_file() or target.read_bytes() != command:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(target, command, 0o755)
+    """Have what the host starts it by lead there: `raab` on the operator's path, and the units of its part."""
+    for target, text in beside(paths).items():
+        there = not target.is_symlink() and target.is_file()
+        if not there or target.read_bytes() != text.encode():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(target, text.encode(), 0o755 if target == paths.command else 0o644)
+            if there and target != paths.command:
+                systemd.order("systemctl", "daemon-reload")
+
+
+def beside(paths: Paths) -> dict[Path, str]:
+    """The files by which it is started, with their texts."""
+    return {
+        paths.command: COMMAND.format(program=paths.roots_own),
+        paths.units / "raab-root@.socket": SOCKET.format(place=paths.part.with_name("%i")),
+        paths.units / "raab-root@.service": ANSWER.format(program=paths.roots_own),
+    }
 
 
 def place(name: str, sources: Mapping[str, str]) -> str:
