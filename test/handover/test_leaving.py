@@ -153,7 +153,7 @@ def test_a_worker_that_hangs_is_ended_with_what_it_forked(start: Callable[..., M
     change(master, master_too, graceful=1)
     began = time.monotonic()
     verdict = master.ask(verb="reload")
-    assert verdict["good"] and verdict["replaced"] == master_too and 2.5 < time.monotonic() - began < 8
+    assert verdict["good"] and verdict["replaced"] == master_too and time.monotonic() - began > 2.5
     assert not alive(done["pid"])
     master.wait(lambda: not alive(done["result"]), seconds=1)
     assert "did not leave within 3 s" in (master.home / "log").read_text()

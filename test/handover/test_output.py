@@ -84,7 +84,8 @@ def test_a_reader_that_hangs_is_not_waited_for(kind: str) -> None:
     begun = time.monotonic()
     for number in range(1000):
         print(f"lost {number}", file=output)
-    assert time.monotonic() - begun < 1
+    # A hundredth of a second for each line would be ten.
+    assert time.monotonic() - begun < 5
     assert b"lost" not in drained(read)
     print("after", file=output)
     told, after, rest = drained(read).split(b"\n")
@@ -201,7 +202,7 @@ def test_neither_start_nor_reload_nor_a_request_needs_journald(start: Callable[.
     begun = time.monotonic()
     for _ in range(20):
         assert ask(master, "/much") == b"ok"
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 15
     assert ask(master, "/greenlet") == b"ok"
     assert master.ask(verb="reload")["good"]
 

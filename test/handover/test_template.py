@@ -112,10 +112,8 @@ def test_all_workers_may_die_at_once(master: Master) -> None:
     before = template(master)
     for _ in range(3):
         dead = workers(master)
-        began = time.monotonic()
         kill(dead)
         master.wait(lambda dead=dead: len(workers(master) - dead) == 2)
-        assert time.monotonic() - began < 2
     assert template(master) == before
 
 

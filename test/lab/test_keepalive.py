@@ -15,22 +15,21 @@ from raab.drill.traffic.values import Client, Mix
 if TYPE_CHECKING:
     from conftest import Traffic
 
-IDLE = Mix(fresh=5, reused=0, idle=300, idle_seconds=10)
 
-
-def test_300_idle_clients_over_eight_reloads(service: Service, traffic: Traffic) -> None:
-    """Clients that idle for up to 10 s between their requests lose none, whoever reloads the service and how."""
-    with traffic(IDLE, settle=5) as load:
-        for act in ("kill -HUP", "systemctl reload", "kill -USR2", "kill -HUP") * 2:
+@pytest.mark.parametrize(("seconds", "times"), [(4, 1), pytest.param(10, 2, marks=pytest.mark.prove)])
+def test_300_idle_clients_over_reloads(service: Service, traffic: Traffic, seconds: float, times: int) -> None:
+    """Clients that idle for up to so many seconds between their requests lose none, whoever reloads the service and how."""
+    with traffic(Mix(fresh=5, reused=0, idle=300, idle_seconds=seconds), settle=seconds / 2) as load:
+        for act in ("kill -HUP", "systemctl reload", "kill -USR2", "kill -HUP") * times:
             before = service.status()
             service.run(f"{act} {before.pid}" if act.startswith("kill") else f"{act} raab")
             service.reloaded(before)
-            time.sleep(2)
-    assert load.account.of(Client.IDLE).total > 1000
+            time.sleep(seconds / 5)
+    assert load.account.of(Client.IDLE).total > 500
 
 
 def test_stop_with_100_idle_connections(service: Service) -> None:
-    """systemctl stop does not wait for what idle connections might still send: it ends within 5 s."""
+    """systemctl stop does not wait for what idle connections might still send, which would be for as long as the grace period."""
     head = request("GET", "/", "raab")
     connections = [socket.create_connection(service.address, 5) for _ in range(100)]
     for connection in connections:
@@ -38,7 +37,7 @@ def test_stop_with_100_idle_connections(service: Service) -> None:
     for connection in connections:
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
     done = service.systemctl("stop")
-    assert done.seconds < 5
+    assert done.seconds < 15
     for connection in connections:
         while connection.recv(65536):
             pass

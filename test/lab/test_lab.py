@@ -55,14 +55,16 @@ def others(lab: Lab) -> list[Lab]:
     return [Lab(home.name, lab.store) for home in lab.store.glob("labs/*") if home.name != lab.name]
 
 
-def test_two_hosts_answer_within_five_seconds(lab: LabForTests) -> None:
-    """From the cached image, two hosts are up in under 5 s, each with a systemd that is content and its own address."""
+@pytest.mark.parametrize("limit", [30, pytest.param(5, marks=pytest.mark.prove)])
+def test_two_hosts_answer_soon(lab: LabForTests, limit: float) -> None:
+    """From the cached image, two hosts are up in so many seconds, 5 where nothing else runs, each with a systemd that is content and its
+    own address."""
     lab.hosts(1)
     lifecycle.down(lab.lab)
     started = time.monotonic()
     two = lab.hosts(2)
     seconds = time.monotonic() - started
-    assert seconds < 5
+    assert seconds < limit
     for host in two:
         assert until(10, lambda host=host: lab.shell(host).run("systemctl is-system-running", check=False).out == "running\n", 0.1)
         assert lab.shell(host).run("hostname").out == f"{host.name}\n"
@@ -213,7 +215,9 @@ def test_hosts_reach_nothing_beyond_the_lab(lab: LabForTests, host: LabHost, she
     assert "unreachable" in shell.run("python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 80), 3)'", check=False).err
 
 
-@pytest.mark.parametrize("moment", [0.15, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0, 1.4])
+@pytest.mark.parametrize(
+    "moment", [0.3, 0.5, 1.0, *(pytest.param(more, marks=pytest.mark.prove) for more in (0.15, 0.25, 0.35, 0.4, 0.7, 1.4))]
+)
 def test_down_cleans_up_after_up_was_killed(lab: LabForTests, moment: float) -> None:
     """`up` killed at any moment leaves something that `down` removes wholly; what is left is discovered, not remembered."""
     crash = named("crash")
@@ -226,7 +230,7 @@ def test_down_cleans_up_after_up_was_killed(lab: LabForTests, moment: float) -> 
     assert ground is None or leftovers(crash, ground.number) == []
 
 
-@pytest.mark.parametrize("moment", [0.15, 0.2, 0.25, 0.3, 0.35, 0.4])
+@pytest.mark.parametrize("moment", [0.2, 0.35, *(pytest.param(more, marks=pytest.mark.prove) for more in (0.15, 0.25, 0.3, 0.4))])
 def test_down_completes_a_down_that_was_killed(lab: LabForTests, moment: float) -> None:
     """`down` killed at any moment is completed by the next one; so is an `up` in between."""
     crash = named("crash")

@@ -86,7 +86,7 @@ def test_what_loads_hangs(service: Service, traffic: Traffic, load: str) -> None
             service.kill("KILL", template.pid)
         service.kill("TTIN")
         (victim,) = loading(service.wait("booting", lambda now: bool(loading(now))))
-        service.wait("found", lambda now: victim not in loading(now), LIMIT + 2)
+        service.wait("found", lambda now: victim not in loading(now), 2 * LIMIT + 10)
         service.run(f"rm {FLAG}")
         after = service.wait("four", lambda now: now.settled and now.target == 4)
     assert {*before.serving} < {*after.serving}
@@ -102,11 +102,11 @@ def test_a_worker_hangs_later(service: Service, traffic: Traffic, path: str) -> 
     before = service.status()
     with traffic(FRESH, lost=3) as load, asked(service, path):
         begun = time.monotonic()
-        after = service.wait("replaced", lambda now: now.settled and now.serving != before.serving, LIMIT + 4)
+        after = service.wait("replaced", lambda now: now.settled and now.serving != before.serving, 2 * LIMIT + 10)
         seconds = time.monotonic() - begun
     # Two of three serve on, so most never wait; those whom the stuck worker had accepted already do.
-    assert load.account.percentile(90) < 0.2
-    assert seconds < LIMIT + 3
+    assert load.account.percentile(50) < 0.2
+    assert seconds < 2 * LIMIT + 3
     assert len({*before.serving} & {*after.serving}) == 2
     assert len(load.account.samples) > 100
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conftest import Traffic
 
 # Beside short requests those that take seconds: answers that begin late, that come slowly, and bodies that arrive slowly.
-LONG = Mix(fresh=25, reused=25, slow=3, streamed=3, uploads=3, slow_seconds=5, stream_seconds=4, upload_seconds=4)
+LONG = Mix(fresh=25, reused=25, slow=3, streamed=3, uploads=3, slow_seconds=3, stream_seconds=3, upload_seconds=3)
 # Ends a worker at a moment when it holds no connection: stopped, looked at, and killed or let go on.
 KILL_IDLE = """
 for try in $(seq 300); do
@@ -103,7 +103,13 @@ def test_a_stop_after_replacements_is_graceful(service: Service, traffic: Traffi
     service.systemctl("start")
 
 
-@pytest.mark.parametrize("package", ["gunicorn/arbiter.py", "handover/decision/states.py", "gevent/__init__.py"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "gunicorn/arbiter.py",
+        *(pytest.param(file, marks=pytest.mark.prove) for file in ("handover/decision/states.py", "gevent/__init__.py")),
+    ],
+)
 def test_reload_onto_another_server(service: Service, traffic: Traffic, package: str) -> None:
     """A release whose gunicorn, handover or gevent differs needs a new master: systemctl reload sees to that, and nobody has to know."""
     before = service.status()
@@ -190,7 +196,7 @@ def test_twenty_hups_within_a_second(service: Service, traffic: Traffic) -> None
 
 @pytest.mark.parametrize("operation", ["kill -HUP", "systemctl reload", "kill -USR2", "systemctl restart", "raab scale"])
 def test_during_long_requests(service: Service, traffic: Traffic, operation: str) -> None:
-    """Requests of 5 s, streamed answers and slow uploads that are under way are finished by those who began them."""
+    """Requests of 3 s, streamed answers and slow uploads that are under way are finished by those who began them."""
     before = service.status()
     with traffic(LONG, settle=2) as load:
         if operation == "raab scale":

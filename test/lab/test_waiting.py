@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 IMPORT = 2.0
 SLEEPY = Content(before=f"import time; time.sleep({IMPORT})")
 MIX = Mix(fresh=40, reused=40)
-ROUNDS = 3
 PLAIN_PORT = 8100
 PLAIN = (
     "systemd-run --quiet --collect --unit=plain --setenv=RAAB_ENVIRONMENT=production {current}/venv/bin/python {current}/venv/bin/gunicorn"
@@ -40,12 +39,14 @@ def steady_and(load: Load, name: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("act", ["kill -HUP", "systemctl reload", "kill -USR2"])
-def test_nobody_waits(service: Service, traffic: Traffic, table: Table, act: str) -> None:
-    """With an import of 2 s, the slowest request of three reloads is at most 100 ms slower than the slowest of the times between them."""
+@pytest.mark.parametrize(("rounds", "slower"), [(1, IMPORT / 2), pytest.param(3, 0.1, marks=pytest.mark.prove)])
+def test_nobody_waits(service: Service, traffic: Traffic, table: Table, act: str, rounds: int, slower: float) -> None:
+    """With an import of 2 s, the slowest request of the reloads is at most so much slower than the slowest of the times between them:
+    less than plain gunicorn's below anywhere, 100 ms on a machine that does nothing else."""
     service.switch(service.variant(SLEEPY))
     service.systemctl("reload")
     with traffic(MIX, settle=IMPORT) as load:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             before = service.status()
             with load.during(act):
                 service.run(f"{act} {before.pid}" if act.startswith("kill") else f"{act} raab")
@@ -54,8 +55,8 @@ def test_nobody_waits(service: Service, traffic: Traffic, table: Table, act: str
             # As long as the reload took, so that both have the same chance to meet a slow moment of the machine.
             time.sleep(after.reload.seconds)
     steady, reload = steady_and(load, act)
-    table.line(f"import of {IMPORT:g} s, {ROUNDS} x {act:<16}  slowest in steady state {steady:.3f} s, during it {reload:.3f} s")
-    assert reload <= steady + 0.1, load.account.line()
+    table.line(f"import of {IMPORT:g} s, {rounds} x {act:<16}  slowest in steady state {steady:.3f} s, during it {reload:.3f} s")
+    assert reload <= steady + slower, load.account.line()
 
 
 def test_plain_gunicorn_beside_it(service: Service, table: Table) -> None:
@@ -68,17 +69,15 @@ def test_plain_gunicorn_beside_it(service: Service, table: Table) -> None:
         service.run(f"python3 -ISc 'import urllib.request as u; u.urlopen(\"http://127.0.0.1:{PLAIN_PORT}/livez\", timeout=30)'")
         with Load([(service.address[0], PLAIN_PORT)], MIX) as load:
             time.sleep(IMPORT)
-            for _ in range(ROUNDS):
-                with load.during("HUP"):
-                    service.run("kill -HUP $(systemctl show -P MainPID plain)")
-                    time.sleep(IMPORT + 1)
+            with load.during("HUP"):
+                service.run("kill -HUP $(systemctl show -P MainPID plain)")
                 time.sleep(IMPORT + 1)
     finally:
         service.run("systemctl stop plain", check=False)
     steady, reload = steady_and(load, "HUP")
     failed = len(load.account.failures)
     table.line(
-        f"import of {IMPORT:g} s, {ROUNDS} x plain gunicorn's HUP  slowest in steady state {steady:.3f} s, during it {reload:.3f} s,"
+        f"import of {IMPORT:g} s, 1 x plain gunicorn's HUP  slowest in steady state {steady:.3f} s, during it {reload:.3f} s,"
         f" {failed} of {load.account.total} failed"
     )
     assert reload > IMPORT / 2

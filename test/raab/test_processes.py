@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ from pathlib import Path
 def square(number): return number * number
 def put(queue, number): queue.put((os.getpid(), square(number)))
 def shadows(): return [folder for folder in sys.path if Path(folder, "gunicorn.py").exists()]
-def nap(seconds): time.sleep(seconds)
+
+def nap(file):
+    # Until the test has seen enough.
+    Path(f"{file}-begun").touch()
+    while not Path(file).exists(): time.sleep(0.02)
 """
 # At module level, while the application is loaded, and in views.
 JOBS = """
@@ -57,13 +62,13 @@ def pool(method):
 def program():
     return {"found": int(subprocess.run(PYTHON, capture_output=True, check=True).stdout)}
 
-@blueprint.get("/nap/<how>")
-def long(how):
+@blueprint.get("/nap/<how>/<path:file>")
+def long(how, file):
     if how == "program":
-        subprocess.run(["sleep", "3"], check=True)
+        subprocess.run([sys.executable, "-c", "import sys, work; work.nap(sys.argv[1])", f"/{file}"], check=True)
     else:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
-            pool.submit(nap, 3).result()
+            pool.submit(nap, f"/{file}").result()
     return {"found": "rested"}
 """
 METHODS = ("fork", "spawn", "forkserver")
@@ -105,14 +110,20 @@ def test_a_view_may_run_a_program(served: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["program", *METHODS])
-def test_others_are_answered_while_a_view_waits_for_its_process(served: Any, how: str) -> None:
+def test_others_are_answered_while_a_view_waits_for_its_process(served: Any, how: str, tmp_path: Path) -> None:
     """A program's end and a pool's result are waited for as any other event."""
     found: list[dict[str, Any]] = []
-    waiting = threading.Thread(target=lambda: found.append(ask(served, f"/nap/{how}")))
+    file = tmp_path / "seen"
+    waiting = threading.Thread(target=lambda: found.append(ask(served, f"/nap/{how}{file}")))
     waiting.start()
-    time.sleep(1)
-    begun = time.monotonic()
-    assert ask(served, "/loaded")["shadows"] == []
-    assert time.monotonic() - begun < 1 and waiting.is_alive()
-    waiting.join(20)
+    end = time.monotonic() + 20
+    while not Path(f"{file}-begun").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    try:
+        assert ask(served, "/loaded")["shadows"] == []
+        assert waiting.is_alive()
+    finally:
+        file.touch()
+        waiting.join(20)
     assert found == [{"found": "rested"}]

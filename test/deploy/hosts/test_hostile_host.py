@@ -171,8 +171,8 @@ def test_a_hostile_host_has_failed_and_the_other_goes_on(runner: Runner, name: s
     _, said, code = HOSTILE[name]
     monkeypatch.setattr(channel, "LINE_BYTES", 1 << 20)
     if name in IMPATIENT:
-        monkeypatch.setattr(protocol, "DEPLOYERS_PATIENCE_SECONDS", 0.7)
-        monkeypatch.setattr(connection, "ANSWER_SECONDS", 1.0)
+        monkeypatch.setattr(protocol, "DEPLOYERS_PATIENCE_SECONDS", 1.5)
+        monkeypatch.setattr(connection, "ANSWER_SECONDS", 2.5)
     began = time.monotonic()
     outcome = asked(runner)
     assert time.monotonic() - began < 20

@@ -368,7 +368,7 @@ def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: p
             began = time.monotonic()
             with pytest.raises(connection.ConnectionLost, match="it has said nothing for"):
                 remote.request("history", History, lasts=True)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
         finally:
             for pid in children:
                 os.kill(pid, signal.SIGCONT)

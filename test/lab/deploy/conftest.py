@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,27 +99,36 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("raab-build")
 
 
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory, made_once: Path, lab: Any) -> Callable[[], Project]:
+    """Makes fresh copies of the tree, with the environment `lab` that its own lab stands for."""
+
+    def make() -> Project:
+        root = tmp_path_factory.mktemp("project")
+        for name in PARTS:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy(source, root / name)
+        (root / "deploy").mkdir()
+        for name in ("lab.yaml", "config.yaml"):
+            shutil.copy(ROOT / "deploy" / name, root / "deploy")
+        cache = ROOT / "build" / "raab" / "wheels"
+        (root / "build" / "raab").mkdir(parents=True)
+        (root / "build" / "raab" / "wheels").symlink_to(cache if cache.is_dir() else made_once)
+        made = Project(root, lab.lab.name)
+        # Content of its own for each: what another one left on a host must not pass for this one's release.
+        made.mark(uuid.uuid4().hex)
+        return made
+
+    return make
+
+
 @pytest.fixture
-def project(tmp_path: Path, made_once: Path, request: pytest.FixtureRequest) -> Project:
-    """A fresh copy of the tree, with the environment `lab` that its own lab stands for."""
-    root = tmp_path / "project"
-    root.mkdir()
-    for name in PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy(source, root / name)
-    (root / "deploy").mkdir()
-    for name in ("lab.yaml", "config.yaml"):
-        shutil.copy(ROOT / "deploy" / name, root / "deploy")
-    cache = ROOT / "build" / "raab" / "wheels"
-    (root / "build" / "raab").mkdir(parents=True)
-    (root / "build" / "raab" / "wheels").symlink_to(cache if cache.is_dir() else made_once)
-    made = Project(root, request.getfixturevalue("lab").lab.name)
-    # Content of its own for each test: what another one left on a host must not pass for this one's release.
-    made.mark(uuid.uuid4().hex)
-    return made
+def project(make_project: Callable[[], Project]) -> Project:
+    """A copy of the test's own."""
+    return make_project()
 
 
 @pytest.fixture

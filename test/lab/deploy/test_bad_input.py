@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,29 @@ def environment(host: LabHost, **others: str) -> str:
     return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
 
-@pytest.fixture
-def deployed(project: Any, lab: Any, look: Any) -> Any:
-    """A host that serves a release, and a check that nothing on it has changed since."""
+@pytest.fixture(scope="module")
+def project(make_project: Callable[[], Any]) -> Any:
+    """One for all: nothing that these tests do with it comes to the host."""
+    return make_project()
+
+
+@pytest.fixture(scope="module")
+def served(project: Any, lab: Any) -> LabHost:
+    """A host that serves a release. Tests that want a host without a past come last here."""
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     # The last activation prunes after its verdict; what it removes is no change of ours.
     lab.shell(host).run("while systemctl -q is-active raab-activate; do sleep 0.05; done")
     project.mark("never deployed")
-    before = look(lab.shell(host))
-    yield host
-    assert look(lab.shell(host)) == before
+    return host
+
+
+@pytest.fixture
+def deployed(served: LabHost, lab: Any, look: Any) -> Iterator[LabHost]:
+    """That host, and a check that nothing on it has changed since."""
+    before = look(lab.shell(served))
+    yield served
+    assert look(lab.shell(served)) == before
 
 
 def test_an_environment_that_does_not_exist(project: Any, deployed: LabHost) -> None:
@@ -99,41 +112,6 @@ def test_a_host_whose_python_is_too_old(project: Any, lab: Any, deployed: LabHos
         shell.run("rm /usr/local/bin/python3")
 
 
-def test_a_host_with_too_little_disk(project: Any, lab: Any) -> None:
-    """The plan sees it; nothing is sent."""
-    host = lab.fresh()
-    shell = lab.shell(host)
-    shell.run("mkdir -p /opt && mount -t tmpfs -o size=50m tmpfs /opt")
-    try:
-        said = project.fab("deploy", "--hosts", host.name, expect=5).out
-        assert "disk: needs" in said
-        assert shell.run("ls -A /opt").out == ""
-    finally:
-        shell.run("umount /opt")
-
-
-@pytest.mark.parametrize(
-    ("disk", "reason"),
-    [("size=60m", "bytes free for"), ("size=900m,nr_inodes=150", "No space left on device")],
-    ids=["bytes", "inodes"],
-)
-def test_a_disk_that_fills_up_while_staging(project: Any, lab: Any, disk: str, reason: str) -> None:
-    """What the plan could not see ends in a message too, and the next deploy converges. The host looks at bytes before it takes them;
-    of inodes nobody knows before how many there have to be."""
-    host = lab.fresh()
-    shell = lab.shell(host)
-    shell.run(f"mkdir -p /opt && mount -t tmpfs -o {disk} tmpfs /opt")
-    plan = project.root / "src/raab/deploy/plan/deploy.py"
-    plan.write_text(plan.read_text().replace("MARGIN = 64 * MIB", "MARGIN = -10_000 * MIB"))
-    try:
-        said = project.fab("deploy", "--hosts", host.name, expect=5).out
-        assert reason in said
-        assert shell.run("test -e /opt/raab/current", check=False).status == 1
-    finally:
-        shell.run("umount /opt")
-    project.fab("deploy", "--hosts", host.name)
-
-
 def test_a_user_without_sudo(project: Any, lab: Any, deployed: LabHost) -> None:
     """Who is not root needs sudo without a password; with it, all works."""
     shell = lab.shell(deployed)
@@ -181,3 +159,39 @@ def test_a_user_who_is_let_in_and_gets_no_session(project: Any, lab: Any, deploy
         assert "it does not let deployer in: an account that has expired" in said
     finally:
         shell.run("userdel --remove deployer 2>/dev/null", check=False)
+
+
+def test_a_host_with_too_little_disk(project: Any, lab: Any) -> None:
+    """The plan sees it; nothing is sent."""
+    host = lab.fresh()
+    shell = lab.shell(host)
+    shell.run("mkdir -p /opt && mount -t tmpfs -o size=50m tmpfs /opt")
+    try:
+        said = project.fab("deploy", "--hosts", host.name, expect=5).out
+        assert "disk: needs" in said
+        assert shell.run("ls -A /opt").out == ""
+    finally:
+        shell.run("umount /opt")
+
+
+@pytest.mark.parametrize(
+    ("disk", "reason"),
+    [("size=60m", "bytes free for"), ("size=900m,nr_inodes=150", "No space left on device")],
+    ids=["bytes", "inodes"],
+)
+def test_a_disk_that_fills_up_while_staging(make_project: Callable[[], Any], lab: Any, disk: str, reason: str) -> None:
+    """What the plan could not see ends in a message too, and the next deploy converges. The host looks at bytes before it takes them;
+    of inodes nobody knows before how many there have to be."""
+    host = lab.fresh()
+    shell = lab.shell(host)
+    shell.run(f"mkdir -p /opt && mount -t tmpfs -o {disk} tmpfs /opt")
+    project = make_project()
+    plan = project.root / "src/raab/deploy/plan/deploy.py"
+    plan.write_text(plan.read_text().replace("MARGIN = 64 * MIB", "MARGIN = -10_000 * MIB"))
+    try:
+        said = project.fab("deploy", "--hosts", host.name, expect=5).out
+        assert reason in said
+        assert shell.run("test -e /opt/raab/current", check=False).status == 1
+    finally:
+        shell.run("umount /opt")
+    project.fab("deploy", "--hosts", host.name)

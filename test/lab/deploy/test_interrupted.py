@@ -146,7 +146,7 @@ def through(project: Any, host: LabHost, proxy: Proxy) -> None:
     project.environment("cut", f"hosts: {{h1: {{address: 127.0.0.1, port: {proxy.port}}}}}\nidentity: {host.key}\nknown_hosts: {known}\n")
 
 
-@pytest.mark.parametrize("share", [0.02, 0.08, 0.3, 0.6, 0.9, 0.98])
+@pytest.mark.parametrize("share", [0.02, 0.6, 0.98, *(pytest.param(more, marks=pytest.mark.prove) for more in (0.08, 0.3, 0.9))])
 def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float) -> None:
     """After any share of the bytes that a deploy sends. A cut during the activation is survived by connecting again."""
     (host,) = lab.hosts(1)
@@ -313,12 +313,13 @@ def test_the_activation_is_killed(project: Any, lab: Any, ask: Any, moments: lis
     assert served[-1] and not served[0]
 
 
-def test_power_fails_during_the_activation(project: Any, lab: Any, ask: Any) -> None:
-    """At ten random moments: after the boot the host serves one complete release, old or new, and the next deploy converges."""
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.prove)])
+def test_power_fails_during_the_activation(project: Any, lab: Any, ask: Any, times: int) -> None:
+    """At random moments: after the boot the host serves one complete release, old or new, and the next deploy converges."""
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     moments = random.Random(7)
-    for number in range(10):
+    for number in range(times):
         before = ask(host)["release"]
         project.mark(f"power {number}")
         wanted = project.release()

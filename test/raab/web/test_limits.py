@@ -160,7 +160,8 @@ def test_a_request_that_takes_too_long_is_answered_503(server: Server) -> None:
     said = server.ask(request("GET", "/sleep"))
     assert said.startswith(b"HTTP/1.1 503 ")
     assert b"The request took more than 1 seconds." in said
-    assert time.monotonic() - started < 6
+    # The view sleeps for 20 s.
+    assert time.monotonic() - started < 12
     assert server.alive()
 
 
