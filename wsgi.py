@@ -1,4 +1,5 @@
 from raab import create_app
 from raab.admin import with_admin
 
-application = with_admin(create_app())
+app = create_app()
+application = with_admin(app, app.extensions["raab"].checks)

@@ -20,10 +20,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     if settings is None:
         from raab.factory.configFactory import load_settings
-        from raab.factory.logFactory import configure_logging, kept_logging
+        from raab.factory.logFactory import configure_logging
 
         settings = load_settings()
         configure_logging(settings.logging)
-        with kept_logging():
-            return build_app(settings)
     return build_app(settings)

@@ -10,21 +10,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask
-
 from raab.admin.release import described
 from raab.errors import RaabError
 from raab.host import overview, samples
 from raab.host.counters import counted
 from raab.host.paths import Paths, here
 from raab.metrics.exposition import render
-from raab.web.health import checks, drained
+from raab.web.health import Check, answers, drained
 from raab.web.wsgi import StartResponse, WSGIEnvironment
 
 # Seconds for the master's answer. It is busy for moments only, but while it stops it does not answer at all.
 _PATIENCE = 2.0
 # A worker cannot ask systemd who the master is; what it tells here is the service's own word in any case (vouched=False).
-# Seconds for each module's check. Who looks into a service that is not ready wants to know which one hangs, and now.
+# Seconds for each check. Who looks into a service that is not ready wants to know which one hangs, and now.
 _CHECK = 5.0
 
 
@@ -38,10 +36,10 @@ class Answer:
 
 
 class Pages:
-    """A WSGI application: a page for each path. `app` is the application whose readiness is told."""
+    """A WSGI application: a page for each path. `checks` are what its readiness is told by."""
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app
+    def __init__(self, checks: Iterable[Check]) -> None:
+        self._checks = tuple(checks)
         paths = here(os.environ)
         self._pages: dict[str, Callable[[str], Answer]] = {
             "/livez": lambda query: Answer("ok\n"),
@@ -74,9 +72,8 @@ class Pages:
 
     def _ready(self, query: str) -> Answer:
         """One word as at the public port; with `verbose`, a line before it for each thing that has a say."""
-        with self._app.app_context():
-            found = [("drain", "`raab drain` was typed here, `raab undrain` ends it" if drained() else None)]
-            found += checks(self._app.extensions["raab"].modules, _limit)
+        found = [("drain", "`raab drain` was typed here, `raab undrain` ends it" if drained() else None)]
+        found += answers(self._checks, _limit)
         failed = [name for name, reason in found if reason is not None]
         word = "ok" if not failed else "draining" if failed == ["drain"] else "not ready"
         verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))

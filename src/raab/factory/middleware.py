@@ -9,12 +9,13 @@ from raab.errors import RaabError
 from raab.factory.importing import named
 from raab.settings.served import Middleware
 from raab.web.context import MOUNT, ROUTE
+from raab.web.frameworks import DJANGO, WERKZEUG
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # The environment as the edge knows it, in the one that the application gets.
 _OUTER = "raab.outer"
 # What the edge looks for in it (raab.web.exchange).
-_TOLD = (MOUNT, ROUTE, "werkzeug.request")
+_TOLD = (MOUNT, ROUTE, WERKZEUG, DJANGO)
 
 
 def surrounded(app: WSGIApplication, middleware: tuple[Middleware, ...]) -> WSGIApplication:

@@ -18,6 +18,9 @@ from raab.errors import RaabError
 from raab.factory.importing import import_or_explain
 from raab.settings.node import ConfigError, Problem
 from raab.settings.schema import Settings
+from raab.web.context import PATHS
+from raab.web.frameworks import in_context
+from raab.web.health import Check
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -32,11 +35,13 @@ class Module(msgspec.Struct, frozen=True):
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """What the application keeps, as `app.extensions["raab"]`: its settings, its modules and the modules' own settings by type."""
+    """What the application keeps, as `app.extensions["raab"]`: its settings, its modules, the modules' own settings by type, and what
+    decides whether it is ready."""
 
     settings: Settings
     modules: tuple[Module, ...]
     sections: dict[type[msgspec.Struct], msgspec.Struct]
+    checks: tuple[Check, ...]
 
 
 def find_modules(packages: tuple[str, ...]) -> tuple[Module, ...]:
@@ -56,11 +61,11 @@ def find_modules(packages: tuple[str, ...]) -> tuple[Module, ...]:
     return tuple(found.values())
 
 
-def register(app: Flask, modules: tuple[Module, ...], settings: Settings) -> None:
+def register(app: Flask, modules: tuple[Module, ...], settings: Settings) -> Registered:
     """Registers blueprints, hands out the modules' own settings, then calls each init_app, in order. Raises RaabError."""
-    app.extensions["raab"] = Registered(settings, modules, _sections(modules, settings))
-    owners: dict[tuple[str, str], str] = {}
-    _claim(app, "raab itself", set(), owners)
+    checks = tuple(Check(module.package, in_context(app, module.ready)) for module in modules if module.ready is not None)
+    registered = app.extensions["raab"] = Registered(settings, modules, _sections(modules, settings), checks)
+    owners = {(path, "GET"): "raab itself" for path in PATHS}
     for module in modules:
         before = set(map(id, app.url_map.iter_rules()))
         try:
@@ -71,6 +76,7 @@ def register(app: Flask, modules: tuple[Module, ...], settings: Settings) -> Non
     for module in modules:
         if module.init_app is not None:
             module.init_app(app)
+    return registered
 
 
 def _load(package_name: str) -> Module:

@@ -15,6 +15,7 @@ from raab.release import Release
 from raab.web.access import AccessLog, Line
 from raab.web.context import CHECK, DRAINED, MOUNT, PROOF, ROUTE, request_id
 from raab.web.deadline import Deadlines
+from raab.web.frameworks import route_of
 from raab.web.ids import new_id
 from raab.web.proof import asked_by_activation
 from raab.web.proxies import Proxies
@@ -105,11 +106,10 @@ class Exchange:
         """WSGI's start_response, on its way to the server."""
         rules = self.rules
         self.status = int(status[:3])
-        # Werkzeug leaves its request here until the answer is made, in mounted Flask applications too; to look at it costs a tenth
-        # of what a Flask hook does.
-        rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
-        if rule is not None:
-            self.environ[ROUTE] = self.environ.get(MOUNT, "") + rule.rule
+        # To look for it costs a tenth of what a hook of Flask's does.
+        route = route_of(self.environ)
+        if route is not None:
+            self.environ[ROUTE] = self.environ.get(MOUNT, "") + route
         names = {name.lower() for name, _ in headers}
         # A list of our own: an application may use its one for every answer.
         if rules.header_names.isdisjoint(names):

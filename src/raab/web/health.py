@@ -7,53 +7,58 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, abort, current_app, request
-
-from raab.web.context import CHECK, DRAINED, asked_by_raab
+from raab.web.context import CHECK, DRAINED, ROUTE, is_health
+from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Limit = Callable[[], AbstractContextManager[Any]]
-
-blueprint = Blueprint("health", __name__)
 
 _log = logging.getLogger(__name__)
 
 
-class Module(Protocol):
-    """A module, as far as its readiness is concerned."""
+class Check(NamedTuple):
+    """Something that has a say in whether the service should get traffic: `ready` tells why it should not, None when it should."""
 
-    @property
-    def package(self) -> str: ...
-    @property
-    def ready(self) -> Callable[[], str | None] | None: ...
+    name: str
+    ready: Callable[[], str | None]
 
 
-@blueprint.before_request
-def hide() -> None:
-    """Where the settings keep health from the public, there are no such paths."""
-    if not current_app.extensions["raab"].settings.server.public_health and not asked_by_raab(request.environ):
-        abort(404)
+class Health:
+    """Answers the two paths, and hands all else to `app`; those, too, where they are not for the `public` and a client asks."""
 
+    def __init__(self, app: WSGIApplication, checks: Iterable[Check], public: bool) -> None:
+        self._app, self._checks, self._public = app, tuple(checks), public
 
-@blueprint.get("/livez")
-def livez() -> Response:
-    return _word("ok", 200)
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not is_health(environ, self._public):
+            return self._app(environ, start_response)
+        environ[ROUTE] = environ["PATH_INFO"]
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            word, status = "is only read", "405 Method Not Allowed"
+        elif environ["PATH_INFO"] == "/livez":
+            word, status = "ok", "200 OK"
+        else:
+            word, status = self._readiness(environ)
+        body = f"{word}\n".encode()
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+        start_response(status, [*headers, ("Allow", "GET, HEAD")] if status[:3] == "405" else headers)
+        return () if method == "HEAD" else (body,)
 
-
-@blueprint.get("/readyz")
-def readyz() -> Response:
-    reasons = [f"{name}: {reason}" for name, reason in checks(current_app.extensions["raab"].modules) if reason is not None]
-    if CHECK in request.environ:
-        return _word("; ".join(reasons), 503) if reasons else _word("ok", 200)
-    for reason in reasons:
-        _log.warning("not ready: %s", reason)
-    if reasons:
-        return _word("not ready", 503)
-    if drained():
-        request.environ[DRAINED] = True
-        return _word("draining", 503)
-    return _word("ok", 200)
+    def _readiness(self, environ: WSGIEnvironment) -> tuple[str, str]:
+        unavailable = "503 Service Unavailable"
+        reasons = [f"{name}: {reason}" for name, reason in answers(self._checks) if reason is not None]
+        if CHECK in environ:
+            return ("; ".join(reasons), unavailable) if reasons else ("ok", "200 OK")
+        for reason in reasons:
+            _log.warning("not ready: %s", reason)
+        if reasons:
+            return "not ready", unavailable
+        if drained():
+            environ[DRAINED] = True
+            return "draining", unavailable
+        return "ok", "200 OK"
 
 
 def drained() -> bool:
@@ -62,23 +67,15 @@ def drained() -> bool:
     return bool(folder) and Path(str(folder), "drain").exists()
 
 
-def checks(modules: Iterable[Module], limit: Limit = nullcontext) -> Iterator[tuple[str, str | None]]:
-    """Each module that has a say, with its reason not to be sent traffic or None. Needs the application's context, as ready() does.
+def answers(checks: Iterable[Check], limit: Limit = nullcontext) -> Iterator[tuple[str, str | None]]:
+    """Each that has a say, with its reason not to be sent traffic or None.
 
     `limit` makes a context for each of them, which may end it by raising an Exception.
     """
-    for module in modules:
-        if module.ready is None:
-            continue
+    for check in checks:
         try:
             with limit():
-                reason = module.ready()
+                reason = check.ready()
         except Exception as error:
-            reason = f"ready() raised {type(error).__name__}: {error}"
-        yield module.package, reason
-
-
-def _word(word: str, status: int) -> Response:
-    response = Response(f"{word}\n", status, mimetype="text/plain")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+            reason = f"it raised {type(error).__name__}: {error}"
+        yield check.name, reason

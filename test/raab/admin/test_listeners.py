@@ -151,7 +151,7 @@ def test_a_check_that_hangs_is_named(tmp_path: Path) -> None:
             assert not asked.done()
         status, text = asked.result()
         assert (status, text.splitlines()[1]) == (503, "raab.modules.greeting: ok")
-        assert text.splitlines()[2:] == ["shop.cart: ready() raised TimeoutError: it does not answer within 5 s", "not ready"]
+        assert text.splitlines()[2:] == ["shop.cart: it raised TimeoutError: it does not answer within 5 s", "not ready"]
     finally:
         running.stop()
 

@@ -32,7 +32,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ask(app: Flask, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
     found: list[Any] = []
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path.partition("?")[0], "QUERY_STRING": path.partition("?")[2]}
-    body = Pages(app)(environ, lambda status, headers: found.extend((int(status[:3]), dict(headers))))
+    body = Pages(app.extensions["raab"].checks)(environ, lambda status, headers: found.extend((int(status[:3]), dict(headers))))
     return found[0], found[1], b"".join(body).decode()
 
 
@@ -131,7 +131,7 @@ def test_the_connection_says_whom_it_is_for(
     """The listener's address decides, and nothing that a client sends."""
     monkeypatch.setenv("ADMIN_LISTENERS", "unix:/run/raab/admin 127.0.0.1:9100")
     environ = {"REMOTE_ADDR": peer, **({"gunicorn.socket": Socket(socket)} if socket else {})}
-    client = Client(with_admin(make_app()))
+    client = Client(with_admin(make_app(), ()))
     response = client.get("/-/release", environ_overrides=environ, headers={"Host": "127.0.0.1:9100"})
     assert response.status_code == (200 if admin else 404)
     assert ("X-Request-ID" in response.headers) is not admin
@@ -142,4 +142,4 @@ def test_without_a_listener_nothing_stands_before_the_application(make_app: Make
     """The development server, and whatever else runs wsgi.py."""
     monkeypatch.delenv("ADMIN_LISTENERS", raising=False)
     app = make_app()
-    assert with_admin(app) is app
+    assert with_admin(app, ()) is app
