@@ -6,10 +6,9 @@ Imported by the processes that serve, after gunicorn.py has had them enter the p
 from __future__ import annotations
 
 from raab.factory.configFactory import load_settings
-from raab.factory.logFactory import configure_logging, kept_logging
+from raab.factory.logFactory import configure_logging
 from raab.served.build import build
 
 settings = load_settings()
 configure_logging(settings.logging)
-with kept_logging():
-    application = build(settings)
+application = build(settings)

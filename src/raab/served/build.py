@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raab.factory.importing import named
-from raab.factory.logFactory import access_log
-from raab.release import current_release
-from raab.served.health import Health
-from raab.served.loading import load
-from raab.web.edge import Edge
+from raab.admin import with_admin
+from raab.factory.logFactory import kept_logging
+from raab.factory.wrapping import wrap
+from raab.served.loading import load, load_check
+from raab.web.frameworks import in_context
+from raab.web.health import Check
 from raab.web.wsgi import WSGIApplication
 
 if TYPE_CHECKING:
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
 def build(settings: Settings) -> WSGIApplication:
     """Raises RaabError for what cannot be loaded, ConfigError for settings that are wrong."""
-    if not settings.project.app:
+    project = settings.project
+    if not project.app:
         # Here and not above: only raab's own modules need Flask.
-        from raab.admin import with_admin
         from raab.factory.appFactory import build_app
 
-        return with_admin(build_app(settings))
-    # Looked for first: what is imported below may set up logging of its own.
-    access = access_log()
-    project = settings.project
-    ready = named(project.ready, "config.yaml: ready")[0] if project.ready else None
-    health = Health(load(project.app), ready, settings.server.public_health)
-    return Edge(health, settings, current_release(), access)
+        app = build_app(settings)
+        return with_admin(app, app.extensions["raab"].checks)
+    with kept_logging():
+        application = load(project.app)
+        checks = (Check(project.ready, in_context(application, load_check(project.ready))),) if project.ready else ()
+    return with_admin(wrap(application, settings, checks), checks)
