@@ -36,6 +36,8 @@ def test_a_request_becomes_a_value() -> None:
     assert (operation, service, type(request), request.release, request.program) == ("activate", "raab", protocol.Activate, ID, "")
     assert (request.hooks.before_activate, request.hooks.after_activate) == (protocol.Command("true", 60), None)
     assert protocol.decode(protocol.encode("facts", "shop", {})) == ("facts", "shop", protocol.Facts())
+    asked = protocol.encode("hook", "shop", {"release": ID, "command": {"command": "é", "timeout": 1, "write": ["/srv/data"]}})
+    assert protocol.decode(asked)[2].command == protocol.Command("é", 1, False, ("/srv/data",))
 
 
 def part(**changed: Any) -> dict[str, Any]:
@@ -63,7 +65,11 @@ HOSTILE: list[Any] = [
     {"op": "logs", "service": "raab", "lines": "-1", "follow": False},
     {"op": "logs", "service": "raab", "lines": 1 << 40}, {"op": "service", "service": "raab", "action": "stop"},
     {"op": "service", "service": "raab", "action": "scale", "amount": 4},
-    {"op": "hook", "service": "raab", "release": ID, "command": "", "timeout": 1}, {"op": "follow", "service": "raab"},
+    {"op": "hook", "service": "raab", "release": ID, "command": {"command": "", "timeout": 1}}, {"op": "follow", "service": "raab"},
+    {"op": "hook", "service": "raab", "release": ID, "command": {"command": "\ud800", "timeout": 1}},
+    *({"op": "hook", "service": "raab", "release": ID, "command": {"command": "true", "timeout": 1, "write": [path]}}
+      for path in ("data", "/", "//srv", "/srv/../etc", "/srv/.", "/srv/a b", "/srv/%n", "/srv/a\nb", "", 7)),
+    {"op": "hook", "service": "raab", "release": ID, "command": {"command": "true", "timeout": 1, "network": "yes"}},
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 from raab import exitcodes, servicename
 from raab.errors import RaabError
-from raab.untrusted import plain
+from raab.plain import plain
 
 MANY = 1000
 # Both sides send an empty line every so many seconds, whatever they are busy with, and take the other one for gone after its silence.
@@ -52,6 +52,16 @@ def path(value: str) -> bool:
     return len(value) < 1000 and all(NAME.match(name) and len(name) < 200 and not name.endswith((".part", ".new")) for name in names)
 
 
+def absolute(value: str) -> bool:
+    """Whether it is a path from the root on, by such names."""
+    return value.startswith("/") and path(value[1:])
+
+
+def command(value: str) -> bool:
+    """Whether /bin/sh can be given it."""
+    return 0 < len(value) <= 10_000 and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
 ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
 ReleaseId = Annotated[str, matching("a release id", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?")]
@@ -60,6 +70,7 @@ Commit = Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}|[a-z]{0,
 Token = Annotated[str, matching("a token", "[0-9a-f]{32}")]
 FileName = Annotated[str, Must("a file name", lambda value: "/" not in value and path(value))]
 RelativePath = Annotated[str, Must("a path within a release", path)]
+AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
 Word = Annotated[str, Must("a line of at most 200 letters", lambda value: plain(value, 201) == value and len(value) <= 200)]
 Size = Annotated[int, between(0, LARGEST)]
 Seconds = Annotated[float, between(0.001, DAY)]
@@ -75,10 +86,13 @@ class Part(NamedTuple):
 
 
 class Command(NamedTuple):
-    """What an operator has a hook do, and for how many seconds at most."""
+    """What a deployer has a host do, for how many seconds at most, and what it needs beyond the service's sandbox: the network, where that
+    has none, and paths to write to."""
 
-    command: Annotated[str, Must("a command without NUL", lambda value: 0 < len(value) <= 10_000 and "\0" not in value)]
+    command: Annotated[str, Must("a command without NUL", command)]
     timeout: Seconds
+    network: bool = False
+    write: tuple[AbsolutePath, ...] = ()
 
 
 class Hooks(NamedTuple):
@@ -176,8 +190,7 @@ class Hook(NamedTuple):
     """A command that is run once, before any switch."""
 
     release: ReleaseId
-    command: Annotated[str, Must("a command without NUL", lambda value: 0 < len(value) <= 10_000 and "\0" not in value)]
-    timeout: Seconds
+    command: Command
 
 
 class Label(NamedTuple):

@@ -40,9 +40,3 @@ def read(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise UntrustedError(f"{path}: larger than {limit} bytes")
     return content
-
-
-def plain(text: str, limit: int = 200) -> str:
-    """A text that a terminal can be given: one line of at most `limit` letters, in which whatever does not show, or shows elsewhere than it
-    stands, is an escape: control characters, line ends, marks that turn the direction of writing, halves of letters."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[:limit])

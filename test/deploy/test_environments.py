@@ -78,6 +78,11 @@ def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
         ("hosts: {web1: , other: {address: WEB1}}\n", "two names for one address, web1 and other"),
         ("hosts: {a: {address: '2001:db8::1'}, b: {address: '2001:db8:0::1'}}\n", "two names for one address, a and b"),
         ("hosts: {web1: }\nhooks: {once: {command: ''}}\n", "command"),
+        ("hosts: {web1: }\nhooks: {once: {command: x, write: [data]}}\n", "expected an absolute path of plain names, got 'data'"),
+        ("hosts: {web1: }\nhooks: {once: {command: x, write: [/srv/../etc]}}\n", "expected an absolute path"),
+        ("hosts: {web1: }\nhooks: {once: {command: x, network: maybe}}\n", "network"),
+        ("hosts: {web1: }\nhooks: {once: {command: x, timout: 5}}\n", "did you mean 'timeout'?"),
+        ("hosts: {web1: }\nhooks: {once: true}\n", "hooks.once: is a section"),
         ("hosts: [\n", "is not YAML"),
     ],
 )

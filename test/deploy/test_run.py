@@ -46,7 +46,7 @@ class Played:
 
     def ask(self, name: str, operation: str, *_: object, **values: Any) -> Workers:
         self.log.append(f"{operation} on {name}")
-        if operation == "hook" and values["command"] == "false":
+        if operation == "hook" and values["command"]["command"] == "false":
             raise RaabError("hook once: exit code 1")
         looks = self.looks.get(name, [])
         return looks.pop(0) if looks else look()

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host import answers, control, conversation
-from raab.host.activation import takeup, units
+from raab.host import answers, control, conversation, unitfiles
+from raab.host.activation import takeup
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.command.cli import main
@@ -260,7 +260,7 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     held = SimpleNamespace(bind=["127.0.0.1:8001", *admin])
     activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
     activation.paths, activation.release, activation.binds, activation.task = Paths("raab"), Path("/nowhere"), (), Task("x")
-    monkeypatch.setattr(units, "restart_needed", lambda *_: False)
+    monkeypatch.setattr(unitfiles, "restart_needed", lambda *_: False)
     monkeypatch.setattr(Activation, "behind", lambda self: False)
     monkeypatch.setattr(
         Activation, "read_settings", lambda self: self.__dict__.update(binds=("127.0.0.1:8000", "[::1]:8000"), admin_port=9100)

@@ -17,7 +17,8 @@ from raab.host.counters import counted
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots
 from raab.metrics.slot import LazySlot, Slot
-from raab.untrusted import UntrustedError, plain, read
+from raab.plain import plain
+from raab.untrusted import UntrustedError, read
 
 pytestmark = pytest.mark.timeout(20)
 

@@ -158,10 +158,10 @@ class Waves:
         name = self.plan.waves[0][0]
         self.progress(name, f"hook once: {hook.command}")
         try:
-            told = {"release": self.plans[name].release, "command": hook.command, "timeout": hook.timeout}
+            told = {"release": self.plans[name].release, "command": hook.told}
             self.runner.ask(name, "hook", Nothing, lambda text: self.progress(name, text), lasts=True, **told)
         except RaabError as error:
-            self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message)
+            self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message, hint=error.hint)
             return True
         return False
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from raab.untrusted import plain
+from raab.plain import plain
 
 # Takes a value and where it stands; returns what to use of it. Raises ValueError.
 Check = Callable[[Any, str], Any]

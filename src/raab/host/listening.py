@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from raab.host.processes import control_group, process
 from raab.host.taken import PATH, Taken
-from raab.untrusted import plain
+from raab.plain import plain
 
 # sock_diag(7) and <linux/inet_diag.h>, <linux/netlink.h>.
 _NETLINK_SOCK_DIAG = 4

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from raab.untrusted import plain
+from raab.plain import plain
 
 
 class Process(NamedTuple):
@@ -32,9 +32,17 @@ def of_unit(unit: str, main: int) -> dict[int, Process]:
 def of_group(unit: str, group: str) -> dict[int, Process]:
     if unit not in group.split("/"):
         return {}
-    here = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    found = (process(pid) for pid in here if f"{control_group(pid)}/".startswith(f"{group}/"))
+    found = (process(pid) for pid in pids() if f"{control_group(pid)}/".startswith(f"{group}/"))
     return {one.pid: one for one in found if one}
+
+
+def within(unit: str) -> list[Process]:
+    """All that live in the control group of a unit of that name, or below it."""
+    return [one for pid in pids() if unit in control_group(pid).split("/") and (one := process(pid))]
+
+
+def pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def control_group(pid: int) -> str:

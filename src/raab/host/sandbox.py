@@ -23,10 +23,16 @@ _THE_SERVICE_S = re.compile(
 PLACES = tuple(map(Path, ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")))
 
 
+def of_release(paths: Paths, release: Path) -> str:
+    """The lines by which another unit has the surroundings that the service would have with this release, of which systemd need not know
+    yet."""
+    return "".join(f"{line}\n" for line in resolved(paths, surroundings(service_lines(paths, release))))
+
+
 def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
     """The assignments in [Service] of the release's unit and of the host's drop-ins, in the order in which systemd reads them."""
     files = [release / "systemd" / UNIT_FILE, *drop_ins(paths.unit, (paths.units, *PLACES))]
-    return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8").splitlines()))
+    return tuple(line for file in files for line in assignments(file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()))
 
 
 def drop_ins(unit: str, places: Iterable[Path]) -> list[Path]:
@@ -56,3 +62,16 @@ def assignments(lines: Iterable[str]) -> list[str]:
 def surroundings(lines: Iterable[str]) -> list[str]:
     """The lines for another unit. The runtime directory is shared with the running service and must outlive the other process."""
     return [*(line for line in lines if not _THE_SERVICE_S.match(line)), "RuntimeDirectoryPreserve=yes"]
+
+
+def resolved(paths: Paths, found: Iterable[str]) -> list[str]:
+    """Lines of the service's unit for another one, whose name is another."""
+    name, path, last = paths.name, paths.name.replace("-", "/"), paths.name.rpartition("-")[2]
+    own = {"%n": paths.unit, "%N": name, "%p": name, "%P": path, "%j": last, "%J": last, "%f": f"/{path}"}
+    return [re.sub(r"%[%nNpPjJf]", lambda match: own.get(match[0], match[0]), line) for line in found]
+
+
+def quoted(text: str) -> str:
+    """One word of a unit file (systemd.syntax(7)): neither escapes nor specifiers of its own are left in it."""
+    plain = {"\\": "\\\\", '"': '\\"', "%": "%%"}
+    return '"' + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in text) + '"'

@@ -27,7 +27,8 @@ from raab.metrics.layout import (
     SLOT_BYTES,
     Name,
 )
-from raab.untrusted import UntrustedError, open_regular, plain
+from raab.plain import plain
+from raab.untrusted import UntrustedError, open_regular
 from raab.untrusted import read as read_untrusted
 
 # More slots than workers could ever be at the same time, and room for the longest routes.

@@ -6,6 +6,7 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -48,6 +49,8 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
     """
     core = _core(wanted)
     before = len(problems)
+    if isinstance(core, UnionType) and len(others := [one for one in get_args(core) if one is not NoneType]) == 1:
+        return None if node.value is None else build(node, others[0], problems, partial=partial)
     if isinstance(core, type) and issubclass(core, msgspec.Struct):
         return _struct(node, core, problems, partial)
     if hasattr(core, "from_node"):

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import processes, systemd
+from raab.host import inquiry, processes, sandbox, systemd, unit
 from raab.host.paths import Paths
-from raab.host.renewal import credentials, directives, tell, twin, unit, variables
+from raab.host.renewal import credentials, directives, tell, twin, variables
 
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
@@ -46,7 +46,7 @@ def test_a_successor_keeps_what_is_of_the_process() -> None:
 @pytest.mark.parametrize("word", ["A=b c", "A=%n 100%", 'A="q"', "A=a\\nb", "A=two\nlines", "A=é☃", "A='x'", "A=$HOME ${X}"])
 def test_a_word_of_a_unit_file_means_itself(word: str) -> None:
     """Specifiers, escapes and quotes of its own are left in it by systemd; for what is no specifier it reads as a shell would."""
-    quoted = twin.quoted(word)
+    quoted = sandbox.quoted(word)
     assert quoted.isprintable()
     back = quoted[1:-1].replace("%%", "%").encode().decode("unicode_escape").encode("latin-1", "replace")
     assert back.decode() == word if word.isascii() else shlex.split(quoted) == [word]
@@ -170,5 +170,5 @@ def test_where_no_systemd_runs_nothing_pretends_that_it_does(tmp_path: Path, mon
     """Everybody takes that folder for a sign of it."""
     monkeypatch.setattr(unit, "_UNITS", tmp_path / "system")
     with pytest.raises(RaabError, match=r"systemd: does not run here, got no .*/system\nhint: "):
-        unit.run("", "/bin/true")
+        inquiry.run("", "/bin/true")
     assert not (tmp_path / "system").exists()

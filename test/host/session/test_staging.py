@@ -16,12 +16,10 @@ from typing import Any
 
 import pytest
 
-from raab.host import seal
-from raab.host.activation import units
+from raab.host import seal, unit, unitfiles
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.paths import Paths
-from raab.host.renewal import unit
 from raab.host.session.install import exchange
 from raab.host.session.session import Session
 from raab.host.verify import RAABS_OWN, record_digest
@@ -165,7 +163,7 @@ def test_an_activation_believes_of_a_release_what_its_own_user_said(paths: Paths
     """systemctl is a script that keeps what it was to start, and answers for it as a release that has been taken over might."""
     answer = """printf '{"bind": ["/etc/passwd"], "admin_port": 0}' 1<>$(sed -n s/StandardOutput=file://p """ + f"{tmp_path}/$2)"
     stub(tmp_path, monkeypatch, "systemctl", f'[ "$1" != start ] || {{ cat {tmp_path}/$2 >>{tmp_path}/asked; {answer}; }}')
-    monkeypatch.setattr(units, "prepare", lambda *_: False)
+    monkeypatch.setattr(unitfiles, "prepare", lambda *_: False)
     bundle = Bundle()
     converse(paths, bundle.request())
     assert Activation(paths, Task(bundle.id), None).run() == 4

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 
 from raab.deploy.plan.facts import Ahead, Count, HostFacts, LockHolder, Name, Seconds
 from raab.deploy.report.results import Probe
-from raab.untrusted import plain
+from raab.plain import plain
 
 # Texts of several lines; every other text of a host's is one.
 PARAGRAPHS = ("message", "hint", "reason", "trouble", "output", "problem")
@@ -158,7 +158,7 @@ class Unlocked(Struct, frozen=True):
 
 
 def scrubbed(told: Any, name: str = "") -> Any:
-    """The same, decoded from JSON, with every text as a terminal can be given it (raab.untrusted.plain).
+    """The same, decoded from JSON, with every text as a terminal can be given it (raab.plain).
 
     Where a text may have several lines, those after the first are indented, so that none passes for a line of raab's.
     """

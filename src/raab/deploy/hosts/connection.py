@@ -20,7 +20,7 @@ from raab.deploy.hosts.refusals import explain, not_a_session, unusable
 from raab.deploy.hosts.ssh import configuration, words
 from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
-from raab.untrusted import plain
+from raab.plain import plain
 
 OnText = Callable[[str], None]
 Answer = TypeVar("Answer")

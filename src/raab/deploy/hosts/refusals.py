@@ -10,7 +10,7 @@ from raab import exitcodes
 from raab.deploy.hosts import wire
 from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
-from raab.untrusted import plain
+from raab.plain import plain
 
 # What a kind of key is called by ssh, and what begins the names of its signatures.
 SIGNED = {"RSA": "rsa", "ED25519": "ed25519", "ECDSA": "ecdsa", "DSA": "dss"}

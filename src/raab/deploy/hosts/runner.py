@@ -175,7 +175,7 @@ class Runner:
             "condemn": condemn,
             "restart": plan.restart,
             "drill": settings.drills == "made",
-            "hooks": {key: {"command": hook.command, "timeout": hook.timeout} for key, hook in hooks.items()},
+            "hooks": {key: hook.told for key, hook in hooks.items()},
             **self.program(name),
             **myself(),
         }

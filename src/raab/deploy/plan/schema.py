@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from raab import servicename
+from raab import protocol, servicename
 from raab.settings.node import Node, Problem
-from raab.settings.validation import build
+from raab.settings.validation import Check, build
 
 ADDRESS = re.compile(r"\A[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
 HOST_NAME = re.compile(r"\A[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
@@ -125,10 +125,20 @@ class Wave:
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
-    """A command run by /bin/sh as the service's user in the new release's directory, with a time limit in seconds."""
+    """A command run by /bin/sh in the new release's directory, as the service runs: its user, sandbox, environment and credentials.
 
-    command: Annotated[str, msgspec.Meta(min_length=1)]
+    `timeout` is in seconds. `network` and `write` are what it needs beyond the sandbox.
+    """
+
+    command: Annotated[str, Check(protocol.command, "a command")]
     timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+    network: bool = False
+    write: tuple[Annotated[str, Check(protocol.absolute, "an absolute path of plain names")], ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As a host is asked for it (raab.protocol.Command)."""
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]
 
 
 class Hooks(msgspec.Struct, frozen=True, kw_only=True):

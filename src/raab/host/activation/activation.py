@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections.abc import Sequence
@@ -10,8 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, journal, sandbox, strays, systemd, verify
-from raab.host.activation import asofnow, before, lasting, probe, proof, question, switch, takeup, units
+from raab.host import addresses, hook, journal, lasting, strays, systemd, unitfiles, verify
+from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
@@ -38,7 +37,7 @@ class Activation:
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.told = takeup.told(paths)
-        self.standing = units.standing(paths)
+        self.standing = unitfiles.standing(paths)
         enabled = self.standing.get("UnitFileState") == "enabled"
         self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
         self.prober: probe.Prober | None = None
@@ -129,10 +128,10 @@ class Activation:
             if self.task.release not in (self.before.release, current_release(self.paths)):
                 (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
             raise
-        if units.prepare(self.paths, self.release):
+        if unitfiles.prepare(self.paths, self.release):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
-        self.settle()
+        lasting.settle(self.paths, self.release, self.teller.step)
         self.hook("before_activate", self.task.before)
         self.teller.step("loading it for trial")
         # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
@@ -149,16 +148,8 @@ class Activation:
         # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
         addresses.check(self.paths, self.binds, self.admin_port)
 
-    def settle(self) -> None:
-        """What the project writes has to be there for the first hook that does."""
-        state = self.paths.state
-        if wanted := lasting.missing(state, self.manifest.get("writable", ())):
-            self.teller.step(f"making what the service writes: {', '.join(str(state / name) for name in wanted)}")
-            command = Command(lasting.command(state, self.release, wanted), 600)
-            question.run_hook(self.paths, "writable", command, self.release, {})
-
     def loaded(self) -> Held | None:
-        if self.task.restart or units.restart_needed(self.paths, self.release):
+        if self.task.restart or unitfiles.restart_needed(self.paths, self.release):
             if self.asked:
                 self.asked.conversation.close()
             return None
@@ -200,11 +191,6 @@ class Activation:
         self.wanted = wanted if found.by_reload else None
         return found.by_reload
 
-    @functools.cached_property
-    def variables(self) -> dict[str, str]:
-        """Those of the release's own unit, with the host's drop-ins."""
-        return twin.given(self.paths, sandbox.service_lines(self.paths, self.release))
-
     def read_settings(self) -> None:
         """By the new release's code, which is asked while everything else goes on. Raises RaabError with its reason."""
         asking = self.asking or Question(self.paths, self.release, "settings")
@@ -222,7 +208,7 @@ class Activation:
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
-        restart = units.install(self.paths, self.paths.release(release_id), self.standing)
+        restart = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
         why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
         if held and not why:
             self.teller.step("handing over to new workers")
@@ -252,7 +238,7 @@ class Activation:
         systemd.order("systemctl", "reset-failed", self.paths.unit)
         switch.restore(self.paths, self.before.link)
         if self.before.release:
-            units.install(self.paths, self.paths.release(self.before.release), self.standing)
+            unitfiles.install(self.paths, self.paths.release(self.before.release), self.standing)
         if not self.before.enabled:
             systemd.order("systemctl", "disable", "--quiet", self.paths.unit)
 
@@ -297,10 +283,10 @@ class Activation:
         entry |= {"reason": reason} if reason else {}
         journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))
 
-    def hook(self, name: str, hook: Command | None) -> None:
-        if hook is not None:
-            self.teller.step(f"hook {name}: {hook.command}")
-            self.teller.output(question.run_hook(self.paths, name, hook, self.release, self.variables))
+    def hook(self, name: str, command: Command | None) -> None:
+        if command is not None:
+            self.teller.step(f"hook {name}: {command.command}")
+            hook.run(self.paths, self.release, name, command, self.teller.output)
 
     def prune(self) -> None:
         from raab.host.activation import prune

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import answers
+from raab.host import answers, inquiry
 from raab.host.answers import Settings
 from raab.host.paths import Paths
-from raab.host.renewal import credentials, unit, variables
+from raab.host.renewal import credentials, variables
 from raab.host.renewal.ahead import pending, shown
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
@@ -51,7 +51,7 @@ def check(wanted: Now, release: Path) -> None:
 
 
 def tried(wanted: Now, python: str, verb: str) -> str:
-    said, why = unit.run(wanted.lines, f"{python} -I -m raab.host {verb}")
+    said, why = inquiry.run(wanted.lines, f"{python} -I -m raab.host {verb}")
     if why:
         message, _, hint = shown(why).rpartition("\nhint: ")
         raise RaabError(message or hint, hint if message else "")

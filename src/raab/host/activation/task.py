@@ -68,9 +68,8 @@ class Teller:
         print(text, flush=True)
 
     def output(self, text: str) -> None:
-        """Pass on what a hook printed."""
-        for line in text.splitlines():
-            self.tell({"event": "line", "text": line})
+        """Pass on a line that a hook printed."""
+        self.tell({"event": "line", "text": text})
 
     def verdict(self, verdict: dict[str, Any]) -> None:
         """The last word; who follows stops reading here."""

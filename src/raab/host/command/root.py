@@ -13,7 +13,7 @@ from raab import servicename
 from raab.errors import RaabError
 from raab.host.command import part
 from raab.host.paths import RAAB, Paths
-from raab.untrusted import plain
+from raab.plain import plain
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import processes, systemd
+from raab.host import inquiry, processes, systemd
 from raab.host.paths import Paths
-from raab.host.renewal import credentials, directives, twin, unit, variables
+from raab.host.renewal import credentials, directives, twin, variables
 from raab.host.renewal.pending import Pending
 from raab.host.renewal.twin import Now
-from raab.untrusted import plain
+from raab.plain import plain
 
 # By which its addresses are told (raab.deploy.plan.addresses).
 _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")
@@ -32,7 +32,7 @@ def look(paths: Paths) -> dict[str, Any]:
         wanted = twin.now(paths)
         told = {name: value for name, value in wanted.environment.items() if _TOLD.fullmatch(name)}
         found = {"pending": pending(paths, wanted), "variables": told}
-        _, why = unit.run(wanted.lines, check(paths))
+        _, why = inquiry.run(wanted.lines, check(paths))
         if why:
             message, _, hint = why.rpartition("\nhint: ")
             raise RaabError(message or hint, hint if message else "")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
+from raab.host import inquiry
 from raab.host.control import ask
 from raab.host.conversation import PATIENCE
 from raab.host.paths import Paths
-from raab.host.renewal import credentials, directives, twin, unit, variables
+from raab.host.renewal import credentials, directives, twin, variables
 from raab.host.renewal.ahead import check, pending
 from raab.host.renewal.pending import later
 
@@ -45,7 +46,7 @@ def environment(paths: Paths, wanted: twin.Now) -> dict[str, Any]:
     held = variables.held(paths)
     changed = variables.changed(held, wanted.environment, wanted.made)
     if changed or directives.since_the_start(paths):
-        _, why = unit.run(wanted.lines, check(paths))
+        _, why = inquiry.run(wanted.lines, check(paths))
         if why:
             raise refused(why)
     return {"environment": variables.renewed(held, wanted.environment)} if changed else {}

@@ -7,15 +7,15 @@ import glob
 import json
 import pwd
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from raab.errors import RaabError
-from raab.host import sandbox, systemd
+from raab.host import inquiry, sandbox, systemd
 from raab.host.paths import Paths
-from raab.host.renewal import unit
 from raab.host.renewal.variables import lasting
+from raab.host.sandbox import quoted
 
 PYTHON = "/usr/bin/python3"
 # What systemd makes of User=, unless the unit says something else; the twin has another user.
@@ -30,7 +30,6 @@ _DIRECTIVES = (
 )  # fmt: skip
 # The same in its lines, each of which takes back those before when it says nothing.
 _RESOLVED = (*(name for name in _DIRECTIVES if name not in ("EnvironmentFiles", "User")), "EnvironmentFile")
-_VARIABLES = ("Environment", "EnvironmentFile", "PassEnvironment", "UnsetEnvironment")
 # A user that nobody else is: neither the service's processes nor root's files are within reach.
 NOBODY = "DynamicUser=yes\nNoNewPrivileges=yes\nWorkingDirectory=/\n" + "".join(
     f'Environment="{name}={_UNSAID}"\n' for name in _OF_THE_USER
@@ -67,22 +66,9 @@ def now(paths: Paths) -> Now:
     environment = {name: value for name, value in left.items() if value or variables[name] != _UNSAID}
     # The unit's own lines first, which say nothing of these then.
     cat = sandbox.assignments(systemd.must("systemctl", "cat", paths.unit).splitlines())
-    first = (*resolved(paths, sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
+    first = (*sandbox.resolved(paths, sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
     same = "".join(f"{line}\n" for line in first) + lines(found)
     return Now(environment, {name: base64.b64decode(text) for name, text in credentials.items()}, same, frozenset(made))
-
-
-def given(paths: Paths, assignments: Iterable[str]) -> dict[str, str]:
-    """The variables that are the same for each process of a service with these lines in its unit, which systemd need not know yet.
-
-    Raises RaabError with systemd's reason where there would be none.
-    """
-    wanted = [line for line in assignments if line.partition("=")[0] in _VARIABLES]
-    try:
-        variables, _, _ = told("".join(f"{line}\n" for line in resolved(paths, wanted)))
-    except RaabError as error:
-        raise RaabError(f"{paths.unit}: a start would fail, got {error.message}", "correct the unit or its drop-ins") from None
-    return {name: value for name, value in lasting(variables).items() if value != _UNSAID}
 
 
 def told(lines: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
@@ -90,7 +76,7 @@ def told(lines: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
 
     Raises RaabError with systemd's reason for nothing.
     """
-    said, why = unit.run(NOBODY + lines, f"{PYTHON} -IS {Path(__file__).absolute().with_name('tell.py')}")
+    said, why = inquiry.run(NOBODY + lines, f"{PYTHON} -IS {Path(__file__).absolute().with_name('tell.py')}")
     if why:
         raise RaabError(why)
     line = next((line for line in said.splitlines() if line.startswith(_TOLD)), b"")
@@ -132,12 +118,6 @@ def directives(unit: str) -> dict[str, Any]:
     return dict(zip(_DIRECTIVES, found, strict=True))
 
 
-def resolved(paths: Paths, found: Iterable[str]) -> list[str]:
-    """Lines of the service's unit for another one, whose name is another."""
-    own = {"%n": paths.unit, "%N": paths.name, "%p": paths.name}
-    return [re.sub(r"%[%nNp]", lambda match: own.get(match[0], match[0]), line) for line in found]
-
-
 def lines(found: Mapping[str, Any]) -> str:
     """The lines of a unit that gets the same environment and credentials."""
     told = [f"Environment={quoted(word)}" for word in found["Environment"]]
@@ -151,12 +131,6 @@ def lines(found: Mapping[str, Any]) -> str:
     for credential, content in found["SetCredentialEncrypted"]:
         told.append(f"SetCredentialEncrypted={credential}:{base64.b64encode(bytes(content)).decode()}")
     return "".join(f"{line}\n" for line in told)
-
-
-def quoted(text: str) -> str:
-    """One word of a unit file (systemd.syntax(7)): neither escapes nor specifiers of its own are left in it."""
-    plain = {"\\": "\\\\", '"': '\\"', "%": "%%"}
-    return '"' + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in text) + '"'
 
 
 def of_user(unit: str, name: str) -> dict[str, str]:

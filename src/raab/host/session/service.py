@@ -14,7 +14,7 @@ from typing import Any
 
 from raab import exitcodes, protocol
 from raab.errors import RaabError
-from raab.host import journal, overview, releases, restart, scaling, seal, systemd, verify
+from raab.host import hook, journal, lasting, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
 from raab.host.paths import Paths
 from raab.host.session import lock, program
 
@@ -124,20 +124,18 @@ def workers(paths: Paths) -> dict[str, Any]:
 
 
 def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Run a command as the service's user in a release's directory. Raises RaabError with its output when it fails."""
+    """Run a command in the surroundings that the service will have with a release. Raises RaabError with its output when it fails."""
     release = paths.release(request.release)
-    if not releases.user_exists(paths):
-        systemd.must("systemd-sysusers", *map(str, (release / "systemd/sysusers.d").glob("*.conf")))
-    done = systemd.order(
-        "setpriv", f"--reuid={paths.user}", f"--regid={paths.user}", "--init-groups",
-        "env", f"--chdir={release}", "/bin/sh", "-c", request.command, timeout=request.timeout,
-    )  # fmt: skip
-    for line in (done.stdout + done.stderr).splitlines():
-        emit({"event": "line", "text": line})
-    if done.returncode:
-        raise RaabError(
-            f"hook once: exit code {done.returncode}, got: {(done.stderr or done.stdout).strip()[-1000:]}", "", exitcodes.FAILED
-        )
+    if not paths.manifest(request.release).exists():
+        raise RaabError(f"hook once: the release is not complete on this host, got {request.release}", "deploy again", exitcodes.BAD_INPUT)
+
+    def say(text: str) -> None:
+        emit({"event": "line", "text": text})
+
+    # On a first deploy user, directories and unit are this release's.
+    unitfiles.prepare(paths, release)
+    lasting.settle(paths, release, say)
+    hook.run(paths, release, "once", request.command, say)
     return {}
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from raab.host.activation import units
+from raab.host import unitfiles
 from raab.host.paths import Paths
 
 UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a\nExecReload=/b\nTimeoutStopSec=5\n"
@@ -27,7 +27,7 @@ def test_what_only_a_new_process_takes_up_needs_a_restart(tmp_path: Path, change
     source.parent.mkdir()
     target.write_text(UNIT)
     source.write_text(UNIT.replace(*change))
-    assert units.needs_restart(Paths("raab"), units.UnitFile(source, target)) is restart
+    assert unitfiles.needs_restart(Paths("raab"), unitfiles.UnitFile(source, target)) is restart
 
 
 def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
         (release / "systemd" / name).parent.mkdir(parents=True, exist_ok=True)
         (release / "systemd" / name).write_text(name)
     paths = Paths("raab", etc=tmp_path / "etc")
-    found = {str(file.target.relative_to(paths.etc)) for file in units.of_release(paths, release)}
+    found = {str(file.target.relative_to(paths.etc)) for file in unitfiles.of_release(paths, release)}
     assert found == {"systemd/system/raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf"}
-    assert all(file.differs for file in units.of_release(paths, release))
-    units.copy(units.of_release(paths, release))
-    assert not any(file.differs for file in units.of_release(paths, release))
+    assert all(file.differs for file in unitfiles.of_release(paths, release))
+    unitfiles.copy(unitfiles.of_release(paths, release))
+    assert not any(file.differs for file in unitfiles.of_release(paths, release))

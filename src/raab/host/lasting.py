@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-from raab.host.paths import SEED
+from raab.host import hook
+from raab.host.paths import SEED, Paths
+from raab.protocol import Command
 
 # By the service's user, in a directory of its own: root would follow whatever links it has made there. Each comes to be by one rename.
 TAKE = "test -e {target} || {{ rm -rf {part} && cp -R {source} {part} && chmod -R u+rwX,go-w {part} && mv -T {part} {target}; }}"
+
+
+def settle(paths: Paths, release: Path, say: Callable[[str], None]) -> None:
+    """It has to be there for the first command that needs it. Raises RaabError where it cannot be made."""
+    manifest = json.loads((release / "manifest.json").read_bytes())
+    if wanted := missing(paths.state, manifest.get("writable", ())):
+        say(f"making what the service writes: {', '.join(str(paths.state / name) for name in wanted)}")
+        hook.run(paths, release, "writable", Command(command(paths.state, release, wanted), 600), say)
 
 
 def missing(state: Path, writable: Sequence[str]) -> tuple[str, ...]:
