@@ -73,7 +73,7 @@ limit_request_fields = _limits["headers"]
 limit_request_field_size = _limits["header_size"]
 # On a tmpfs, so that no slow disk delays a heartbeat.
 worker_tmp_dir = _run or "/dev/shm"
-proc_name = _read["project"]["name"]
+proc_name = os.path.basename(_run) if _run else _read["project"]["name"]
 # The hand-over has a control socket of its own; gunicorn's is a thread in a process that forks.
 control_socket_disable = True
 

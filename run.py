@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response
 
 from raab import create_app
 from raab.errors import RaabError
-from raab.factory.configFactory import load_settings
-from raab.settings.sources import ETC, PACKAGED
+from raab.factory.configFactory import ETC, load_settings
+from raab.settings.sources import PACKAGED
 from raab.web.wsgi import WSGIApplication
 
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 class Release(NamedTuple):
     """`id` is the release's directory name, `version` the distribution's, `commit` the full hash; outside a release, where the code
-    may be anything, all three are "development"."""
+    may be anything, all three are "development". `service` is what the service is called on its host."""
 
     id: str
     version: str
     commit: str
+    service: str = "raab"
 
 
 @functools.cache
@@ -41,7 +42,8 @@ def _nearest(start: Path) -> tuple[Path, Release] | None:
     for folder in start.parents:
         try:
             manifest = json.loads((folder / "manifest.json").read_bytes())
-            return folder, Release(str(manifest["id"]), str(manifest["version"]), str(manifest["commit"]))
+            release, version, commit = (str(manifest[key]) for key in ("id", "version", "commit"))
+            return folder, Release(release, version, commit, str(manifest.get("service", "raab")))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

@@ -65,6 +65,17 @@ def test_each_drop_in_counts_once(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_name_with_dashes_has_the_drop_ins_of_shorter_ones(tmp_path: Path) -> None:
+    """As systemd reads them: the longest beginning counts most."""
+    for folder, name in (("shop-two-b.service.d", "1"), ("shop-two-.service.d", "1"), ("shop-two-.service.d", "2"),
+                         ("shop-.service.d", "2"), ("shop-.service.d", "3"), ("shop.service.d", "4"), ("two-.service.d", "5")):  # fmt: skip
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.conf").touch()
+    assert [str(file.relative_to(tmp_path)) for file in sandbox.drop_ins("shop-two-b.service", (tmp_path,))] == [
+        "shop-two-b.service.d/1.conf", "shop-two-.service.d/2.conf", "shop-.service.d/3.conf",
+    ]  # fmt: skip
+
+
 def test_the_host_s_drop_ins_come_after_the_release_s_unit(lines: tuple[str, ...]) -> None:
     told = [line for line in lines if line.startswith("Environment=")]
     assert told == ['Environment=RAAB_ENVIRONMENT=production "NOTE=two words"', "Environment=NOTE=other"]

@@ -7,7 +7,7 @@ import pytest
 from raab.host import unitfiles
 from raab.host.paths import Paths
 
-UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a\nExecReload=/b\nTimeoutStopSec=5\n"
+UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a/%p\nExecReload=/b\nTimeoutStopSec=5\n"
 
 
 @pytest.mark.parametrize(
@@ -18,27 +18,31 @@ UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a\nExecReload=/b\nTi
         (("ExecReload=/b", "ExecReload=/c"), False),
         (("ExecReload=/b", "ExecReload=/b\nExecStartPost=/d"), False),
         (("TimeoutStopSec=5", "TimeoutStopSec=9"), False),
+        (("ExecStart=/a/%p", "ExecStart=/a/raab"), False),
         (("ExecStart=/a", "ExecStart=/c"), True),
-        (("ExecStart=/a", "ExecStart=/a\nProtectHome=yes"), True),
+        (("ExecStart=/a/%p", "ExecStart=/a/%p\nProtectHome=yes"), True),
     ],
 )
 def test_what_only_a_new_process_takes_up_needs_a_restart(tmp_path: Path, change: tuple[str, str], restart: bool) -> None:
-    source, target = tmp_path / "new" / "raab.service", tmp_path / "raab.service"
-    source.parent.mkdir()
-    target.write_text(UNIT)
-    source.write_text(UNIT.replace(*change))
-    assert unitfiles.needs_restart(Paths("raab"), unitfiles.UnitFile(source, target)) is restart
+    """A name in the place of its specifier is no change: units of before services had names are followed by those of all."""
+    target = tmp_path / "raab.service"
+    target.write_text(UNIT.replace(*change))
+    assert unitfiles.needs_restart(Paths("raab"), unitfiles.UnitFile(UNIT.encode(), target)) is restart
 
 
-def test_profiles_to_choose_from_are_not_installed(tmp_path: Path) -> None:
-    """Only the unit, sysusers.d and tmpfiles.d have a place of their own on every host."""
+def test_each_service_has_its_own_unit_user_and_folders(tmp_path: Path) -> None:
+    """The unit's bytes are the same for all; profiles to choose from are not installed."""
     release = tmp_path / "release"
-    for name in ("raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf", "sealed/raab.socket", "notes.txt"):
+    for name in ("raab.service", "sealed/raab.socket", "notes.txt"):
         (release / "systemd" / name).parent.mkdir(parents=True, exist_ok=True)
         (release / "systemd" / name).write_text(name)
-    paths = Paths("raab", etc=tmp_path / "etc")
-    found = {str(file.target.relative_to(paths.etc)) for file in unitfiles.of_release(paths, release)}
-    assert found == {"systemd/system/raab.service", "sysusers.d/raab.conf", "tmpfiles.d/raab.conf"}
-    assert all(file.differs for file in unitfiles.of_release(paths, release))
-    unitfiles.copy(unitfiles.of_release(paths, release))
-    assert not any(file.differs for file in unitfiles.of_release(paths, release))
+    paths = Paths("shop", etc=tmp_path / "etc")
+    files = (unitfiles.of_release(paths, release), *unitfiles.lasting(paths))
+    assert [file.name for file in files] == ["shop.service", "sysusers.d/shop.conf", "tmpfiles.d/shop.conf"]
+    assert all(file.differs for file in files)
+    unitfiles.copy(files)
+    assert not any(file.differs for file in files)
+    assert {str(path.relative_to(paths.etc)) for path in paths.etc.rglob("*") if path.is_file()} == {
+        "systemd/system/shop.service", "sysusers.d/shop.conf", "tmpfiles.d/shop.conf",
+    }  # fmt: skip
+    assert files[0].content == b"raab.service" and b"raab" not in files[1].content + files[2].content

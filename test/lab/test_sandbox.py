@@ -92,7 +92,7 @@ def test_the_units_are_written_without_a_mistake(service: Service) -> None:
     done = service.run(f"systemd-analyze verify {UNITS}/raab.service /opt/raab/current/systemd/sealed/raab.socket", check=False)
     assert (done.status, done.out, done.err) == (0, "", "")
     sockets = "/opt/raab/current/systemd/sockets"
-    done = service.run(f"systemd-analyze verify {sockets}/raab.socket {sockets}/raab-proxy.socket", check=False)
+    done = service.run(f"systemd-analyze verify {sockets}/raab.socket {sockets}/raab@proxy.socket", check=False)
     assert (done.status, done.out, done.err) == (0, "", "")
 
 
@@ -165,7 +165,7 @@ def test_every_probe_is_denied_when_sealed(sealed: Service) -> None:
 @pytest.fixture
 def opened(service: Service) -> Iterator[Service]:
     """The service at sockets that systemd has opened for it: a port below 1024 and one for a proxy's group, as the readme installs them."""
-    source, files = "/opt/raab/current/systemd/sockets", "raab.socket raab-proxy.socket raab.service.d"
+    source, files = "/opt/raab/current/systemd/sockets", "raab.socket raab@proxy.socket raab.service.d"
     service.settings('production: {server: {bind: ["0.0.0.0:80", "unix:/run/raab-proxy/http"]}}\n')
     service.run(f"cd {source} && cp -r {files} {UNITS}/ && systemctl daemon-reload && systemctl restart raab")
     try:

@@ -13,9 +13,11 @@ from raab.settings.kept import packed, unpacked
 from raab.settings.node import ConfigError, Node, Problem, plain
 from raab.settings.schema import Settings
 from raab.settings.secret import MASK, Secret
-from raab.settings.sources import ENVIRONMENTS, ETC, OWN, PACKAGED, credentials, files, layered, variables
+from raab.settings.sources import ENVIRONMENTS, OWN, PACKAGED, credentials, files, layered, variables
 from raab.settings.validation import build
 
+# The host's own settings, of the service that this code is a release of.
+ETC = Path("/etc") / current_release().service
 # What this process keeps to, where somebody has said so.
 _kept: Node | None = None
 

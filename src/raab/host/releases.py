@@ -1,4 +1,4 @@
-"""What stands on a host of the service: its releases, the one that is current, its user, and where unit files belong."""
+"""What stands on a host of the service: its releases, the one that is current, and its user."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from raab.host.paths import RELEASE_ID, Paths
-
-# The folders of a release's systemd/, and where their files belong below /etc.
-UNIT_PLACES = {"": "systemd/system", "sysusers.d": "sysusers.d", "tmpfiles.d": "tmpfiles.d"}
 
 
 def describe(release: Path) -> dict[str, Any]:

@@ -36,9 +36,12 @@ def service_lines(paths: Paths, release: Path) -> tuple[str, ...]:
 
 
 def drop_ins(unit: str, places: Iterable[Path]) -> list[Path]:
-    """By their names, of which each counts once: where the unit's own folder has it before that of all services, and the first of the
-    places before the others (systemd.unit(5))."""
-    folders = [place / name for name in (f"{unit}.d", "service.d") for place in places]
+    """By their names, of which each counts once: where the unit's own folder has it before those of all whose names begin alike, up to a
+    dash, and that of all services, and the first of the places before the others (systemd.unit(5))."""
+    words = unit.removesuffix(".service").split("-")
+    shorter = ("".join(f"{word}-" for word in words[:count]) for count in range(len(words) - 1, 0, -1))
+    names = (f"{unit}.d", *(f"{name}.service.d" for name in shorter), "service.d")
+    folders = [place / name for name in names for place in places]
     found: dict[str, Path] = {}
     for folder in folders:
         for file in folder.glob("*.conf"):

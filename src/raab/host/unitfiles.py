@@ -1,4 +1,9 @@
-"""A release's unit files and those of the host: what differs, and making them the same. Standard library only."""
+"""The files by which a service is systemd's, its unit, its user and its folders: what differs, and making them the same. Standard library
+only.
+
+The unit is the release's, the same bytes for every service. What systemd-sysusers and systemd-tmpfiles read knows no specifier for the
+service's name, so it is written here.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +12,66 @@ from typing import NamedTuple
 
 from raab.host import systemd
 from raab.host.durable import write_durably
-from raab.host.paths import RAAB, Paths
-from raab.host.releases import UNIT_PLACES, user_exists
+from raab.host.paths import RAAB, UNIT_FILE, Paths
+from raab.host.releases import user_exists
 from raab.host.sandbox import assignments
+
+SYSUSERS = """\
+# The service's user (sysusers.d(5)): no password, no shell, no home.
+u {name} - "{name} service" -
+"""
+TMPFILES = """\
+# Directories that outlive releases (tmpfiles.d(5)). Root's, so that the service can change neither code nor configuration.
+d /opt/{name}          0755 root root
+d /opt/{name}/releases 0755 root root
+d /opt/{name}/cache    0755 root root
+d /etc/{name}          0755 root root
+d /etc/{name}/credentials 0700 root root
+# The unit's StateDirectory, before the first start makes it: a hook that prepares a database comes earlier.
+d /var/lib/{name}      0750 {name} {name}
+"""
 
 
 class UnitFile(NamedTuple):
-    """One file of a release's systemd/ folder and the place where it belongs."""
+    """One of them: what it has to hold, and its place."""
 
-    source: Path
+    content: bytes
     target: Path
+
+    @property
+    def name(self) -> str:
+        """By which it is told of: `raab.service`, `sysusers.d/raab.conf`."""
+        return self.target.name if self.target.parent.name == "system" else f"{self.target.parent.name}/{self.target.name}"
 
     @property
     def differs(self) -> bool:
         try:
-            return self.target.read_bytes() != self.source.read_bytes()
+            return self.target.read_bytes() != self.content
         except FileNotFoundError:
             return True
 
 
-def of_release(paths: Paths, release: Path) -> tuple[UnitFile, ...]:
-    """The files that are installed: units at the top of systemd/, sysusers.d and tmpfiles.d. Other folders are profiles to choose from."""
-    found: list[UnitFile] = []
-    for folder, place in UNIT_PLACES.items():
-        sources = sorted((release / "systemd" / folder).glob("raab*"))
-        found += [UnitFile(source, paths.etc / place / source.name) for source in sources if source.is_file()]
-    return tuple(found)
+def of_release(paths: Paths, release: Path) -> UnitFile:
+    """The unit. Other files of its systemd/ folder are profiles to choose from."""
+    return UnitFile((release / "systemd" / UNIT_FILE).read_bytes(), paths.units / paths.unit)
 
 
-def prepare(paths: Paths, release: Path) -> bool:
-    """Make the service's user and directories where they are missing; tell whether anything was to be done."""
-    needed = [file for file in of_release(paths, release) if file.target.parent.name in ("sysusers.d", "tmpfiles.d") and file.differs]
+def lasting(paths: Paths) -> tuple[UnitFile, ...]:
+    """Those that are of no release: user and folders."""
+    return (
+        UnitFile(SYSUSERS.format(name=paths.name).encode(), paths.etc / "sysusers.d" / f"{paths.name}.conf"),
+        UnitFile(TMPFILES.format(name=paths.name).encode(), paths.etc / "tmpfiles.d" / f"{paths.name}.conf"),
+    )
+
+
+def prepare(paths: Paths) -> bool:
+    """Make the service's user and folders where they are missing; tell whether anything was to be done."""
+    needed = tuple(file for file in lasting(paths) if file.differs)
     if not needed and user_exists(paths):
         return False
-    copy(tuple(needed))
+    copy(needed)
     systemd.must("systemd-sysusers")
-    for file in needed:
+    for file in lasting(paths):
         if file.target.parent.name == "tmpfiles.d":
             systemd.must("systemd-tmpfiles", "--create", str(file.target))
     return True
@@ -54,10 +83,12 @@ def standing(paths: Paths) -> dict[str, str]:
 
 
 def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
-    """Install the release's unit files; tell whether the service has to be restarted for them to apply. `before` is the file's standing."""
-    changed = tuple(file for file in of_release(paths, release) if file.differs)
-    restart = restart_needed(paths, release)
-    copy(changed)
+    """Install the release's unit; tell whether the service has to be restarted for it to apply. `before` is the file's standing."""
+    file = of_release(paths, release)
+    restart = needs_restart(paths, file)
+    changed = file.differs
+    if changed:
+        copy((file,))
     if changed or before.get("NeedDaemonReload") == "yes":
         systemd.must("systemctl", "daemon-reload")
         # It is a part of the service's start; but that may run already, and goes on.
@@ -68,26 +99,27 @@ def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
 
 
 def restart_needed(paths: Paths, release: Path) -> bool:
-    """Whether the release's units differ from the host's in what only a new process takes up."""
-    return any(needs_restart(paths, file) for file in of_release(paths, release) if file.differs)
+    """Whether the release's unit differs from the host's in what only a new process takes up."""
+    return needs_restart(paths, of_release(paths, release))
 
 
 def needs_restart(paths: Paths, file: UnitFile) -> bool:
     """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload, and a running
     service is past its ExecStartPost=.
     """
-    if file.target.name != paths.unit or not file.target.exists():
+    if not file.target.exists():
         return False
-    return service_lines(file.source.read_text()) != service_lines(file.target.read_text())
+    return service_lines(paths, file.content.decode()) != service_lines(paths, file.target.read_text())
 
 
-def service_lines(text: str) -> list[str]:
-    """The lines of [Service] that matter to a running process."""
-    return [line for line in assignments(text.splitlines()) if not line.startswith(("ExecReload=", "ExecStartPost=", "Timeout"))]
+def service_lines(paths: Paths, text: str) -> list[str]:
+    """The lines of [Service] that matter to a running process. Units of before services had names have raab's where others have %p."""
+    lines = assignments(text.splitlines())
+    return [line.replace("%p", paths.name) for line in lines if not line.startswith(("ExecReload=", "ExecStartPost=", "Timeout"))]
 
 
 def copy(files: tuple[UnitFile, ...]) -> None:
     for file in files:
         file.target.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(file.target, file.source.read_bytes())
+        write_durably(file.target, file.content)
         file.target.chmod(0o644)

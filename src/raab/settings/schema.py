@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
+from raab.release import current_release
 from raab.settings.node import ConfigError, Node, Problem
 from raab.settings.secret import Secret
 from raab.settings.served import Project
@@ -70,10 +71,13 @@ HeaderValue = Annotated[str, matches(r"[ -~]*", "printable ASCII")]
 
 # unix(7), sun_path, with the byte that ends it.
 _LONGEST_PATH = 107
-# What its operators talk to the service by (gunicorn.py).
-_OWN_SOCKETS = ("unix:/run/raab/admin", "unix:/run/raab/control")
 # systemd keeps the sockets over a restart, 16 of them (raab.service, FileDescriptorStoreMax=).
 _MOST_ADDRESSES = 6
+
+
+def _own_sockets() -> tuple[str, ...]:
+    """What its operators talk to the service by (gunicorn.py)."""
+    return tuple(f"unix:/run/{current_release().service}/{name}" for name in ("admin", "control"))
 
 
 class Binds(tuple[str, ...]):
@@ -135,7 +139,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for bind in self.bind:
             if self.admin_port and bind.endswith(f":{self.admin_port}"):
                 yield "admin_port", f"is the port of bind ({bind}), which is for the public"
-            if _plainest(bind).replace(":/var/run/", ":/run/") in _OWN_SOCKETS:
+            if _plainest(bind).replace(":/var/run/", ":/run/") in _own_sockets():
                 yield "bind", f"names a socket of the service's own ({bind})"
         if self.linger > self.graceful_timeout:
             yield "linger", f"is above graceful_timeout ({self.graceful_timeout}), at which a worker is killed"

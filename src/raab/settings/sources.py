@@ -1,4 +1,4 @@
-"""Where settings come from, lowest first: packaged files, the project's own, /etc/raab, systemd credentials, environment variables."""
+"""Where settings come from, lowest first: packaged files, the project's own, /etc/<name>, systemd credentials, environment variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from raab.settings.node import ConfigError, Node, Problem, merge
 from raab.settings.secret import Secret
 from raab.settings.yamlfile import read_yaml
 
-ETC = Path("/etc/raab")
 PACKAGED = Path(__file__).parent.parent / "config"
 # A project's own files, as its release has them; outside of a release there are none.
 OWN = "deploy"
@@ -81,7 +80,7 @@ def credentials(environ: Mapping[str, str], sections: tuple[str, ...], problems:
         problems.append(Problem(f"CREDENTIALS_DIRECTORY ({folder})", f"cannot be read ({error.strerror})"))
         return
     for path in paths:
-        # raab.service loads the whole folder /etc/raab/credentials, for which systemd puts the folder's name before each file's.
+        # The unit loads the whole folder /etc/<name>/credentials as `raab`, for which systemd puts the folder's name before each file's.
         keys = path.name.removeprefix("raab_").split(".")
         if len(keys) > 1 and keys[0] in sections:
             yield from _secret(path, f"credential {path.name}", keys, problems)

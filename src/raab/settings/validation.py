@@ -11,13 +11,18 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import msgspec
 
+from raab.release import current_release
 from raab.settings.node import ConfigError, Node, Problem, plain
 from raab.settings.secret import MASK, Secret
 from raab.settings.yamlfile import parse_yaml
 
 _T = TypeVar("_T")
-_SECRET_HINT = "put it into a file of its own in /etc/raab/credentials, or name one with RAAB_..._FILE=<path> (see setting.yaml)"
 _SECRETIVE = re.compile(r"secret|passw|token|credential|private|api_?key", re.IGNORECASE)
+
+
+def _etc() -> str:
+    """The host's own folder, of the service that this code is a release of."""
+    return f"/etc/{current_release().service}"
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -58,10 +63,11 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
     if core is Secret:
         if isinstance(node.value, Secret):
             return _checked(node, node.value, wanted, problems)
-        problems.append(_wrong(node, "is a secret, which a setting never holds in plain", MASK, hint=_SECRET_HINT))
+        hint = f"put it into a file of its own in {_etc()}/credentials, or name one with RAAB_..._FILE=<path> (see setting.yaml)"
+        problems.append(_wrong(node, "is a secret, which a setting never holds in plain", MASK, hint=hint))
         return None
     if isinstance(node.value, Secret):
-        problems.append(_wrong(node, "is no secret and does not come from a file", hint="set it in /etc/raab/setting.yaml"))
+        problems.append(_wrong(node, "is no secret and does not come from a file", hint=f"set it in {_etc()}/setting.yaml"))
         return None
     if node.text and core is not str:
         try:

@@ -91,7 +91,7 @@ def test_a_release_tells_who_put_it_here(tmp_path: Path, monkeypatch: pytest.Mon
     told = release.described(paths)
     assert told["dependencies"]["Flask"] and "raab" not in told["dependencies"]
     assert {key: told[key] for key in told if key != "dependencies"} == {
-        "id": "new", "version": "1.2", "commit": "c0ffee",
+        "id": "new", "version": "1.2", "commit": "c0ffee", "service": "raab",
         "action": "rollback", "who": "bob", "machine": "laptop", "when": "1970-01-02T00:00:00+00:00",
     }  # fmt: skip
 

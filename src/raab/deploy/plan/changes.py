@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from raab.deploy.bundle.parts import Bundle
 from raab.deploy.plan.facts import HostFacts
+from raab.host.paths import UNIT_FILE
 from raab.host.renewal.pending import lines
 
 
@@ -29,7 +30,7 @@ def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
             told.append(f"commit {facts.commit(running)[:7] or 'unknown'} -> {bundle.commit[:7] or 'unknown'}")
         if running.lock != bundle.lock:
             told.append("dependencies change")
-    units = {part.name.removeprefix("systemd/"): part.sha256 for part in bundle.parts if part.name.startswith("systemd/raab")}
+    units = {f"{bundle.service}.service": part.sha256 for part in bundle.parts if part.name == f"systemd/{UNIT_FILE}"}
     changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
     if changed:
         told.append(f"units change: {', '.join(changed)}")

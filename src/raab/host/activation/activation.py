@@ -128,7 +128,7 @@ class Activation:
             if self.task.release not in (self.before.release, current_release(self.paths)):
                 (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
             raise
-        if unitfiles.prepare(self.paths, self.release):
+        if unitfiles.prepare(self.paths):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
         lasting.settle(self.paths, self.release, self.teller.step)

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raab.host import journal, listening, processes, seal
+from raab.host import journal, listening, processes, seal, unitfiles
 from raab.host.paths import RELEASE_ID, Paths
-from raab.host.releases import UNIT_PLACES, current_release, describe, uid_of_user
+from raab.host.releases import current_release, describe, uid_of_user
 from raab.host.session import lock, program
 from raab.host.verify import RAABS_OWN
 
@@ -133,13 +133,9 @@ def has_verdict(paths: Paths) -> bool:
 
 
 def unit_hashes(paths: Paths) -> dict[str, str]:
-    """SHA-256 of the installed unit files by the name they have in a release's systemd/ folder."""
-    found = {}
-    for folder, place in UNIT_PLACES.items():
-        for path in sorted((paths.etc / place).glob("raab*")):
-            if path.is_file():
-                found[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+    """SHA-256 of the service's installed files by which it is systemd's, by their names."""
+    files = (unitfiles.UnitFile(b"", paths.units / paths.unit), *unitfiles.lasting(paths))
+    return {file.name: hashlib.sha256(file.target.read_bytes()).hexdigest() for file in files if file.target.is_file()}
 
 
 def settings(paths: Paths) -> str:

@@ -64,12 +64,8 @@ def examine(paths: Paths) -> dict[str, Any]:
     """What only a closer look tells: whether installed files have changed since, and what the service says of itself."""
     current = releases.current_release(paths)
     release = paths.releases / current if current else None
-    units = {}
-    if release:
-        for folder in releases.UNIT_PLACES:
-            for path in sorted((release / "systemd" / folder).glob("raab*")):
-                if path.is_file():
-                    units[f"{folder}/{path.name}".lstrip("/")] = hashlib.sha256(path.read_bytes()).hexdigest()
+    files = (unitfiles.of_release(paths, release), *unitfiles.lasting(paths)) if release else ()
+    units = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
     told, trouble = own_status(paths) if current else ({}, "")
     own = program.faults(paths) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
@@ -132,8 +128,8 @@ def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any
     def say(text: str) -> None:
         emit({"event": "line", "text": text})
 
-    # On a first deploy user, directories and unit are this release's.
-    unitfiles.prepare(paths, release)
+    # On a first deploy.
+    unitfiles.prepare(paths)
     lasting.settle(paths, release, say)
     hook.run(paths, release, "once", request.command, say)
     return {}
