@@ -131,7 +131,8 @@ class Stage(NamedTuple):
 
 
 class Activate(NamedTuple):
-    """Make a release the current one. `program` is root's, packed, where the host has another one (raab.host.session.program)."""
+    """Make a release the current one. `program` is root's, packed, where the host has another one (raab.host.session.program);
+    `take_over`: also where the service is another project's."""
 
     release: ReleaseId
     token: Token
@@ -144,6 +145,7 @@ class Activate(NamedTuple):
     who: Word
     machine: Word
     program: Text = ""
+    take_over: bool = False
 
 
 class Follow(NamedTuple):
@@ -203,7 +205,11 @@ class Label(NamedTuple):
 
 
 class Unlock(NamedTuple):
-    """End the session that holds the lock."""
+    """End the session that holds the lock; with `force` also the activation under way, and have one complete release serve."""
+
+    force: bool = False
+    who: Word = "unknown"
+    machine: Word = "unknown"
 
 
 OPERATIONS: dict[str, type[Any]] = {

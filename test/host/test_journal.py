@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from raab.host import journal
 
 
@@ -22,6 +24,23 @@ def test_a_line_that_a_crash_cut_short_is_passed_over_and_does_not_spoil_the_nex
         half.write('{"release": "b", "verd')
     journal.append(file, entry("c", "begun"))
     assert [one["release"] for one in journal.read(file)] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\x00" * 30, b"\xff\xfe", b"[" * 100_000, b"[1]", b"7", b'{"release": 7}', b'{"time": "x"}', b'{"time": NaN}',
+     b'{"time": 1e999}',
+     b'{"time": -1}', b'{"time": 1e300}', b'{"seconds": true}', b'{"from": []}', b'{"drill": "yes"}', b'{"who": "\\ud800"}',
+     b'{"what": NaN}', b'{"verdict": null}'],
+)  # fmt: skip
+def test_a_line_that_is_none_is_passed_over(tmp_path: Path, line: bytes) -> None:
+    """Whatever an editor or a disk has made of it: what is told of the others is what a deployer can read."""
+    file = tmp_path / "journal.jsonl"
+    journal.append(file, entry("a", time=1.0, seconds=0.5))
+    with file.open("ab") as broken:
+        broken.write(line + b"\n")
+    journal.append(file, entry("b", unknown={"x": [None, 1]}))
+    assert [one["release"] for one in journal.read(file)] == ["a", "b"]
 
 
 def test_a_missing_journal_is_an_empty_one(tmp_path: Path) -> None:

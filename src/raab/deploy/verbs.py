@@ -35,6 +35,7 @@ COMMON = {
     "json": "one JSON document on stdout",
     "debug": "show the traceback of an error",
 }
+WAIT = "seconds to wait for a deploy to end"
 
 
 def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
@@ -175,22 +176,22 @@ def status(context: Context, env: str = "lab", hosts: str | None = None, json: b
     return inspection(context, env, hosts, json).status()
 
 
-@verb()
-def reload(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+@verb(wait=WAIT)
+def reload(context: Context, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
     """systemctl reload raab on each host: the same code and changed settings, and nobody notices."""
-    return inspection(context, env, hosts).service("reload")
+    return inspection(context, env, hosts).service("reload", wait=wait)
 
 
-@verb()
-def restart(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+@verb(wait=WAIT)
+def restart(context: Context, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
     """systemctl restart raab on each host: connections wait meanwhile, none is refused."""
-    return inspection(context, env, hosts).service("restart")
+    return inspection(context, env, hosts).service("restart", wait=wait)
 
 
-@verb(count="how many workers: 4, +1 or -1")
-def scale(context: Context, count: str, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+@verb(count="how many workers: 4, +1 or -1", wait=WAIT)
+def scale(context: Context, count: str, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
     """Change the number of workers on each host."""
-    return inspection(context, env, hosts).service("scale", count)
+    return inspection(context, env, hosts).service("scale", count, wait)
 
 
 @verb(lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
@@ -217,10 +218,10 @@ def doctor(context: Context, env: str = "lab", hosts: str | None = None, json: b
     return inspection(context, env, hosts, json).doctor()
 
 
-@verb()
-def unlock(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+@verb(force="also end an activation that hangs, and have one complete release serve")
+def unlock(context: Context, env: str = "lab", hosts: str | None = None, force: bool = False, debug: bool = False) -> int:
     """Free the hosts from a deployer that is stuck."""
-    return inspection(context, env, hosts).unlock()
+    return inspection(context, env, hosts).unlock(force)
 
 
 @verb(

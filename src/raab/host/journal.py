@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 Entry = dict[str, Any]
+TEXT, NUMBER, ANY = (str,), (int, float), (str, int, float, bool, list, dict, type(None))
+# What a field has to be, where it is there.
+KINDS: dict[str, tuple[type, ...]] = {
+    "time": NUMBER, "seconds": NUMBER, "from": (str, type(None)), "drill": (bool,),
+    **dict.fromkeys(("release", "action", "verdict", "who", "machine", "version", "commit", "reason"), TEXT),
+}  # fmt: skip
+# The end of the calendar that people use, in seconds since the epoch.
+LAST = 253_402_300_800
 # The actions of going back to what served before.
 BACK = ("rollback", "revert")
 
@@ -33,20 +41,24 @@ def ends_with_newline(journal: Path) -> bool:
 
 
 def read(journal: Path) -> tuple[Entry, ...]:
-    """All entries, oldest first. A line that is not JSON is one that a crash cut short: it is passed over."""
+    """All entries, oldest first. A line that is none is one that a crash or an editor left: it is passed over."""
     try:
-        lines = journal.read_bytes().splitlines()
+        lines = journal.read_bytes().split(b"\n")
     except FileNotFoundError:
         return ()
-    entries = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return tuple(entries)
+    return tuple(entry for entry in map(entry_of, lines) if entry is not None)
+
+
+def entry_of(line: bytes) -> Entry | None:
+    """The entry that a line is; None for a line that is none. Fields that nobody knows are let through."""
+    try:
+        entry = json.loads(line)
+        sound = type(entry) is dict and all(type(value) in KINDS.get(key, ANY) for key, value in entry.items())
+        # What is no number or no text to others is none here: NaN, half of a surrogate pair.
+        json.dumps(entry, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return entry if sound and 0 <= entry.get("time", 0) < LAST and 0 <= entry.get("seconds", 0) < LAST else None
 
 
 def verdicts(entries: tuple[Entry, ...]) -> dict[str, str]:

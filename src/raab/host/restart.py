@@ -26,13 +26,16 @@ def restart(paths: Paths, limit: float) -> subprocess.CompletedProcess[str]:
     words = ("systemctl", "restart", paths.unit)
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
         end = time.monotonic() + limit
-        while asked.poll() is None and time.monotonic() < end:
-            if main and not alive(main):
-                end_leftovers(paths, group, began)
-            time.sleep(_STEP)
-        if asked.poll() is None:
+        try:
+            while asked.poll() is None and time.monotonic() < end:
+                if main and not alive(main):
+                    end_leftovers(paths, group, began)
+                time.sleep(_STEP)
+            if asked.poll() is None:
+                return subprocess.CompletedProcess(words, 124, "", f"systemctl did not end within {limit:.0f} s")
+        finally:
+            # Whoever leaves here does not wait for it; systemd goes on by itself.
             asked.kill()
-            return subprocess.CompletedProcess(words, 124, "", f"systemctl did not end within {limit:.0f} s")
         out, err = asked.communicate()
     return subprocess.CompletedProcess(words, asked.returncode, out, err)
 

@@ -208,7 +208,11 @@ if request["op"] == "status":
     request = next_one()
 if request["op"] == "facts":
     answer(event="done", facts=FACTS)
-elif request["op"] == "logs":
+    request = next_one()
+if request["op"] == "lock":
+    answer(event="done", facts=FACTS)
+    request = next_one()
+if request["op"] == "logs":
     answer(event="line", text="a\\x1b[2Jb\\u2066\\nc")
     answer(event="done")
 elif request["op"] == "history":

@@ -49,3 +49,44 @@ def test_a_text_of_another_process_with_the_same_pid_does_not_count(tmp_path: Pa
     assert lock.holder(file) is None
     file.write_text("not JSON")
     assert lock.holder(file) is None
+
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from raab.host.session import lock
+os.setpgid(0, 0)
+if sys.argv[2] == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+lock.acquire(Path(sys.argv[1]), {"who": "ann", "machine": "laptop", "what": "deploy of x"})
+child = subprocess.Popen(("sleep", "60"))
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("kind", ["tame", "deaf"])
+def test_who_holds_the_lock_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Told to, or killed where it does not listen; the lock is free when that is said."""
+    monkeypatch.setattr(lock, "ENDING_SECONDS", 0.5)
+    file = tmp_path / "lock"
+    with subprocess.Popen((sys.executable, "-c", STUBBORN, str(file), kind), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        told = lock.free(file)
+        assert told is not None and (told["who"], told["pid"]) == ("ann", process.pid)
+        os.close(lock.acquire(file, WHO))
+        process.wait()
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or " Z " in state.read_text()
+    assert lock.free(file) is None
+
+
+def test_who_cannot_be_ended_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "ENDING_SECONDS", 0.1)
+    monkeypatch.setattr(os, "killpg", lambda *_: None)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    held = lock.acquire(tmp_path / "lock", WHO)
+    with pytest.raises(RaabError, match=f"does not end, not even killed, got process {os.getpid()}"):
+        lock.free(tmp_path / "lock")
+    os.close(held)

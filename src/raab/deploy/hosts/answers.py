@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from raab.deploy.plan.facts import Ahead, Count, HostFacts, LockHolder, Name, Seconds
 from raab.deploy.report.results import Probe
@@ -56,13 +56,15 @@ class Staged(Struct, frozen=True):
 
 class Verdict(Struct, frozen=True):
     """How an activation ended. `started` is false for one that never began, `reverted` true where what served `before` serves, `switched`
-    false where the host is known to have stayed on it."""
+    false where the host is known to have stayed on it. `serves` is the service's own word at the end, if it was asked: None where it does
+    not run."""
 
     ok: bool
     started: bool = True
     reverted: bool = False
     switched: bool = True
     before: Name | None = field(default=None, name="from")
+    serves: Name | UnsetType | None = UNSET
     reason: str = ""
     hint: str = ""
     seconds: Seconds = 0.0
@@ -154,7 +156,11 @@ class Examined(Struct, frozen=True):
 
 
 class Unlocked(Struct, frozen=True):
+    """Who was in the way, and which release's activation is or was at work; its verdict where it was ended."""
+
     holder: LockHolder | None
+    activation: Name | None = None
+    verdict: Verdict | None = None
 
 
 def scrubbed(told: Any, name: str = "") -> Any:

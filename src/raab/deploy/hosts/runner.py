@@ -8,13 +8,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from raab import exitcodes, protocol
 from raab.deploy.hosts import wire
-from raab.deploy.hosts.answers import Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Verdict
+from raab.deploy.hosts.answers import Acted, Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Unlocked, Verdict
 from raab.deploy.hosts.connection import ConnectionLost, OnText, Remote, silent
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.plan.environment import Environment
@@ -193,14 +195,39 @@ class Runner:
         sources = wire.roots_program()
         return {} if self.programs.get(name) == digest(sources) else {"program": pack(sources)}
 
+    def service(self, action: str, amount: str, wait: float) -> Outcome[Acted]:
+        """Have each host's service reload, restart or scale. Raises RaabError that names who deploys there, after `wait` seconds."""
+        known = self.facts()
+        self.lock(tuple(known.done), f"{action} {amount}".rstrip(), wait)
+
+        def work(name: str) -> Acted:
+            return self.remotes[name].request("service", Acted, lasts=True, action=action, amount=amount)
+
+        outcome = everywhere(known.done, work, self.parallel)
+        outcome.failed.update(known.failed)
+        return outcome
+
+    def unlock(self, force: bool) -> Outcome[Unlocked]:
+        """Free each host from who holds its lock, and with `force` from its activation."""
+
+        def work(name: str) -> Unlocked:
+            return self.connect(name).request(
+                "unlock", Unlocked, lambda text: self.progress(name, text), lasts=True, force=force, **myself()
+            )
+
+        return everywhere(self.hosts, work, self.parallel)
+
     def follow(self, name: str, token: str, error: RaabError) -> Verdict:
         """The verdict of an activation whose connection was lost."""
         end = time.monotonic() + RECONNECT_SECONDS
         while True:
             try:
-                return (
-                    self.connect(name).request("follow", Activated, lambda text: self.progress(name, text), lasts=True, token=token).verdict
-                )
+                remote = self.connect(name)
+                verdict = remote.request("follow", Activated, lambda text: self.progress(name, text), lasts=True, token=token).verdict
+                # The lock went with the first connection. Whoever has it by now will be in the way of a way back, which then says so.
+                with suppress(RaabError):
+                    remote.request("lock", Facts, what="what comes after an activation", **myself())
+                return verdict
             except RaabError:
                 if time.monotonic() > end:
                     raise error from None
@@ -217,7 +244,7 @@ class Runner:
             base,
             # Stranded is what was switched and could not be brought back.
             result="failed" if verdict.reverted or not verdict.switched else "stranded",
-            release=verdict.before if verdict.reverted else None if verdict.switched else plan.previous,
+            release=served(verdict, plan),
             reason=verdict.reason,
             hint=verdict.hint,
             probe=verdict.probe,
@@ -229,6 +256,13 @@ class Runner:
         return HostReport(
             plan.host.name, plan.host.address, "untouched", plan.previous, plan.previous, sent=remote.sent, channels=remote.channels
         )
+
+
+def served(verdict: Verdict, plan: HostPlan) -> str | None:
+    """What a host serves after an activation that failed: by its own word, if it has one."""
+    if verdict.serves is not UNSET:
+        return verdict.serves
+    return verdict.before if verdict.reverted else None if verdict.switched else plan.previous
 
 
 def myself() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from raab import exitcodes
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import Acted, AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
+from raab.deploy.hosts.answers import AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection import doctor
@@ -67,10 +67,10 @@ class Inspection:
             "error": outcome.failed[host.name].message if host.name in outcome.failed else None,
         }
 
-    def service(self, action: str, count: str = "") -> int:
+    def service(self, action: str, count: str = "", wait: float = 0.0) -> int:
         self.environment.claim()
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("service", Acted, lasts=True, action=action, amount=count)
+            outcome = runner.service(action, count, wait)
         for name, answer in outcome.done.items():
             print(f"{name}  {answer.output or action + 'ed'}  {answer.seconds:.2f} s")
         self.complain(outcome)
@@ -156,15 +156,18 @@ class Inspection:
         ill = any(not one.well for findings in outcome.done.values() for one in findings)
         return self.code(outcome) or (exitcodes.ERROR if ill else exitcodes.DONE)
 
-    def unlock(self) -> int:
+    def unlock(self, force: bool = False) -> int:
+        """Exit code 6 where an activation goes on, which only `force` ends; 7 where its host could not be put right."""
         self.environment.claim()
         with Runner(self.environment, self.console.progress) as runner:
-            outcome = runner.each("unlock", Unlocked)
+            outcome = runner.unlock(force)
+        codes = [self.code(outcome)]
         for name, answer in outcome.done.items():
-            holder = answer.holder
-            print(f"{name}  " + (f"freed from {holder.who} at {holder.machine} ({holder.what})" if holder else "was not locked"))
+            text, code = freed(answer)
+            print(f"{name}  {text}")
+            codes.append(code)
         self.complain(outcome)
-        return self.code(outcome)
+        return max(codes)
 
     def complain(self, outcome: Outcome[Any]) -> None:
         for error in outcome.failed.values():
@@ -188,6 +191,21 @@ def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
 def both(runner: Runner, name: str) -> tuple[Status, HostFacts]:
     """What serves on a host, and what it has."""
     return runner.ask(name, "status", Status), runner.ask(name, "facts", Facts).facts
+
+
+def freed(answer: Unlocked) -> tuple[str, int]:
+    """What became of a host that was to be free, in words, and the exit code for it."""
+    holder, verdict = answer.holder, answer.verdict
+    text = f"freed from {holder.who} at {holder.machine} ({holder.what})" if holder else "was not locked"
+    if not answer.activation:
+        return text, exitcodes.DONE
+    if not verdict:
+        goes_on = f"an activation of {answer.activation} goes on by itself\nhint: `fab unlock --force` ends one that hangs"
+        return f"{text}; {goes_on}", exitcodes.LOCKED
+    serves = "nothing" if verdict.serves is None else verdict.serves or verdict.before
+    text = f"{text}; the activation of {answer.activation} was ended: it serves {serves}"
+    well = verdict.ok or verdict.reverted
+    return (text, exitcodes.DONE) if well else (f"{text}: {verdict.reason}", exitcodes.STRANDED)
 
 
 def said(entry: Entry) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import addresses, hook, journal, lasting, strays, systemd, unitfiles, verify
-from raab.host.activation import asofnow, before, probe, proof, question, switch, takeup
+from raab.host.activation import asofnow, before, others, probe, proof, question, switch, takeup
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
@@ -23,6 +24,13 @@ from raab.host.renewal.ahead import pending
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
 from raab.protocol import Command
+
+# How often a restart by somebody else is waited for. One who goes on with it has to be told to stop.
+DISTURBANCES = 3
+
+
+class Ended(BaseException):
+    """This activation is to end (SIGTERM), whatever it waits for: no error of a step, which something might take for its own affair."""
 
 
 class Activation:
@@ -49,12 +57,16 @@ class Activation:
         self.suspects: strays.Suspects = {}
         self.wanted: Now | None = None
         self.asking: Question | None = None
+        self.disturbances = 0
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
+        signal.signal(signal.SIGTERM, self.end)
         self.token.publish()
         try:
             verdict = self.carry_out()
+        except Ended:
+            verdict = self.failed(ended(), reverted=True, switched=False)
         finally:
             self.token.withdraw()
             if self.asking:
@@ -63,6 +75,14 @@ class Activation:
         # After the verdict, for nobody needs to wait for it.
         self.prune()
         return 0 if verdict["ok"] else 4
+
+    def end(self, *_: object) -> None:
+        """Whoever hangs is ended by `fab unlock --force`, or by `systemctl stop raab-activate`: once, for going back is to be finished."""
+        self.deaf()
+        raise Ended
+
+    def deaf(self) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
@@ -74,10 +94,11 @@ class Activation:
         self.probe(self.told.get("bind", []))
         try:
             self.rehearse()
-        except RaabError as error:
+        except (RaabError, Ended) as error:
+            self.deaf()
             if self.asked:
                 self.asked.conversation.close()
-            return self.failed(error, reverted=True, switched=False)
+            return self.failed(error if isinstance(error, RaabError) else ended(), reverted=True, switched=False)
         if self.prober:
             self.prober.only(probe.targets(self.binds))
         elif systemd.is_active(self.paths.unit):
@@ -87,8 +108,10 @@ class Activation:
             if each := takeup.loaded_by_each(self.paths):
                 self.teller.step(each)
             self.hook("after_activate", self.task.after)
-        except RaabError as error:
-            verdict = self.go_back(error)
+            self.deaf()
+        except (RaabError, Ended) as error:
+            self.deaf()
+            verdict = self.go_back(error if isinstance(error, RaabError) else ended())
         else:
             self.record("serving")
             if self.task.condemn:
@@ -97,6 +120,7 @@ class Activation:
                 "ok": True,
                 "release": self.task.release,
                 "from": self.before.release,
+                "serves": self.task.release,
                 "reason": "",
                 "proof": shown._asdict(),
                 **self.measured(),
@@ -164,7 +188,15 @@ class Activation:
         # While the master loads it, who also tells better what is wrong with them.
         with suppress(Exception):
             self.read_settings()
-        held = self.asked.held()
+        try:
+            held = self.asked.held()
+        except RaabError:
+            self.asked.conversation.close()
+            if not others.disturbed(self.paths.unit, self.asked.master):
+                raise
+            self.wait_for_others()
+            self.asked = None
+            return self.loaded()
         # What operators ask at is no part of the proof.
         operators = (f"unix:{self.paths.admin}", f"127.0.0.1:{self.admin_port}")
         there = tuple(bind for bind in held.bind if bind not in operators) if held else ()
@@ -210,17 +242,44 @@ class Activation:
         switch.switch(self.paths, release_id)
         restart = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
         why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
-        if held and not why:
-            self.teller.step("handing over to new workers")
-            held.take_over()
-        else:
-            takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
+        self.take_up(release_id, held, why)
         self.teller.step("proving it by answers")
         return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving(self.paths) - old, limit=self.waits)
+
+    def take_up(self, release_id: str, held: Held | None, why: str) -> None:
+        """Have the service take up what `current` names; `why` it takes a restart. Whoever restarts it meanwhile is waited for: what comes
+        of that is the same release, or one reload away from it."""
+        master = held.master if held else systemd.main_pid(self.paths.unit)
+        try:
+            if held and not why:
+                self.teller.step("handing over to new workers")
+                held.take_over()
+            else:
+                takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
+        except RaabError:
+            if why or not self.before.active or not others.disturbed(self.paths.unit, master):
+                raise
+            self.wait_for_others()
+            if takeup.told(self.paths).get("release") != release_id:
+                self.take_up(release_id, None, "")
+
+    def wait_for_others(self) -> None:
+        """For whoever stops or restarts the service. Raises Stopped, and RaabError where it is restarted again and again."""
+        self.disturbances += 1
+        if self.disturbances > DISTURBANCES:
+            raise RaabError("service: somebody else restarts it again and again", f"`journalctl -u {self.paths.name}` says when, not who")
+        self.teller.step("somebody else restarts the service: waiting for that")
+        others.wait(self.paths.unit, self.waits + 90)
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
         self.teller.step(f"failed, going back: {error.message}")
+        try:
+            if self.before.active:
+                others.require_running(self.paths.unit, self.waits + 90)
+        except others.Stopped as stopped:
+            self.rest()
+            return self.failed(stopped, reverted=True, switched=True)
         try:
             if not self.before.active:
                 self.rest()
@@ -264,6 +323,7 @@ class Activation:
             "hint": error.hint,
             "reverted": reverted,
             "switched": switched,
+            "serves": takeup.told(self.paths).get("release"),
             **self.measured(),
         }
 
@@ -296,3 +356,7 @@ class Activation:
         protected = frozenset(name for name in (current, self.before.release, self.task.release, self.told.get("release")) if name)
         kept = journal.worth_keeping(journal.read(self.paths.journal), self.task.drill)
         prune.prune(self.paths, kept, protected, self.task.keep)
+
+
+def ended() -> RaabError:
+    return RaabError("activation: it was ended before it was through", "what served before serves; deploy again")

@@ -20,7 +20,8 @@ class Asked:
         self.began = time.time()
         self.unit = paths.unit
         self.conversation = Conversation(paths, PATIENCE)
-        self.old = children(self.conversation.peer)
+        self.master = self.conversation.peer
+        self.old = children(self.master)
         self.conversation.say(verb="hold", release=release)
 
     def held(self) -> Held | None:
@@ -39,11 +40,11 @@ class Asked:
 
 
 class Held:
-    """A release that is loaded. `bind` is where it will serve by the master's word, `old` are the process ids of the master's children
-    before."""
+    """A release that is loaded. `bind` is where it will serve by the word of `master`, the process that was asked, `old` are the process
+    ids of its children before."""
 
     def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
-        self.unit, self.conversation, self.old = asked.unit, asked.conversation, asked.old
+        self.unit, self.conversation, self.old, self.master = asked.unit, asked.conversation, asked.old, asked.master
         self.bind: list[str] = word["bind"]
 
     def take_over(self) -> None:

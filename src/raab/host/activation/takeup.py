@@ -7,7 +7,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import loading, systemd
-from raab.host.activation import asofnow
+from raab.host.activation import asofnow, others
 from raab.host.activation.held import judge
 from raab.host.activation.task import Teller
 from raab.host.control import ask
@@ -33,10 +33,12 @@ def loaded_by_each(paths: Paths) -> str:
 
 
 def serving(paths: Paths) -> frozenset[int]:
-    """The workers that are to answer now: those that the master names, and that the kernel calls its children."""
+    """The workers that are to answer now: those that the master names, and that the kernel calls its children. None while there is no
+    master; raises Stopped when there is to be none."""
     try:
         status = ask(paths, 5, verb="status")
     except Unanswered:
+        others.require_running(paths.unit, 0)
         return frozenset()
     return frozenset(worker["pid"] for worker in status["workers"] if worker["phase"] != "retiring") & children(status["pid"])
 

@@ -10,20 +10,26 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from raab import exitcodes
+from raab import exitcodes, protocol
 from raab.errors import RaabError
 from raab.host import systemd
+from raab.host.control import ask
 from raab.host.durable import write_durably
 from raab.host.paths import Paths
-from raab.host.releases import current_release
+from raab.host.releases import current_release, describe
 from raab.protocol import Activate
 
 Emit = Callable[[dict[str, Any]], None]
 TRANSIENT = Path("/run/systemd/transient")
 POLL_SECONDS = 0.003
+# An activation that is told to end goes back, and proves that it did.
+GOING_BACK_SECONDS = 300
+# Seconds for a master to end what a dead activation had begun with it.
+SETTLING_SECONDS = 60.0
 
 
 def start(paths: Paths, request: Activate) -> None:
@@ -41,14 +47,36 @@ def start(paths: Paths, request: Activate) -> None:
     write_durably(paths.request, json.dumps(task(request)).encode(), 0o600)
     systemd.must(
         "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={paths.activation_unit}", "--property=KillMode=mixed",
+        f"--property=TimeoutStopSec={GOING_BACK_SECONDS}",
         sys.executable, "-IS", str(paths.roots_own), "command", "-s", paths.name, "activate", release,
     )  # fmt: skip
+
+
+def same_project(paths: Paths, request: Activate) -> None:
+    """Raises RaabError where the service has become another project's, whatever its facts said before. A way back leads wherever it led."""
+    if request.take_over or request.action != "deploy":
+        return
+    there, new = (describe(paths.releases / name).get("project") if name else "" for name in (current_release(paths), request.release))
+    if there and new and there != new:
+        raise RaabError(
+            f"service {paths.name}: it belongs to another project, got {there} there and {new} here",
+            "is it the right environment? --take-over makes it this project's, such as after a rename", exitcodes.REFUSED,
+        )  # fmt: skip
 
 
 def task(request: Activate) -> dict[str, Any]:
     """As JSON, without what was for the way here only."""
     hooks = {name: hook and hook._asdict() for name, hook in request.hooks._asdict().items()}
     return {**request._asdict(), "hooks": hooks, "program": ""}
+
+
+def asked_for(paths: Paths) -> Activate | None:
+    """What the activation now running was asked to do."""
+    try:
+        request: Activate = protocol.read(Activate, json.loads(paths.request.read_bytes()), "task")
+    except (OSError, ValueError):
+        return None
+    return request
 
 
 def wait_for_previous(paths: Paths, seconds: float = 30) -> None:
@@ -94,10 +122,24 @@ def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
                 words = ("journalctl", "--unit", paths.activation_unit, "--output=cat", "--lines=5", "--no-pager")
                 reason = systemd.order(*words).stdout.strip()
                 switched = current_release(paths) == json.loads(paths.request.read_bytes())["release"]
-                verdict = {"ok": False, "started": True, "switched": switched}
+                verdict = {"ok": False, "started": True, "switched": switched, "serves": serving(paths)}
                 return {"verdict": {**verdict, "reason": f"the activation ended without a verdict: {reason}"}}
         seen = len(lines)
         time.sleep(POLL_SECONDS)
+
+
+def serving(paths: Paths) -> str | None:
+    """The release that the service's master tells when its generations have settled: without a word from who has asked it to hold one, it
+    serves what `current` names."""
+    end = time.monotonic() + SETTLING_SECONDS
+    while True:
+        with suppress(RaabError):
+            told = ask(paths, 5, verb="status")
+            if not told["busy"] or time.monotonic() > end:
+                return str(told["release"])
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.1)
 
 
 def events(paths: Paths) -> list[dict[str, Any]]:

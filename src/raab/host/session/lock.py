@@ -8,13 +8,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.processes import started
+
+_STEP = 0.02
+# Seconds for a process to end that was told to.
+ENDING_SECONDS = 5.0
 
 
 def acquire(path: Path, holder_text: dict[str, Any]) -> int:
@@ -40,6 +46,42 @@ def holder(path: Path) -> dict[str, Any] | None:
         return None
     # The start time guards against another process that was given the same pid since.
     return text if started(pid) == text.get("started") else None
+
+
+def free(path: Path) -> dict[str, Any] | None:
+    """End who holds the lock, and all that it has started; its text, None where nobody held it. Raises RaabError when it does not end."""
+    text = holder(path)
+    if text is None:
+        return None
+    pid = int(text["pid"])
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            # A session leads a process group of its own (raab.host.session.session).
+            os.killpg(pid, number) if os.getpgid(pid) == pid else os.kill(pid, number)
+        end = time.monotonic() + ENDING_SECONDS
+        while time.monotonic() < end:
+            if not held(path):
+                return text
+            time.sleep(_STEP)
+    raise RaabError(
+        f"unlock: the session that holds the lock does not end, not even killed, got process {pid}",
+        f"it waits for the kernel, perhaps for a disk: `cat /proc/{pid}/stack` on the host; a reboot ends it",
+    )
+
+
+def held(path: Path) -> bool:
+    """Whether anybody holds it, by the kernel's word."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 class LockedError(RaabError):

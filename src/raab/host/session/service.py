@@ -16,7 +16,7 @@ from raab import exitcodes, protocol
 from raab.errors import RaabError
 from raab.host import hook, journal, lasting, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
 from raab.host.paths import Paths
-from raab.host.session import lock, program
+from raab.host.session import program, rescue
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
@@ -33,7 +33,7 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
         protocol.Ahead: lambda: {"ahead": ahead(paths)},
         protocol.Workers: lambda: workers(paths),
         protocol.Hook: lambda: run_once(paths, request, emit),
-        protocol.Unlock: lambda: unlock(paths),
+        protocol.Unlock: lambda: rescue.unlock(paths, request, emit),
         protocol.Label: lambda: label(paths, request),
     }
     return operations[type(request)]()
@@ -175,11 +175,3 @@ def label(paths: Paths, request: protocol.Label) -> dict[str, Any]:
         )
     journal.append(paths.journal, journal.label(request.release, request.commit, request.who, request.machine, time.time()))
     return {}
-
-
-def unlock(paths: Paths) -> dict[str, Any]:
-    """End the session that holds the lock; the lock goes with it. An activation under way is not touched."""
-    text = lock.holder(paths.lock)
-    if text is not None:
-        systemd.order("kill", str(int(text["pid"])))
-    return {"holder": text}

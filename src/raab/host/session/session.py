@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from raab import exitcodes, protocol
@@ -21,6 +22,8 @@ from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
 
 Answer = dict[str, Any]
+# What changes a host or has its service do something: for who holds its lock.
+CHANGES = frozenset(("stage", "activate", "service", "hook", "label"))
 
 
 class Patient:
@@ -53,10 +56,14 @@ class Session:
         self.source = Patient(source)
         self.sink = sink
         self.speaking = threading.Lock()
+        self.held: int | None = None
 
     def serve(self) -> int:
         threading.Thread(target=self.pulse, daemon=True).start()
-        return self.answer_all()
+        try:
+            return self.answer_all()
+        finally:
+            self.let_go()
 
     def pulse(self) -> None:
         """Let the deployer know that this host is there while it works."""
@@ -85,6 +92,8 @@ class Session:
                 self.refuse(error)
                 return error.exit_code
             try:
+                if operation in CHANGES and self.held is None:
+                    raise RaabError(f"{operation}: only for who holds the lock, got no lock", "deploy again", exitcodes.LOCKED)
                 answer = operations[operation](request) if operation in operations else self.service(request)
             except RaabError as error:
                 self.refuse(error)
@@ -120,8 +129,9 @@ class Session:
 
     def lock(self, request: protocol.Lock) -> Answer:
         """Take the lock, and answer with what is there now that nobody else can change it."""
-        # The descriptor stays open, and so the lock held, until this process ends.
-        self.held = lock.acquire(self.paths.lock, request._asdict())
+        # The descriptor stays open, and so the lock held, until this process ends or lets go.
+        if self.held is None:
+            self.held = lock.acquire(self.paths.lock, request._asdict())
         if facts.has_verdict(self.paths):
             from raab.host.session import follow
 
@@ -129,14 +139,15 @@ class Session:
             follow.wait_for_previous(self.paths)
         found = facts.gather(self.paths)
         if found["activating"]:
-            os.close(self.held)
-            raise RaabError(
-                "lock: an activation is at work, got one whose deployer has gone", "wait for it with --wait SECONDS", exitcodes.LOCKED
-            )
+            self.let_go()
+            hint = "wait for it with --wait SECONDS; `fab unlock --force` ends one that hangs, and puts the host right"
+            raise RaabError("lock: an activation is at work, got one whose deployer has gone", hint, exitcodes.LOCKED)
         return {"facts": found}
 
-    def let_go(self, request: protocol.LetGo) -> Answer:
-        os.close(self.held)
+    def let_go(self, _: protocol.LetGo | None = None) -> Answer:
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
         return {}
 
     def stage(self, request: protocol.Stage) -> Answer:
@@ -155,6 +166,7 @@ class Session:
     def activate(self, request: protocol.Activate) -> Answer:
         from raab.host.session import follow, program
 
+        follow.same_project(self.paths, request)
         # What makes the release current is what was sent, and neither that release's nor the one's before.
         if request.program:
             program.install(self.paths, program.unpack(request.program))
@@ -177,4 +189,7 @@ class Session:
 def main() -> int:
     # The service's user has to read what is installed, however strict root's own habits are on this host.
     os.umask(0o022)
+    # Who ends this session ends what it has started, too (raab.host.session.lock). A leader of a session, as sshd makes it, leads already.
+    with suppress(OSError):
+        os.setpgid(0, 0)
     return Session(Paths(RAAB), sys.stdin.buffer, sys.stdout.buffer).serve()

@@ -1,0 +1,56 @@
+"""Somebody else who stops or restarts the service in the middle of an activation: needrestart, a colleague. Standard library only."""
+
+from __future__ import annotations
+
+import time
+
+from raab.errors import RaabError
+from raab.host import systemd
+
+_STEP = 0.05
+
+
+class Stopped(RaabError):
+    """The service was stopped by somebody else; nobody has asked that it be started again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "service: somebody else has stopped it in the middle of the activation", "it stays stopped: `fab deploy` starts it again"
+        )
+
+
+def disturbed(unit: str, master: int) -> bool:
+    """Whether the service's main process is another one than this by now, or is about to be."""
+    told = systemd.show(unit, "ActiveState", "MainPID", "Job")
+    return told.get("ActiveState") not in ("active", "reloading") or bool(told.get("Job")) or told.get("MainPID") != str(master)
+
+
+def wait(unit: str, seconds: float) -> None:
+    """Until systemd has done what it was asked to do with the service, for so long. Raises Stopped where it does not run then."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        told = systemd.show(unit, "ActiveState", "Job")
+        # A reload is the master's affair, which takes one wish after the other.
+        if told.get("ActiveState") == "reloading" or (told.get("ActiveState") == "active" and not told.get("Job")):
+            return
+        if stopped(told):
+            raise Stopped
+        time.sleep(_STEP)
+
+
+def require_running(unit: str, seconds: float) -> None:
+    """Raises Stopped if the service is not to run: stopped, or about to be; a stop is waited for, for so long. One that fails to start, or
+    is started again and again, is not stopped."""
+    end = time.monotonic() + seconds
+    while True:
+        told = systemd.show(unit, "ActiveState", "Job")
+        if stopped(told):
+            raise Stopped
+        if told.get("ActiveState") != "deactivating" or time.monotonic() > end:
+            return
+        time.sleep(_STEP)
+
+
+def stopped(told: dict[str, str]) -> bool:
+    """With Restart=always nothing but an order makes a unit inactive; what could not start is failed (systemd.service(5))."""
+    return told.get("ActiveState") == "inactive" and not told.get("Job")
