@@ -3,7 +3,7 @@
 DONE = 0  # done, or nothing was to be done
 ERROR = 1  # an expected error that none of the others names
 BAD_INPUT = 2  # a file, an argument or a release that is not what it should be; nothing was changed
-UNREACHABLE = 3  # a host did not answer, refused the login or has another host key
+UNREACHABLE = 3  # a host did not answer, refused the login or has another host key; what it serves may be unknown
 FAILED = 4  # the new release did not prove itself; what served before serves again
 REFUSED = 5  # a host is not fit for it (Python, disk, wheels, systemd), or its service refused; nothing was changed
 LOCKED = 6  # somebody else is deploying

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from raab.deploy.hosts.answers import Workers
+from raab.deploy.hosts.connection import ConnectionLost
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File, Hook, Hooks, HostEntry, Hosts
 from raab.deploy.plan.values import HostPlan, Plan
@@ -26,6 +27,7 @@ class Played:
     broken: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    refusing: tuple[str, ...] = ()
     looks: dict[str, list[Workers]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
@@ -36,7 +38,9 @@ class Played:
         name = plan.host.name
         self.log.append(f"{action} {plan.release} on {name}" + (f", condemn {condemn}" if condemn else ""))
         if name in self.silent:
-            raise RaabError("no verdict", exit_code=3)
+            raise ConnectionLost("no verdict", exit_code=3)
+        if name in self.refusing:
+            raise RaabError("another activation is at work", exit_code=6)
         bad = name in (self.broken if action == "deploy" else self.stuck)
         report = self.base(plan)
         return replace(report, result="failed", reason="broken") if bad else replace(report, result="deployed", release=plan.release)
@@ -97,8 +101,22 @@ def test_a_host_that_cannot_be_taken_back_is_stranded() -> None:
     assert run(Played(broken=("b",), stuck=("a",)))["a"] == "stranded"
 
 
-def test_a_host_that_gives_no_verdict_is_stranded_and_the_others_are_taken_back() -> None:
-    assert run(Played(silent=("b",))) == {"a": "reverted", "b": "stranded", "c": "reverted"}
+def test_of_a_host_that_gives_no_verdict_nothing_is_known_and_the_others_are_taken_back() -> None:
+    """Nobody is called stranded of whom nothing is known; how to find out is said."""
+    assert run(Played(silent=("b",))) == {"a": "reverted", "b": "unknown", "c": "reverted"}
+    assert "`fab status` says what it serves" in reports(Played(silent=("b",)))["b"].hint
+
+
+def test_a_host_that_refuses_serves_what_it_served() -> None:
+    """Whatever it says instead of a verdict, it says before anything is switched; where it was to be taken back, it was switched."""
+    told = reports(Played(refusing=("b",)))["b"]
+    assert (told.result, told.release, told.reason) == ("failed", "old", "another activation is at work")
+    played = Played(looks={"a": [look(died=1)]})
+    activate = played.activate
+    played.activate = lambda plan, action, condemn="": activate(replace_host(plan, action), action, condemn)  # type: ignore[method-assign]
+    played.refusing = ("taken back",)
+    told = reports(played, bake=0.01)["a"]
+    assert (told.result, told.release) == ("stranded", "new")
 
 
 def test_what_a_host_serves_that_gives_no_verdict_is_unknown() -> None:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
-from raab import exitcodes
 from raab.deploy.hosts.answers import Nothing, Workers
+from raab.deploy.hosts.connection import ConnectionLost
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Progress, Runner
 from raab.deploy.plan.facts import HostFacts
@@ -20,6 +20,7 @@ from raab.errors import RaabError
 
 # Makes the operation: for a deploy it builds the bundle.
 Prepare = Callable[[], Operation]
+FIND_OUT = "its activation goes on by itself; `fab status` says what it serves, and the same deploy brings all hosts to one release"
 
 
 def asked(runner: Runner, prepare: Prepare) -> tuple[Operation, Outcome[HostFacts]]:
@@ -98,7 +99,7 @@ class Waves:
         return self.reports
 
     def any_failed(self) -> bool:
-        return any(report.result in ("failed", "stranded", "unreachable") for report in self.reports.values())
+        return any(report.result in ("failed", "stranded", "unknown", "unreachable") for report in self.reports.values())
 
     def switch(self, wave: tuple[str, ...]) -> None:
         outcome = everywhere(wave, lambda name: self.runner.activate(self.plans[name], self.action), self.settings.parallel)
@@ -107,9 +108,11 @@ class Waves:
             self.reports[name] = self.lost(name, error)
 
     def lost(self, name: str, error: RaabError) -> HostReport:
-        """A host that gave no verdict: which release it serves is not known here."""
-        result: Result = "stranded" if error.exit_code == exitcodes.UNREACHABLE else "failed"
-        return replace(self.runner.base(self.plans[name]), result=result, release="unknown", reason=error.message, hint=error.hint)
+        """A host that gave no verdict. What it says itself it says before anything is switched; of one that is gone nothing is known."""
+        base = self.runner.base(self.plans[name])
+        if isinstance(error, ConnectionLost):
+            return replace(base, result="unknown", release="unknown", reason=error.message, hint=FIND_OUT)
+        return replace(base, result="failed", reason=error.message, hint=error.hint)
 
     def bake(self, wave: tuple[str, ...]) -> None:
         """Wait, then look whether workers of the new generation have died, and how many of its answers were errors. All that it has ever
@@ -143,12 +146,14 @@ class Waves:
             # Not what it is taken back to, where it was only restarted.
             report = self.runner.activate(back, "revert", condemn=plan.release if plan.release != plan.previous else "")
         except RaabError as error:
-            report = replace(self.runner.base(plan), result="stranded", release="unknown", reason=error.message, hint=error.hint)
-        done = report.result == "deployed"
+            report = replace(self.lost(name, error), release="unknown" if isinstance(error, ConnectionLost) else plan.release)
         reason = self.reports[name].reason or "another host did not take the release"
-        self.reports[name] = replace(
-            self.reports[name], result=result if done else "stranded", release=plan.previous if done else report.release, reason=reason
-        )
+        if report.result == "deployed":
+            self.reports[name] = replace(self.reports[name], result=result, release=plan.previous, reason=reason)
+            return
+        bad: Result = "unknown" if report.result == "unknown" else "stranded"
+        problem = f"{reason}\nand it could not be taken back: {report.reason}"
+        self.reports[name] = replace(self.reports[name], result=bad, release=report.release, reason=problem, hint=report.hint)
 
     def once_failed(self) -> bool:
         """Run the environment's `once` hook on the first host. Its failure ends the deploy before any switch."""

@@ -41,6 +41,8 @@ def planned(*names: str, refusal: RaabError | None = None) -> Plan:
         (("deployed", "failed"), exitcodes.FAILED),
         (("reverted", "failed"), exitcodes.FAILED),
         (("failed", "stranded"), exitcodes.STRANDED),
+        (("failed", "unknown"), exitcodes.UNREACHABLE),
+        (("unknown", "stranded"), exitcodes.STRANDED),
         (("deployed", "unreachable"), exitcodes.UNREACHABLE),
         (("refused", "deployed"), exitcodes.REFUSED),
     ],

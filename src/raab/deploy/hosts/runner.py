@@ -176,6 +176,7 @@ class Runner:
             "keep": settings.keep,
             "condemn": condemn,
             "restart": plan.restart,
+            "take_over": plan.take_over,
             "drill": settings.drills == "made",
             "hooks": {key: hook.told for key, hook in hooks.items()},
             **self.program(name),

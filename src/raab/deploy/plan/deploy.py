@@ -66,7 +66,7 @@ class Deploy(Struct, frozen=True):
 
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
         planned = deploy_host(host, self.bundle, facts, supplies, self.restart, self.take_over)
-        return replace(planned, restart=self.restart)
+        return replace(planned, restart=self.restart, take_over=self.take_over)
 
 
 def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:

@@ -39,7 +39,8 @@ class Staging(Struct, frozen=True):
 
 class HostPlan(Struct, frozen=True):
     """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation, by a
-    `restart` of the service if one is wanted. `label` is the commit that the release's content has become since it was made."""
+    `restart` of the service if one is wanted; `take_over`: whose service it was does not matter. `label` is the commit that the
+    release's content has become since it was made."""
 
     host: Host
     verdict: Literal["nothing", "activate", "refuse"]
@@ -50,6 +51,7 @@ class HostPlan(Struct, frozen=True):
     changes: tuple[str, ...] = ()
     refusal: RaabError | None = None
     restart: bool = False
+    take_over: bool = False
     label: str = ""
 
 

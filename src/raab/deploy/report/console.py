@@ -50,6 +50,7 @@ COLOURS = {
     "stranded": "bold red",
     "refused": "red",
     "unreachable": "red",
+    "unknown": "red",
     "reverted": "yellow",
 }
 

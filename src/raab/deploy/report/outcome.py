@@ -15,6 +15,7 @@ from raab.errors import RaabError
 Failed = Mapping[str, RaabError]
 WORST_FIRST: tuple[tuple[Result, int], ...] = (
     ("stranded", exitcodes.STRANDED),
+    ("unknown", exitcodes.UNREACHABLE),
     ("failed", exitcodes.FAILED),
     ("reverted", exitcodes.FAILED),
     ("unreachable", exitcodes.UNREACHABLE),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, to_builtins
 
-Result = Literal["deployed", "rolled back", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded"]
+Result = Literal["deployed", "rolled back", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded", "unknown"]
 
 
 class Probe(Struct, frozen=True):

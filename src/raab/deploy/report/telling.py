@@ -11,7 +11,7 @@ from raab.deploy.report import results
 from raab.deploy.report.console import Console
 from raab.deploy.report.results import HostReport, Report
 
-BAD = ("unreachable", "refused", "failed", "reverted", "stranded")
+BAD = ("unreachable", "refused", "failed", "reverted", "stranded", "unknown")
 
 
 def plan(planned: Plan, done: Report, as_json: bool) -> int:

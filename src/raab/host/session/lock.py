@@ -51,7 +51,8 @@ def holder(path: Path) -> dict[str, Any] | None:
 def free(path: Path) -> dict[str, Any] | None:
     """End who holds the lock, and all that it has started; its text, None where nobody held it. Raises RaabError when it does not end."""
     text = holder(path)
-    if text is None:
+    # Who has let go of it may live on, with its text still there.
+    if text is None or not held(path):
         return None
     pid = int(text["pid"])
     for number in (signal.SIGTERM, signal.SIGKILL):
