@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from raab.deploy.hosts.answers import Workers
-from raab.deploy.hosts.connection import ConnectionLost
+from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File, Hook, Hooks, HostEntry, Hosts
 from raab.deploy.plan.values import HostPlan, Plan

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from msgspec.structs import replace
 
 from raab.deploy.hosts.answers import Nothing, Workers
-from raab.deploy.hosts.connection import ConnectionLost
 from raab.deploy.hosts.fleet import Outcome, everywhere
+from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.hosts.runner import Progress, Runner
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.values import HostPlan, Operation, Plan

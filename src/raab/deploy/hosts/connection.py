@@ -16,7 +16,7 @@ from raab import exitcodes, protocol
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Event, decode
 from raab.deploy.hosts.channel import Channel, EndlessLine, Silence
-from raab.deploy.hosts.refusals import explain, not_a_session, unusable
+from raab.deploy.hosts.refusals import ConnectionLost, explain, not_a_session, unusable
 from raab.deploy.hosts.ssh import configuration, words
 from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
@@ -31,10 +31,6 @@ NOISE_BYTES = 1 << 20
 ANSWER_SECONDS = 180.0
 # The ways in which a channel says that nobody is there any more.
 LOST = (OSError, Silence, EndlessLine)
-
-
-class ConnectionLost(RaabError):
-    """The connection ended before the host had answered."""
 
 
 def silent(_: str) -> None:

@@ -20,6 +20,10 @@ _LOST = re.compile(
 )
 
 
+class ConnectionLost(RaabError):
+    """The connection ended before the host had answered."""
+
+
 def unusable(host: Host, what: str, file: str) -> RaabError:
     """A file that the environment names and that is not there."""
     name = {"identity": "the key", "known_hosts": "the file of host keys", "ssh_config": "ssh's configuration"}[what]

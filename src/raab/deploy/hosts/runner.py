@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from raab import exitcodes, protocol
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Acted, Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Unlocked, Verdict
-from raab.deploy.hosts.connection import ConnectionLost, OnText, Remote, silent
+from raab.deploy.hosts.connection import OnText, Remote, silent
 from raab.deploy.hosts.fleet import Outcome, everywhere
+from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan.environment import Environment
 from raab.deploy.plan.facts import HostFacts, one_machine
 from raab.deploy.plan.values import HostPlan, Plan, Staging

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from raab import exitcodes
@@ -52,10 +51,6 @@ def ended(paths: Paths, asked: Activate, request: Unlock, emit: Emit) -> dict[st
         )
     if facts.has_verdict(paths):
         return dict(follow.events(paths)[-1])
-    # What it had asked of a release answers to nobody any more.
-    systemd.order("systemctl", "stop", f"raabnow{main}x*.service")
-    for file in Path("/run/systemd/system").glob(f"raabnow{main}x*.service"):
-        file.unlink(missing_ok=True)
     release = back(paths, asked.release)
     if release is None:
         raise RaabError(
