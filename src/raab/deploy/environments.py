@@ -33,6 +33,17 @@ def load(root: Path, name: str) -> Environment:
     return Environment(name, lab_hosts(name, settings.lab), True, settings, owner, settings.name or description.name(root))
 
 
+def lacks_lab(root: Path, name: str) -> bool:
+    """Whether an environment is the lab of this machine, and that has no host."""
+    from raab.lab import state
+
+    path = root / "deploy" / f"{name}.yaml"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not path.is_file():
+        return False
+    settings = convert(read_yaml(path), File)
+    return bool(settings.hosts.lab) and not settings.lab and not state.hosts()
+
+
 def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
     identity, known_hosts, ssh_config = (
         # Not by where the verb was typed: a relative path is the project's.

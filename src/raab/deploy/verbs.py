@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from raab.deploy.inspection.asking import Inspection
     from raab.deploy.run import Prepare
 
+# Of a lab that a deploy makes.
+HOSTS = 2
 COMMON = {
     "env": "the environment: a file deploy/<env>.yaml (default lab)",
     "hosts": "only these of its hosts, separated by commas",
@@ -82,6 +84,17 @@ def inspection(context: Context, env: str, hosts: str | None, json: bool = False
     return Inspection(desk(context, env, hosts, json))
 
 
+def boot(root: Path, env: str) -> None:
+    """The lab that an environment means and that is not there yet."""
+    from raab.deploy.environments import lacks_lab
+
+    if lacks_lab(root, env):
+        from raab.lab import lab, verbs
+        from raab.lab.state import named
+
+        lab.up(named(), HOSTS, verbs.say, str(root))
+
+
 def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, take_over: bool = False) -> int:
     from raab.deploy.bundle.build import build
     from raab.deploy.bundle.supplies import supply
@@ -128,6 +141,8 @@ def deploy(
     debug: bool = False,
 ) -> int:
     """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
+    if not dry_run:
+        boot(project(context), env)
     return deployed(desk(context, env, hosts, json), dry_run, wait, restart, take_over)
 
 
@@ -167,6 +182,15 @@ def build(context: Context, json: bool = False, debug: bool = False) -> int:
 
     began = time.monotonic()
     telling.bundle(bundles.build(project(context)), time.monotonic() - began, json)
+    return exitcodes.DONE
+
+
+@verb()
+def lock(context: Context, debug: bool = False) -> int:
+    """Write deploy/requirements.lock: what the project's own lock has, and beside it what raab needs on hosts."""
+    from raab.project.lock import make
+
+    print(make(project(context)).relative_to(project(context)))
     return exitcodes.DONE
 
 
@@ -251,7 +275,7 @@ def drill(
 
 def verbs(fabfile: str) -> Collection:
     """What a project's fabfile has as its `namespace`; `fabfile` is its own `__file__`. To be called while Fabric loads it."""
-    all_of_them = (deploy, plan, rollback, build, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
+    all_of_them = (deploy, plan, rollback, build, lock, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
     namespace = Collection(*all_of_them, lab)
     namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent)}})
     options.keep(program)

@@ -9,8 +9,6 @@ from raab.settings.served import Project
 
 # The lock that hosts get, unless the project has one that is enough.
 LOCK = f"{FOLDER}/requirements.lock"
-# What says how a wheel of the project is made (PEP 518; setuptools' own).
-PYPROJECT, SETUP = "pyproject.toml", "setup.py"
 # raab's, and the developer's own: none of them is the application's.
 APART = (FOLDER, "fabfile.py", "build", ".gitignore", ".gitattributes", ".gitmodules", ".github")
 

@@ -34,3 +34,8 @@ def equipped(tree: Path) -> bool:
 
     wanted = read_toml(tree / FILE).get("build-system", {}).get("requires", ["setuptools"])
     return not any(missing for line in wanted for missing in check_dependency(line))
+
+
+def is_package(root: Path) -> bool:
+    """Whether a wheel can be built of it: where it says by what (PEP 518), or has the setuptools of before that."""
+    return (root / "setup.py").is_file() or "build-system" in read_toml(root / FILE)

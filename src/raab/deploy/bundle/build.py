@@ -25,7 +25,7 @@ from raab.deploy.bundle.parts import LOCK, Bundle, Part
 from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
 from raab.errors import RaabError
-from raab.project import archive, choice, runtime
+from raab.project import archive, choice, description, lock, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
 
@@ -49,6 +49,7 @@ def build(root: Path, service: str = "") -> Bundle:
 
     Raises RaabError when it does not build, or when there are files that it cannot carry.
     """
+    tools.run(root, description.read(root).build)
     tree = look(root)
     service = service or tree.project.name
     name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
@@ -56,6 +57,7 @@ def build(root: Path, service: str = "") -> Bundle:
     try:
         made = read(home)
         if made is None:
+            fresh(root, tree)
             make(root, tree, service, home)
             made = read(home)
     except OSError as error:
@@ -63,6 +65,12 @@ def build(root: Path, service: str = "") -> Bundle:
         raise RaabError(problem, "raab needs that folder for itself", exitcodes.BAD_INPUT) from error
     assert made is not None
     return replace(made, ignored=tree.ignored, lock_file=tree.project.lock or choice.LOCK)
+
+
+def fresh(root: Path, tree: Tree) -> None:
+    """Raises RaabError for a lock that was made before the project, or raab, came to want something else."""
+    if not tree.project.lock and (why := lock.stale(root)):
+        raise RaabError(f"{choice.LOCK}: not what is wanted by now, got {why}", "`fab lock` makes it anew", exitcodes.BAD_INPUT)
 
 
 def make(root: Path, tree: Tree, service: str, home: Path) -> None:
@@ -89,6 +97,8 @@ def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
     if tree.kind == "wheel":
         wheel = wheel_of(tree, temporary)
         about = requires.read(wheel)
+        if tree.project.app and not tree.brings_raab:
+            has_module(wheel, tree.project.app.partition(":")[0])
         put_file(wheel, home, wheel.name if tree.brings_raab else f"{CODE}/{wheel.name}")
     if not tree.brings_raab:
         runtime.pack(home)
@@ -111,6 +121,16 @@ def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
             put_file(path, home, name)
     found = sorted(path for path in home.rglob("*") if path.is_file())
     return [part_of(path, path.relative_to(home).as_posix()) for path in found], about
+
+
+def has_module(wheel: Path, module: str) -> None:
+    """Raises RaabError for a wheel without what the project's application is imported from."""
+    stem = module.replace(".", "/")
+    with zipfile.ZipFile(wheel) as archive:
+        if not any(name.startswith((f"{stem}.", f"{stem}/")) for name in archive.namelist()):
+            problem = f"bundle: the project's wheel has no module {module}, got {wheel.name}"
+            hint = "name its package where the wheel is made, or have the code travel as it is: `code: files` in deploy/config.yaml"
+            raise RaabError(problem, hint, exitcodes.BAD_INPUT)
 
 
 def put_file(path: Path, home: Path, name: str) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,8 @@ from raab.deploy.bundle import checkout
 from raab.deploy.bundle.checkout import Checkout
 from raab.errors import RaabError
 from raab.project import description, runtime
-from raab.project.choice import LOCK, PYPROJECT, SETUP, Choice, below, choose
+from raab.project.choice import LOCK, Choice, below, choose
+from raab.project.pyproject import is_package
 from raab.settings.served import Project
 
 # What a folder without git may well have and no release should: environments, others' libraries, what was built, secrets.
@@ -76,21 +76,12 @@ def look(root: Path) -> Tree:
     if missing:
         hint = "`fab lock` makes it" if missing[0] == LOCK else f"{description.FILE} names it: mend one of the two"
         raise RaabError(f"bundle: {root} lacks {missing[0]}", hint, exitcodes.BAD_INPUT)
-    kind = project.code or ("wheel" if is_package(root, there) else "files")
+    kind = project.code or ("wheel" if is_package(root) else "files")
     made = Tree(project, choice, kind, found, "", known.commit if known else "", 0, True, listing.ignored())
     content = content_hash(found, served_by(made))
     if known is None or not known.commit or listing.differs():
         return replace(made, content=content, time=int(datetime.now(timezone.utc).timestamp()))
     return replace(made, content=content, time=known.time, dirty=False)
-
-
-def is_package(root: Path, names: Collection[str]) -> bool:
-    """Whether a wheel can be built of it: where it says by what (PEP 518), or has the setuptools of before that."""
-    if SETUP in names:
-        return True
-    if PYPROJECT not in names:
-        return False
-    return re.search(r"^\s*\[build-system\]", (root / PYPROJECT).read_text(encoding="utf-8", errors="replace"), re.MULTILINE) is not None
 
 
 def served_by(tree: Tree) -> str:

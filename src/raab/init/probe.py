@@ -1,0 +1,120 @@
+"""Loads an application and tells what it is, in a process of its own, by the project's own Python, which may have nothing of raab's.
+
+Standard library only. Started as `python probe.py TARGET PLACE` in the project's root; what it finds is JSON on its last line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import logging
+import os
+import sys
+import traceback
+from typing import Any
+
+
+def main() -> None:
+    target, place = sys.argv[1:3]
+    root = os.getcwd()
+    sys.path[:0] = [os.path.abspath(place), root]
+    try:
+        told = look(load(target), root)
+    except BaseException as error:  # an application may call sys.exit when it is imported
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(root)]
+        where = f" ({os.path.relpath(frames[-1].filename, root)}:{frames[-1].lineno})" if frames else ""
+        told = {"problem": f"{type(error).__name__}: {error}{where}"}
+    print("\n" + json.dumps(told), flush=True)
+    # Threads that it has started are nobody's affair.
+    os._exit(0)
+
+
+def load(target: str) -> Any:
+    module, _, name = target.removesuffix("()").partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    made = target.endswith("()") or (inspect.isfunction(found) and not required(found))
+    return found() if made else found
+
+
+def required(function: Any) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return True
+    return False
+
+
+def look(app: Any, root: str) -> dict[str, Any]:
+    call = app if inspect.isfunction(app) else type(app).__call__
+    told: dict[str, Any] = {"kind": "wsgi", "writable": [], "lacks": [], "build": [], "include": []}
+    if inspect.iscoroutinefunction(call):
+        return {**told, "kind": "asgi"}
+    if "django" in sys.modules and type(app).__module__.startswith("django."):
+        of_django(told, root)
+    elif "flask" in sys.modules and hasattr(app, "instance_path"):
+        of_flask(app, told, root)
+    for logger in (logging.getLogger(), *logging.root.manager.loggerDict.values()):
+        for handler in getattr(logger, "handlers", ()):
+            add(told["writable"], os.path.dirname(getattr(handler, "baseFilename", "")), root)
+    told["writable"] = sorted(dict.fromkeys(told["writable"]))
+    return told
+
+
+def of_flask(app: Any, told: dict[str, Any], root: str) -> None:
+    told["kind"] = "flask"
+    if os.path.isdir(app.instance_path):
+        add(told["writable"], app.instance_path, root)
+    if not app.config.get("SECRET_KEY"):
+        told["lacks"].append("SECRET_KEY is not set: without it there are no sessions")
+    elif len(str(app.config["SECRET_KEY"])) < 16:
+        told["lacks"].append("SECRET_KEY is one that can be guessed")
+    database(str(app.config.get("SQLALCHEMY_DATABASE_URI") or ""), told, root, app.instance_path)
+    for key in ("UPLOAD_FOLDER", "UPLOADS_DEFAULT_DEST"):
+        add(told["writable"], str(app.config.get(key) or ""), root)
+    if "migrate" in app.extensions and os.path.isdir("migrations"):
+        told["migrate"] = "flask db upgrade"
+
+
+def database(url: str, told: dict[str, Any], root: str, home: str) -> None:
+    if url.startswith("sqlite:///"):
+        add(told["writable"], os.path.join(home, url[len("sqlite:///") :].partition("?")[0]), root)
+        told["lacks"].append("its database is an SQLite file, of which each host has its own")
+
+
+def of_django(told: dict[str, Any], root: str) -> None:
+    from django.conf import settings  # type: ignore[import-not-found,unused-ignore]
+
+    told["kind"], told["settings"] = "django", settings.SETTINGS_MODULE
+    if settings.DEBUG:
+        told["lacks"].append("DEBUG is on: errors show source code to everybody")
+    if str(settings.SECRET_KEY).startswith("django-insecure"):
+        told["lacks"].append("SECRET_KEY is the one that was made for development, and stands in the sources")
+    if not settings.ALLOWED_HOSTS:
+        told["lacks"].append("ALLOWED_HOSTS is empty: with DEBUG off no host is served")
+    for one in settings.DATABASES.values():
+        if one["ENGINE"].endswith("sqlite3"):
+            add(told["writable"], str(one["NAME"]), root)
+            told["lacks"].append("its database is an SQLite file, of which each host has its own")
+    add(told["writable"], str(settings.MEDIA_ROOT), root)
+    if settings.STATIC_ROOT:
+        add(told["include"], str(settings.STATIC_ROOT), root)
+        told["build"].append("python manage.py collectstatic --noinput")
+    elif "django.contrib.staticfiles" in settings.INSTALLED_APPS:
+        told["lacks"].append("STATIC_ROOT is not set: nothing serves its static files where DEBUG is off")
+    if os.path.isfile("manage.py"):
+        told["migrate"] = "python manage.py migrate --noinput"
+
+
+def add(paths: list[str], path: str, root: str) -> None:
+    """By its name within the project; what lies elsewhere, or is the project itself, is no part of it."""
+    if path:
+        name = os.path.relpath(os.path.join(root, path), root)
+        if name != "." and not name.startswith(".."):
+            paths.append(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""`raab init` in projects of many shapes; nothing is asked of an index."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from raab.asked.command import main
+from raab.init import candidates
+from raab.init.command import called
+from raab.project import description
+
+Make = Callable[[dict[str, str]], Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+
+    def made(files: dict[str, str]) -> Path:
+        root = tmp_path / "my_shop"
+        root.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        return root
+
+    return made
+
+
+FLASK = "from flask import Flask\n"
+READY = f"{FLASK}app = Flask('x')\n"
+ASGI = "class App:\n    async def __call__(self, scope, receive, send): pass\napp = App()\n"
+FACTORY = f"{FLASK}def create_app(config=None):\n    return Flask(__name__)\n"
+SHAPES: dict[str, tuple[dict[str, str], str]] = {
+    "a single file": ({"app.py": f"{FLASK}app = Flask(__name__)\n"}, "app:app"),
+    "a file of the project's name": ({"hello.py": f"{FLASK}hello = Flask(__name__)\n"}, "hello:hello"),
+    "a factory in a package": ({"shop/__init__.py": FACTORY}, "shop:create_app()"),
+    "a factory, and wsgi.py that calls it": (
+        {"shop/__init__.py": FACTORY, "wsgi.py": "from shop import create_app\napp = create_app()\n"},
+        "wsgi:app",
+    ),
+    "a factory in src": ({"src/shop/__init__.py": FACTORY}, "shop:create_app()"),
+    "a package's app.py": ({"shop/__init__.py": "", "shop/app.py": f"{FLASK}app = Flask(__name__)\n"}, "shop.app:app"),
+    "bottle": ({"main.py": "import bottle\napp = bottle.default_app()\n"}, "main:app"),
+    "falcon": ({"things.py": "import falcon\napp = falcon.App()\n"}, "things:app"),
+    "a Django project": (
+        {
+            "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n",
+            "site1/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+            "app.py": f"{FLASK}app = Flask(__name__)\n",
+        },
+        "site1.wsgi:application",
+    ),
+    "with tests and an environment beside it": (
+        {
+            "tests/app.py": f"{FLASK}app = Flask(__name__)\n",
+            ".venv/app.py": "app = Flask()\n",
+            "shop/wsgi.py": READY,
+        },
+        "shop.wsgi:app",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_application_is_found(shape: str, make: Make) -> None:
+    files, wanted = SHAPES[shape]
+    assert candidates.find(make(files))[0].target == wanted
+
+
+def run(root: Path, *words: str) -> int:
+    return main(["init", str(root), *words])
+
+
+def test_it_writes_what_is_missing_and_says_what_it_found(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder that the application makes when it is loaded is proposed as what it writes."""
+    root = make({"shop/__init__.py": FACTORY.replace("return Flask(__name__)", "app = Flask(__name__)\n    import os\n    "
+                 "os.makedirs(app.instance_path, exist_ok=True)\n    return app"), "requirements.txt": "flask\n"})  # fmt: skip
+    assert run(root, "--python", sys.executable) == 0
+    said = capsys.readouterr().out
+    for words in ("shop:create_app()", "flask, loads here", "as its files", "instance", "SECRET_KEY is not set", "lock         none yet"):
+        assert words in said
+    assert (root / "deploy/config.yaml").read_text() == "name: my-shop\napp: shop:create_app()\nwritable: [instance]\n"
+    assert description.read(root).writable == ("instance",)
+    assert (root / "fabfile.py").read_text().count("\n") == 5
+    assert {path.name for path in (root / "deploy").iterdir()} == {"config.yaml", "lab.yaml", "production.yaml"}
+
+
+def test_a_second_time_it_changes_nothing(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make({"app.py": f"{FLASK}app = Flask(__name__)\n", "requirements.txt": "flask\n"})
+    run(root)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    capsys.readouterr()
+    assert run(root) == 0
+    assert "nothing to write: all of it is there" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts} == before
+
+
+REFUSED = {
+    "none was found": ({"readme.py": "x = 1\n"}, (), "--app module:name"),
+    "an ASGI application": (
+        {"app.py": ASGI},
+        (),
+        "raab serves",
+    ),
+    "one that has none of raab's verbs": ({"app.py": READY, "fabfile.py": "x = 1\n"}, (), "namespace = verbs"),
+    "there is one that is not raab's": ({"app.py": READY, "deploy/main.tf": ""}, (), "deploy/config.yaml"),
+    "there are several": ({"a/app.py": READY, "b/app.py": READY}, (), "--app a.app:app"),
+    "a name that hosts have": ({"app.py": READY}, ("--name", "nginx"), "--name"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_it_cannot_do_is_said_in_two_lines_and_nothing_is_written(why: str, make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    files, words, hint = REFUSED[why]
+    root = make(files)
+    before = {path for path in root.rglob("*") if "__pycache__" not in path.parts}
+    words = (*words, "--app", "app:app") if "ASGI" in why else words
+    assert run(root, *words) == 2
+    said = capsys.readouterr().err
+    assert why in said and hint in said and said.count("\n") == 2, said
+    assert {path for path in root.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_an_application_that_does_not_load_here_is_described_all_the_same(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make({"app.py": f"{FLASK}import nowhere_to_be_had\napp = Flask('x')\n"})
+    assert run(root) == 0
+    said = capsys.readouterr().out
+    assert "does not load here" in said and "No module named 'nowhere_to_be_had' (app.py:2)" in said
+    assert (root / "deploy/config.yaml").exists()
+
+
+def test_git_is_told_not_to_see_what_is_built(make: Make) -> None:
+    root = make({"app.py": READY, ".gitignore": "*.log"})
+    subprocess.run(("git", "init", "-q"), cwd=root, check=True)
+    run(root)
+    assert (root / ".gitignore").read_text() == "*.log\n/build/raab/\n"
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("My Shop", "my-shop"), ("shop_2.web", "shop-2-web"), ("x" * 60, "x" * 31)])
+def test_it_is_called_like_the_project_in_a_services_letters(name: str, wanted: str, make: Make) -> None:
+    assert called(make({"pyproject.toml": f'[project]\nname = "{name}"\n'})) == wanted
