@@ -160,3 +160,18 @@ def test_a_lab_belongs_to_the_checkout_that_made_it(tmp_path: Path, lab: Path) -
 def test_an_environment_that_names_its_hosts_has_no_lab(tmp_path: Path) -> None:
     with pytest.raises(RaabError, match="names a lab"):
         load(tmp_path, "hosts: {web1: }\nlab: demo\n")
+
+
+def test_a_host_may_name_its_python(tmp_path: Path) -> None:
+    """One that the service could not see is refused with the reason."""
+    one, two = load(tmp_path, "python: python3.12\nhosts: {a: {python: /opt/py/bin/python3}, b: }\n").hosts
+    assert (one.python, two.python) == ("/opt/py/bin/python3", "python3.12")
+    assert load(tmp_path, "hosts: {a: }\n").hosts[0].python == "python3"
+    for named in ("/root/.pyenv/shims/python3", "/home/me/bin/python3"):
+        with pytest.raises(RaabError, match="which the service's user cannot see"):
+            load(tmp_path, f"hosts: {{a: {{python: {named}}}}}\n")
+        with pytest.raises(RaabError, match="which the service's user cannot see"):
+            load(tmp_path, f"python: {named}\nhosts: {{a: }}\n")
+    for named in ("perl", "'python3; reboot'", "python3 -c", "bin/python3", '"python\'3"'):
+        with pytest.raises(RaabError, match="not a Python on PATH"):
+            load(tmp_path, f"python: {named}\nhosts: {{a: }}\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from raab import exitcodes
 from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.python import PYTHON
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
 from raab.project import description
@@ -30,7 +31,8 @@ def load(root: Path, name: str) -> Environment:
     if not settings.hosts.lab:
         return Environment(name, own_hosts(root, settings), False, settings, service=settings.name or description.name(root))
     owner = "" if settings.lab else lab_owner(root)
-    return Environment(name, lab_hosts(name, settings.lab), True, settings, owner, settings.name or description.name(root))
+    hosts = lab_hosts(name, settings.lab, settings.python or PYTHON)
+    return Environment(name, hosts, True, settings, owner, settings.name or description.name(root))
 
 
 def lacks_lab(root: Path, name: str) -> bool:
@@ -53,7 +55,7 @@ def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
     return tuple(
         Host(
             name, entry.address or name, entry.port or settings.port or 0, entry.user or settings.user, identity, known_hosts, entry.roles,
-            ssh_config,
+            ssh_config, entry.python or settings.python or PYTHON,
         )
         for name, entry in settings.hosts.entries.items()
     )  # fmt: skip
@@ -68,11 +70,12 @@ def lab_owner(root: Path) -> str:
     return owner if owner and Path(owner).is_dir() and Path(owner).resolve() != root.resolve() else ""
 
 
-def lab_hosts(name: str, lab: str) -> tuple[Host, ...]:
+def lab_hosts(name: str, lab: str, python: str) -> tuple[Host, ...]:
     from raab.lab import state
 
     hosts = tuple(
-        Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",), "none") for host in state.hosts(lab)
+        Host(host.name, host.address, 22, "root", str(host.key), str(host.known_hosts), ("app",), "none", python)
+        for host in state.hosts(lab)
     )
     if not hosts:
         raise RaabError(f"environment {name}: the lab has no hosts, got none", "boot some with `fab lab.up`", exitcodes.BAD_INPUT)

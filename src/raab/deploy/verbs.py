@@ -194,10 +194,14 @@ def lock(context: Context, debug: bool = False) -> int:
     return exitcodes.DONE
 
 
-@verb()
-def status(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
-    """Show what serves on each host."""
-    return inspection(context, env, hosts, json).status()
+@verb(watch="show it again and again, until Ctrl-C")
+def status(
+    context: Context, env: str = "lab", hosts: str | None = None, watch: bool = False, json: bool = False, debug: bool = False
+) -> int:
+    """Show what serves on each host, and where it answers."""
+    from raab.deploy.inspection.status import status as show
+
+    return show(desk(context, env, hosts, json), 2.0 if watch else 0.0)
 
 
 @verb(wait=WAIT)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from raab.deploy.hosts.answers import Examined, Own
 from raab.deploy.inspection import doctor
+from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.facts import Ahead, HostFacts, InstalledRelease
 from raab.host.renewal.pending import Pending
 
@@ -18,6 +19,8 @@ WELL = HostFacts(
     releases=(InstalledRelease(ID, True, "", "1", "", ""),), service={"ActiveState": "active", "NeedDaemonReload": "no"},
 )  # fmt: skip
 TOLD: dict[str, Any] = {"drift": [], "units": {"raab.service": "a"}, "raab": {"serving": 2, "target": 2}}
+PLACE = {"path": "/opt", "writable": True, "free": 10**10, "total": 2 * 10**10, "inodes_free": 900, "inodes": 1000}
+PYTHON = {"path": "/usr/bin/python3.11", "there": True, "package": "python3.11-minimal"}
 STRAY = {"pid": 77, "parent": 1, "name": "sh", "age": 3.0, "command": "sh -c x"}
 
 
@@ -26,7 +29,7 @@ def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
 
 
 def test_a_host_that_is_well() -> None:
-    assert ill() == []
+    assert ill() == ill(places=[PLACE], interpreter=PYTHON) == []
     assert ill(replace(WELL, current=None)) == []
 
 
@@ -48,15 +51,27 @@ def test_a_host_that_is_well() -> None:
         (WELL, {"raab": {}}, "workers"),
         (WELL, {"raab": {}, "trouble": "/run/raab/control: not the service's master listens there"}, "workers"),
         (WELL, {"raab": {"serving": 2, "target": 2, "strays": [STRAY]}}, "processes"),
+        (WELL, {"places": [{**PLACE, "writable": False}]}, "writing"),
+        (WELL, {"places": [PLACE, {**PLACE, "path": "/run", "free": 1 << 20}]}, "writing"),
+        (WELL, {"places": [{**PLACE, "inodes_free": 20}]}, "writing"),
+        (WELL, {"drained": True}, "drained"),
+        (WELL, {"left": ["raab-worker.service"]}, "left units"),
+        (WELL, {"kept": [f"{ID}: app/wsgi.py was changed"]}, "kept"),
+        (WELL, {"interpreter": {"path": "/usr/bin/python3.9", "there": False}}, "python"),
+        (WELL, {"interpreter": {**PYTHON, "leaving": True}}, "python"),
+        (WELL, {"interpreter": {**PYTHON, "path": "/root/.local/bin/python3.12"}}, "python"),
     ],
 )
 def test_what_is_not_well_is_found_alone(facts: HostFacts, told: dict[str, Any], check: str) -> None:
+    """And each has its cure."""
     assert ill(facts, **told) == [check]
+    lag = told.pop("lag", 0.0)
+    assert all(finding.cure for finding in doctor.findings(facts, lag, convert({**TOLD, **told}, Examined)) if not finding.well)
 
 
 def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
     (found,) = doctor.strays(convert({"strays": [STRAY]}, Own))
-    assert "77 (sh)" in found.text and "`fab restart`" in found.text
+    assert "77 (sh)" in found.text and "`fab restart`" in found.cure
     assert [finding.well for finding in doctor.strays(Own(strays=()))] == [True]
 
 
@@ -66,8 +81,8 @@ def test_why_the_service_did_not_answer() -> None:
 
 def test_the_next_start_is_told_as_raab_check_tells_it() -> None:
     """A problem is one; what only waits to be taken up is none, and of a host that does not know nothing is said."""
-    problem, hint = Ahead(problem="raab_a: too short\nraab_b: no text", hint="correct it"), "hint: correct it"
-    assert doctor.next_start(problem) == (doctor.Finding("next start", False, f"raab_a: too short; raab_b: no text; {hint}"),)
+    problem = Ahead(problem="raab_a: too short\nraab_b: no text", hint="correct it")
+    assert doctor.next_start(problem) == (Finding("next start", False, "raab_a: too short; raab_b: no text", "correct it"),)
     (pending,) = doctor.next_start(Ahead(Pending(("TESTED",), (), ("LimitNOFILE",))))
     assert pending.well and "TESTED" in pending.text and "next restart: LimitNOFILE" in pending.text
     assert doctor.next_start(Ahead())[0].text == "as it serves now"

@@ -237,6 +237,12 @@ def test_hosts_that_are_not_fit() -> None:
     assert "refused: host web1: wheels: no wheel of gevent==26.9.0 fits Python 3.9" in text(BARE, supplies=wheel)
 
 
+def test_a_python_that_the_service_cannot_see_is_refused() -> None:
+    """Wherever the name that led to it was: links are followed on the host."""
+    told = text(replace(BARE, executable="/root/.pyenv/versions/3.12.1/bin/python3.12"))
+    assert "refused: host web1: python: it cannot serve, got /root/.pyenv/versions/3.12.1/bin/python3.12 lies below /root" in told
+
+
 def back(facts: HostFacts, to: str = "") -> str:
     return plantext.describe(Rollback(ENVIRONMENT, to).plan({"web1": facts}))
 

@@ -93,12 +93,14 @@ class Stray(Struct, frozen=True):
 
 
 class Own(Struct, frozen=True):
-    """What the service says of itself; nothing of it when it says nothing, no `strays` from a release that does not look for them."""
+    """What the service says of itself; nothing of it when it says nothing, no `strays` from a release that does not look for them. `bind`
+    are the addresses at which it listens."""
 
     generation: Count | None = None
     target: Count | None = None
     serving: Count | None = None
     strays: tuple[Stray, ...] | None = None
+    bind: tuple[str, ...] = ()
 
     @property
     def said(self) -> bool:
@@ -106,10 +108,13 @@ class Own(Struct, frozen=True):
 
 
 class ServiceStatus(Struct, frozen=True):
+    """`drained`: /readyz says 503, so that load balancers go."""
+
     state: str
     release: Name | None = None
     version: str | None = None
     raab: Own = Own()
+    drained: bool = False
 
 
 class Status(Struct, frozen=True):
@@ -144,15 +149,42 @@ class History(Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
+class Place(Struct, frozen=True):
+    """A file system that is written to, by the first of its folders that counts. Sizes in bytes; `inodes` is 0 where nobody
+    counts them."""
+
+    path: str
+    writable: bool
+    free: Count
+    total: Count
+    inodes_free: Count
+    inodes: Count
+
+
+class Interpreter(Struct, frozen=True):
+    """What a release's Python is in truth, whether it is there, the package that it is of, and whether apt would remove that by itself."""
+
+    path: str
+    there: bool
+    package: str = ""
+    leaving: bool = False
+
+
 class Examined(Struct, frozen=True):
     """What a closer look found: changed files, the release's units with their SHA-256, what the service says, why it says nothing, and what
-    is not as it was installed of root's own program."""
+    is not as it was installed of root's own program. Then what will hurt next: places that are written to, whether the host is drained,
+    unit files that no release has, the release's Python, and what is wrong with what a rollback may go to."""
 
     drift: tuple[str, ...]
     units: dict[str, str]
     raab: Own = Own()
     trouble: str = ""
     program: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    drained: bool = False
+    left: tuple[str, ...] = ()
+    interpreter: Interpreter | None = None
+    kept: tuple[str, ...] = ()
 
 
 class Unlocked(Struct, frozen=True):

@@ -61,7 +61,7 @@ class Remote:
         try:
             (folder / "config").write_text(configuration(self.host, self.connect_timeout))
             self.log = (folder / "log").open("a+", errors="replace")
-            self.channel = Channel(words(self.host, folder, wire.command()), protocol.DEPLOYERS_PATIENCE_SECONDS)
+            self.channel = Channel(words(self.host, folder, wire.command(self.host.python)), protocol.DEPLOYERS_PATIENCE_SECONDS)
         except FileNotFoundError as error:
             shutil.rmtree(folder)
             raise RaabError("ssh: not found on this machine", "install OpenSSH's client", exitcodes.BAD_INPUT) from error

@@ -202,15 +202,15 @@ def not_a_session(host: Host, said: str, printed: str, status: int | None, log: 
     where, text = f"host {host.name}", f"{said}\n{printed}"
     user = who(host, log)
     if wire.NO_PYTHON in text:
-        return RaabError(f"{where}: there is no python3, got none on PATH", "install Python >= 3.10 on it", exitcodes.REFUSED)
+        return RaabError(f"{where}: there is no {host.python}, got none on PATH", "install Python >= 3.10 on it", exitcodes.REFUSED)
     if wire.OLD_PYTHON in text:
         got = text.split(wire.OLD_PYTHON)[1].split()[0]
-        return RaabError(f"{where}: its python3 is too old, got {plain(got)}", "install Python >= 3.10 on it", exitcodes.REFUSED)
+        return RaabError(f"{where}: its {host.python} is too old, got {plain(got)}", "install Python >= 3.10 on it", exitcodes.REFUSED)
     if wire.NO_SUDO in text:
         return RaabError(f"{where}: {user} is not root and there is no sudo", "log in as root, or install sudo", exitcodes.REFUSED)
     if sudo := re.search(r"^sudo: .*", text, re.MULTILINE):
         return RaabError(
-            f"{where}: sudo refused {user}, got: {plain(sudo[0], 500)}", "allow it python3 without a password", exitcodes.REFUSED
+            f"{where}: sudo refused {user}, got: {plain(sudo[0], 500)}", f"allow it {host.python} without a password", exitcodes.REFUSED
         )
     if re.search(r"password has expired|password is expired|Password change required", text, re.IGNORECASE):
         return RaabError(

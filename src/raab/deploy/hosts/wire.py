@@ -28,10 +28,10 @@ BOOT = (
     "exec(zlib.decompress(i.read(int(i.readline()))))"
 )
 BEGIN = (
-    f"command -v python3 >/dev/null 2>&1 || {{ echo {NO_PYTHON} >&2; exit 1; }}; "
+    f"command -v PYTHON >/dev/null 2>&1 || {{ echo {NO_PYTHON} >&2; exit 1; }}; "
     'become=; if test "$(id -u)" -ne 0; then become="sudo -n"; '
     f"command -v sudo >/dev/null 2>&1 || {{ echo {NO_SUDO} >&2; exit 1; }}; fi; "
-    f'exec $become python3 -IS -c "{BOOT}"'
+    f'exec $become PYTHON -IS -c "{BOOT}"'
 )
 
 # Modules are made when they are imported: most requests need few of them, and each costs the host its compilation.
@@ -55,9 +55,9 @@ sys.exit(main())
 """
 
 
-def command() -> str:
+def command(python: str = "python3") -> str:
     """What sshd is asked to run, the same for every purpose, user and login shell: an interpreter that reads its program from stdin."""
-    return f"exec /bin/sh -c '{BEGIN}'"
+    return f"exec /bin/sh -c '{BEGIN.replace('PYTHON', python)}'"
 
 
 @cache

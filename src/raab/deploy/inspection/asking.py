@@ -10,14 +10,11 @@ from msgspec import to_builtins
 
 from raab import exitcodes
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import AheadAnswer, Entry, Examined, Facts, History, Nothing, ServiceStatus, Status, Unlocked
+from raab.deploy.hosts.answers import AheadAnswer, Entry, Examined, Facts, History, Nothing, Unlocked
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection import doctor
-from raab.deploy.plan import wayback
-from raab.deploy.plan.environment import Host
-from raab.deploy.plan.facts import HostFacts
-from raab.deploy.plan.wayback import Way
+from raab.deploy.inspection.finding import Finding
 
 
 class Inspection:
@@ -27,45 +24,6 @@ class Inspection:
         self.environment = desk.environment
         self.as_json = desk.as_json
         self.console = desk.console
-
-    def status(self) -> int:
-        with Runner(self.environment, self.console.progress) as runner:
-            outcome = everywhere(runner.hosts, lambda name: both(runner, name), runner.parallel)
-        rows = [self.status_row(host, outcome) for host in self.environment.hosts]
-        ways = {name: Way.of(facts) for name, (_, facts) in outcome.done.items()}
-        if self.as_json:
-            print(json.dumps({"environment": self.environment.name, "rollback": wayback.target(ways) or None, "hosts": rows}))
-        else:
-            self.console.table(
-                ("host", "url", "state", "release", "version", "generation", "workers"),
-                [
-                    (row["name"], row["url"], row["state"], row["release"] or "-", row["version"] or "-", str(row["generation"] or "-"),
-                     f"{row['workers']['serving'] or 0}/{row['workers']['target'] or 0}")
-                    for row in rows
-                ],
-            )  # fmt: skip
-            for row in rows:
-                if row["label"]:
-                    print(f"{row['name']}  {row['release']}: {row['label']}")
-            if back := wayback.told(ways):
-                print(back)
-            self.complain(outcome)
-        return self.code(outcome)
-
-    def status_row(self, host: Host, outcome: Outcome[tuple[Status, HostFacts]]) -> dict[str, Any]:
-        told = outcome.done[host.name][0].status if host.name in outcome.done else ServiceStatus("unreachable")
-        return {
-            "name": host.name,
-            "address": host.address,
-            "url": self.environment.url(host),
-            "state": told.state,
-            "release": told.release,
-            "version": told.version,
-            "label": outcome.done[host.name][1].label(told.release) if host.name in outcome.done else "",
-            "generation": told.raab.generation,
-            "workers": {"target": told.raab.target, "serving": told.raab.serving},
-            "error": outcome.failed[host.name].message if host.name in outcome.failed else None,
-        }
 
     def service(self, action: str, count: str = "", wait: float = 0.0) -> int:
         self.environment.claim()
@@ -143,15 +101,20 @@ class Inspection:
             outcome = everywhere(runner.hosts, lambda name: examine(runner, name), self.environment.settings.parallel)
         if self.as_json:
             hosts = [
-                {"name": name, "findings": [{"check": one.check, "well": one.well, "text": one.text} for one in findings]}
+                {
+                    "name": name,
+                    "findings": [{"check": one.check, "well": one.well, "text": one.text, "cure": one.helps} for one in findings],
+                }
                 for name, findings in outcome.done.items()
             ]
             print(json.dumps({"environment": self.environment.name, "hosts": hosts}))
         else:
             rows = [
-                (name, one.check, "well" if one.well else "BAD", one.text) for name, findings in outcome.done.items() for one in findings
+                (name, one.check, "well" if one.well else "BAD", one.text, one.helps)
+                for name, findings in outcome.done.items()
+                for one in findings
             ]
-            self.console.table(("host", "check", "", "what was found"), rows)
+            self.console.table(("host", "check", "", "what was found", "what helps"), rows)
             self.complain(outcome)
         ill = any(not one.well for findings in outcome.done.values() for one in findings)
         return self.code(outcome) or (exitcodes.ERROR if ill else exitcodes.DONE)
@@ -177,7 +140,7 @@ class Inspection:
         return max((error.exit_code for error in outcome.failed.values()), default=exitcodes.DONE)
 
 
-def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
+def examine(runner: Runner, name: str) -> tuple[Finding, ...]:
     # First, so that the time of logging in is not taken for the clocks' difference.
     examined = runner.ask(name, "examine", Examined)
     asked = time.time()
@@ -186,11 +149,6 @@ def examine(runner: Runner, name: str) -> tuple[doctor.Finding, ...]:
     lag = facts.time - (asked + time.time()) / 2
     ahead = runner.ask(name, "ahead", AheadAnswer).ahead if facts.current else None
     return doctor.findings(facts, lag, examined, ahead)
-
-
-def both(runner: Runner, name: str) -> tuple[Status, HostFacts]:
-    """What serves on a host, and what it has."""
-    return runner.ask(name, "status", Status), runner.ask(name, "facts", Facts).facts
 
 
 def freed(answer: Unlocked) -> tuple[str, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
 from raab.deploy.hosts.answers import Examined, Own
+from raab.deploy.inspection import outlook
+from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
 from raab.deploy.plan.facts import Ahead, HostFacts
 from raab.host.renewal.pending import lines
@@ -17,25 +17,18 @@ ROOM = 200 * MIB + MARGIN
 FEWEST_INODES = 10_000
 
 
-class Finding(Struct, frozen=True):
-    """One check of one host."""
-
-    check: str
-    well: bool
-    text: str
-
-
 def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None = None) -> tuple[Finding, ...]:
     """All checks, in a fixed order. `lag` is how many seconds the host's clock is ahead; `told` the answer to `examine`, `ahead` what it
     says of the next start, if it knows."""
-    disk = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free, {facts.inodes_free} inodes"
+    versions = f"{facts.system}, Python {facts.python}, systemd {facts.systemd}, {facts.libc}"
     found = [
+        Finding("versions", facts.systemd >= OLDEST_SYSTEMD, versions, f"upgrade the host: systemd {OLDEST_SYSTEMD} or newer"),
+        disk(facts),
+        *outlook.places(told.places),
         Finding(
-            "versions", facts.systemd >= OLDEST_SYSTEMD, f"{facts.system}, Python {facts.python}, systemd {facts.systemd}, {facts.libc}"
+            "clock", abs(lag) <= LAG_SECONDS, f"{lag:+.1f} s against this machine", "timedatectl set-ntp true, on the one that is wrong"
         ),
-        Finding("disk", facts.disk_free > ROOM and facts.inodes_free > FEWEST_INODES, disk),
-        Finding("clock", abs(lag) <= LAG_SECONDS, f"{lag:+.1f} s against this machine"),
-        Finding("lock", not facts.activating, lock(facts)),
+        Finding("lock", not facts.activating, lock(facts), "journalctl -u raab-activate says where it is; fab unlock"),
     ]
     if facts.current is None:
         return (*found, Finding("release", True, "none yet"))
@@ -43,14 +36,24 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
     return (
         *found,
         release(facts),
-        Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}; the next deploy removes them" if broken else "none"),
-        Finding("files", not told.drift, "; ".join(told.drift[:3]) or "as installed"),
-        Finding("root's program", not told.program, "; ".join(told.program[:3]) or "as installed"),
+        outlook.drained(told.drained),
+        Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}" if broken else "none", "the next deploy removes them"),
+        Finding("files", not told.drift, "; ".join(told.drift[:3]) or "as installed", "fab deploy of the same mends them"),
+        outlook.kept(told.kept),
+        Finding("root's program", not told.program, "; ".join(told.program[:3]) or "as installed", "fab deploy --restart installs it anew"),
         units(facts, told.units),
+        outlook.left(told.left),
+        *outlook.interpreter(told.interpreter),
         workers(told.raab, told.trouble),
         *strays(told.raab),
         *next_start(ahead),
     )
+
+
+def disk(facts: HostFacts) -> Finding:
+    text = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free, {facts.inodes_free} inodes"
+    well = facts.disk_free > ROOM and facts.inodes_free > FEWEST_INODES
+    return Finding("disk", well, text, "make room below /opt; a smaller `keep` in the environment's file keeps fewer releases")
 
 
 def next_start(ahead: Ahead | None) -> tuple[Finding, ...]:
@@ -58,7 +61,7 @@ def next_start(ahead: Ahead | None) -> tuple[Finding, ...]:
     if ahead is None:
         return ()
     if ahead.problem:
-        return (Finding("next start", False, "; ".join([*ahead.problem.splitlines(), *([f"hint: {ahead.hint}"] if ahead.hint else [])])),)
+        return (Finding("next start", False, "; ".join(ahead.problem.splitlines()), ahead.hint or "raab check, on the host, says more"),)
     return (Finding("next start", True, "; ".join(lines(ahead.pending, "fab reload")) or "as it serves now"),)
 
 
@@ -72,7 +75,9 @@ def release(facts: HostFacts) -> Finding:
     verdict = facts.verdicts.get(facts.current or "", "unknown")
     state = facts.service.get("ActiveState", "unknown")
     well = facts.release(facts.current) is not None and verdict == "serving" and state == "active"
-    return Finding("release", well, f"{facts.current}: verdict {verdict}, service {state}")
+    return Finding(
+        "release", well, f"{facts.current}: verdict {verdict}, service {state}", "fab logs says why; fab deploy, or fab rollback"
+    )
 
 
 def units(facts: HostFacts, wanted: Mapping[str, str]) -> Finding:
@@ -80,17 +85,20 @@ def units(facts: HostFacts, wanted: Mapping[str, str]) -> Finding:
     reload = facts.service.get("NeedDaemonReload") == "yes"
     text = "those of the release"
     if reload:
-        text = "systemd has not read them: systemctl daemon-reload"
+        text = "systemd has not read them"
     if differ:
         text = f"not those of the release: {', '.join(differ)}"
-    return Finding("units", not differ and not reload, text)
+    return Finding(
+        "units", not differ and not reload, text, "fab deploy installs those of its release" if differ else "systemctl daemon-reload"
+    )
 
 
 def workers(status: Own, trouble: str) -> Finding:
     if not status.said:
         reason = f", got {' '.join(trouble.split())}" if trouble else ""
-        return Finding("workers", False, f"the service does not answer `raab status`{reason}")
-    return Finding("workers", status.serving == status.target, f"{status.serving} serve, {status.target} wanted")
+        return Finding("workers", False, f"the service does not answer `raab status`{reason}", "fab logs says why; fab restart")
+    text = f"{status.serving} serve, {status.target} wanted"
+    return Finding("workers", status.serving == status.target, text, "wait for a moment, then see fab logs")
 
 
 def strays(status: Own) -> tuple[Finding, ...]:
@@ -98,5 +106,5 @@ def strays(status: Own) -> tuple[Finding, ...]:
     if status.strays is None:
         return ()
     found = [f"{stray.pid} ({stray.name})" for stray in status.strays]
-    text = f"nobody's, and `fab restart` ends them (readme, After an intrusion): {', '.join(found[:5])}" if found else "each is somebody's"
-    return (Finding("processes", not found, text),)
+    text = f"nobody's: {', '.join(found[:5])}" if found else "each is somebody's"
+    return (Finding("processes", not found, text, "`fab restart` ends them (readme, After an intrusion)"),)

@@ -15,6 +15,7 @@ from raab.deploy.plan.addresses import taken
 from raab.deploy.plan.changes import ahead, changes
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts, InstalledRelease
+from raab.deploy.plan.python import unreadable
 from raab.deploy.plan.schema import Wave
 from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
 from raab.deploy.plan.wayback import Way
@@ -132,6 +133,9 @@ def unfit(host: Host, facts: HostFacts) -> RaabError | None:
         return at(
             host, RaabError(f"login: root's rights are needed, got user id {facts.uid}", "log in as root or with sudo", exitcodes.REFUSED)
         )
+    if why := unreadable(facts.executable):
+        hint = "name one as `python` in the environment's file that stands elsewhere, such as /usr/bin/python3"
+        return at(host, RaabError(f"python: it cannot serve, got {why}", hint, exitcodes.REFUSED))
     if facts.systemd < OLDEST_SYSTEMD:
         got = facts.systemd or "none"
         return at(

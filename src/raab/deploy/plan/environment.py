@@ -6,13 +6,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raab import exitcodes
+from raab.deploy.plan.python import PYTHON
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
 from raab.host.paths import RAAB
 
 
 class Host(Struct, frozen=True):
-    """A server as SSH reaches it. What is empty, or 0, is what ssh itself would use; `ssh_config` may also be the word none."""
+    """A server as SSH reaches it. What is empty, or 0, is what ssh itself would use; `ssh_config` may also be the word none. `python` is
+    what it calls the Python by which releases are made there."""
 
     name: str
     address: str
@@ -22,6 +24,7 @@ class Host(Struct, frozen=True):
     known_hosts: str
     roles: tuple[str, ...]
     ssh_config: str = ""
+    python: str = PYTHON
 
 
 class Environment(Struct, frozen=True):

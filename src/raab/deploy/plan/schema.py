@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from raab import protocol, servicename
+from raab.deploy.plan import python
 from raab.settings.node import Node, Problem
 from raab.settings.validation import Check, build
 
@@ -27,6 +28,7 @@ class HostEntry(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     port: Port | None = None
     user: str = ""
+    python: str = ""
     roles: tuple[Literal["app", "edge"], ...] = ("app",)
 
 
@@ -61,6 +63,8 @@ class Hosts:
             if isinstance(entry, HostEntry) and not ADDRESS.match(entry.address or name) and not is_ip(entry.address):
                 hint = rewritten(entry.address)
                 problems.append(Problem(child.where, f"{child.path}: address: not an address alone", repr(entry.address), hint))
+            if isinstance(entry, HostEntry) and (why := python.wrong(entry.python)):
+                problems.append(Problem(child.where, f"{child.path}: python: {why}", repr(entry.python)))
             entries[name] = entry
         if len(problems) == before:
             problems += twice(node, entries)
@@ -156,6 +160,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     lab: str = ""
     user: str = ""
+    python: str = ""
     port: Port | None = None
     identity: str = ""
     known_hosts: str = ""
@@ -175,6 +180,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     def problems(self) -> Iterator[tuple[str, str]]:
         if self.name and (why := servicename.wrong(self.name)):
             yield "name", why
+        if why := python.wrong(self.python):
+            yield "python", why
         if self.lab and not self.hosts.lab:
             yield "lab", "names a lab, and the hosts are not its own; hosts: lab would be"
         if not self.waves or self.waves[-1].percent != 100:

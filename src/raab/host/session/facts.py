@@ -66,7 +66,7 @@ def lasting() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "executable": sys.executable,
+        "executable": os.path.realpath(sys.executable),
         "libc": " ".join(platform.libc_ver()).strip(),
         "machine": platform.machine(),
         "system": system_name(),

@@ -16,7 +16,7 @@ from raab import exitcodes, protocol
 from raab.errors import RaabError
 from raab.host import hook, journal, lasting, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
 from raab.host.paths import Paths
-from raab.host.session import program, rescue
+from raab.host.session import outlook, program, rescue
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
@@ -49,6 +49,7 @@ def status(paths: Paths) -> dict[str, Any]:
         "release": current,
         "version": described.get("version") or None,
         "raab": own_status(paths)[0] if current else {},
+        "drained": (paths.runtime / "drain").is_file(),
     }
 
 
@@ -69,7 +70,8 @@ def examine(paths: Paths) -> dict[str, Any]:
     told, trouble = own_status(paths) if current else ({}, "")
     own = program.faults(paths) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
-    return {"drift": drift, "units": units, "raab": told, "trouble": trouble, "program": own}
+    found = {"drift": drift, "units": units, "raab": told, "trouble": trouble, "program": own}
+    return {**found, **outlook.look(paths, release)}
 
 
 def ahead(paths: Paths) -> dict[str, Any] | None:

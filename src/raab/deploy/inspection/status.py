@@ -1,0 +1,109 @@
+"""`fab status`: what serves on each host, and where it really answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from raab import exitcodes
+from raab.deploy.desk import Desk
+from raab.deploy.hosts.answers import Facts, ServiceStatus, Status
+from raab.deploy.hosts.fleet import Outcome, everywhere
+from raab.deploy.hosts.runner import Runner
+from raab.deploy.plan import wayback
+from raab.deploy.plan.environment import Environment, Host
+from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.reach import reachable
+from raab.deploy.plan.wayback import Way
+
+# A service that answers at all does so within this many seconds.
+PATIENCE_SECONDS = 2.0
+COLUMNS = ("host", "url", "state", "release", "version", "generation", "workers")
+
+
+def status(desk: Desk, watch: float = 0.0) -> int:
+    """Print what each host serves; with `watch` again and again, so many seconds apart, until Ctrl-C. The exit code."""
+    with desk.runner() as runner:
+        while True:
+            code = once(desk, runner)
+            if not watch:
+                return code
+            time.sleep(watch)
+            if sys.stdout.isatty() and not desk.as_json:
+                # Clear, and home (console_codes(4)).
+                print("\x1b[2J\x1b[H", end="")
+
+
+def once(desk: Desk, runner: Runner) -> int:
+    told = everywhere(runner.hosts, lambda name: look(runner, name), runner.parallel)
+    answering = everywhere(
+        told.done, lambda name: answers(desk.environment, runner.hosts[name], told.done[name][0].status), runner.parallel
+    )
+    rows = [row(desk.environment, host, told, answering.done.get(host.name, "")) for host in desk.environment.hosts]
+    ways = {name: Way.of(facts) for name, (_, facts) in told.done.items()}
+    if desk.as_json:
+        print(json.dumps({"environment": desk.environment.name, "rollback": wayback.target(ways) or None, "hosts": rows}), flush=True)
+    else:
+        desk.console.table(COLUMNS, map(cells, rows))
+        for one in rows:
+            if one["label"]:
+                print(f"{one['name']}  {one['release']}: {one['label']}")
+        if back := wayback.told(ways):
+            print(back)
+        for error in told.failed.values():
+            print(f"\n{error}")
+        sys.stdout.flush()
+    return max((error.exit_code for error in told.failed.values()), default=exitcodes.DONE)
+
+
+def look(runner: Runner, name: str) -> tuple[Status, HostFacts]:
+    """What serves on a host, and what it has."""
+    return runner.ask(name, "status", Status), runner.ask(name, "facts", Facts).facts
+
+
+def row(environment: Environment, host: Host, told: Outcome[tuple[Status, HostFacts]], answering: str) -> dict[str, Any]:
+    status, facts = (
+        (told.done[host.name][0].status, told.done[host.name][1]) if host.name in told.done else (ServiceStatus("unreachable"), None)
+    )
+    return {
+        "name": host.name,
+        "address": host.address,
+        "url": answering or environment.url(host),
+        "answers": bool(answering),
+        "state": status.state,
+        "drained": status.drained,
+        "release": status.release,
+        "version": status.version,
+        "label": facts.label(status.release) if facts else "",
+        "generation": status.raab.generation,
+        "workers": {"target": status.raab.target, "serving": status.raab.serving},
+        "error": told.failed[host.name].message if host.name in told.failed else None,
+    }
+
+
+def cells(one: dict[str, Any]) -> tuple[str, ...]:
+    url = one["url"] if one["answers"] or one["state"] != "active" else f"{one['url']} (no answer from here)"
+    state = one["state"] + (", drained" if one["drained"] else "")
+    workers = f"{one['workers']['serving'] or 0}/{one['workers']['target'] or 0}"
+    return (one["name"], url, state, one["release"] or "-", one["version"] or "-", str(one["generation"] or "-"), workers)
+
+
+def answers(environment: Environment, host: Host, status: ServiceStatus) -> str:
+    """The first of the URLs by which the service may be reached from here that answers, whatever it says; empty where none does."""
+    urls = dict.fromkeys((*reachable(host.address, status.raab.bind), environment.url(host)))
+    return next((url for url in urls if answered(url)), "") if status.raab.said else ""
+
+
+def answered(url: str) -> bool:
+    connection = HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=PATIENCE_SECONDS)
+    try:
+        connection.putrequest("GET", "/livez")
+        connection.endheaders()
+        return connection.getresponse().status > 0
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
