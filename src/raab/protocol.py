@@ -69,6 +69,7 @@ Sha256 = Annotated[str, matching("a SHA-256", "[0-9a-f]{64}")]
 Commit = Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}|[a-z]{0,20}")]
 Token = Annotated[str, matching("a token", "[0-9a-f]{32}")]
 FileName = Annotated[str, Must("a file name", lambda value: "/" not in value and path(value))]
+ReleaseIdOrNone = Annotated[str, matching("a release id, or none", r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?)?")]
 RelativePath = Annotated[str, Must("a path within a release", path)]
 AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
 Word = Annotated[str, Must("a line of at most 200 letters", lambda value: plain(value, 201) == value and len(value) <= 200)]
@@ -101,9 +102,10 @@ class Hooks(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the host is and has; `closely` with who listens on it."""
+    """What the host is and has; `closely` with who listens on it, and with what a `release` that it has brings of settings."""
 
     closely: bool = False
+    release: ReleaseIdOrNone = ""
 
 
 class Texts(NamedTuple):
@@ -138,7 +140,7 @@ class Activate(NamedTuple):
     token: Token
     action: Annotated[str, matching("deploy, rollback or revert", "deploy|rollback|revert")]
     keep: Annotated[int, between(0, MANY)]
-    condemn: Annotated[str, matching("a release id, or none", r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?)?")]
+    condemn: ReleaseIdOrNone
     restart: bool
     drill: bool
     hooks: Hooks

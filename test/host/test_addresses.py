@@ -87,6 +87,8 @@ def test_addresses_that_nobody_gets(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert told(f"unix:{tmp_path}/none/http") == [f"unix:{tmp_path}/none/http: there is no folder {tmp_path}/none"]
     path = tmp_path / "http"
     assert told(f"unix:{path}") == []
+    ((text, _),) = addresses.problems(Paths("raab"), f"unix:{path}", NOBODY, [], barred=[str(tmp_path)])
+    assert text == f"unix:{path}: the service may not write to {tmp_path}"
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(path))
         assert told(f"unix:{path}") == [f"unix:{path} is held by the user {pwd.getpwuid(os.getuid()).pw_name}"]

@@ -278,15 +278,17 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_a_release_says_of_its_settings_is_no_more_than_a_claim() -> None:
-    """Whatever its code prints, root gets three values of their kinds, or a reason."""
+    """Whatever its code prints, root gets values of their kinds, or a reason."""
     said = {"bind": ["127.0.0.1:8000", "unix:/run/raab/http"], "admin_port": 0, "load_timeout": 60}
     noise = "what an application prints when it is imported\n"
-    assert answers.settings(noise + json.dumps(said)) == (("127.0.0.1:8000", "unix:/run/raab/http"), 0, 60.0)
+    assert answers.settings(noise + json.dumps(said)) == (("127.0.0.1:8000", "unix:/run/raab/http"), 0, 60.0, ())
+    assert answers.settings(json.dumps({**said, "barred": ["/etc/raab"]})).barred == ("/etc/raab",)
     hostile: list[Any] = [
         "", "[]", "{}", "null", "[" * 100_000, json.dumps({**said, "bind": "127.0.0.1:8000"}), json.dumps({**said, "bind": ["/etc/x:1"]}),
         json.dumps({**said, "bind": ["127.0.0.1:8000\x1b[2J"]}), json.dumps({**said, "admin_port": 70000}),
         json.dumps({**said, "admin_port": True}), json.dumps({**said, "load_timeout": "60"}), json.dumps({**said, "load_timeout": 1e300}),
         '{"bind": [], "admin_port": 0, "load_timeout": NaN}', json.dumps(said) + "\nmore",
+        json.dumps({**said, "barred": "/etc"}), json.dumps({**said, "barred": ["/etc\x1b[2J"]}),
     ]  # fmt: skip
     for document in hostile:
         with pytest.raises(ValueError, match=r"\S"):

@@ -173,7 +173,7 @@ def test_a_reboot_serves_what_the_settings_say(lab: LabForTests, service: Servic
 
 
 def test_an_address_that_somebody_else_holds_is_told(steady: Steady, service: Service) -> None:
-    """By check, by reload and by a deploy, each of which leaves the service where it is; who asks as root is told who."""
+    """By check, by reload, by a deploy and by a rollback, each of which leaves the service where it is; who asks as root is told who."""
     server = "import socket, time; kept = socket.create_server(('0.0.0.0', 8005)); time.sleep(600)"
     service.run(f'systemd-run --quiet --unit=taker --uid=nobody python3 -c "{server}"')
     before = service.status()
@@ -187,9 +187,10 @@ def test_an_address_that_somebody_else_holds_is_told(steady: Steady, service: Se
         reload = service.systemctl("reload", check=False)
         assert reload.status and "cannot listen: 127.0.0.1:8005: Address already in use" in service.journal(time.time() - 20)
         held = r"server\.bind: 127\.0\.0\.1:8005 is held by python3 \(pid \d+, taker\.service\) of the user nobody"
-        for verb in ("plan", "deploy"):
+        back = ("rollback", "--to", service.base)
+        for words in (("plan",), ("deploy",), (*back, "--dry-run"), back):
             with pytest.raises(AssertionError, match=held) as told:
-                steady.fab(verb, "--hosts", service.shell.host.name)
+                steady.fab(*words, "--hosts", service.shell.host.name)
             assert "trial load" not in str(told.value) and "switching" not in str(told.value)
         assert service.status().pid == before.pid and service.current == before.release
         serves(service, ("0.0.0.0:8000",))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from gevent import monkey
 
 from raab.asked.loading import load_and_tell
 from raab.factory.configFactory import load_settings
-from raab.host import addresses
-from raab.host.paths import here
 from raab.served.build import build
 from raab.served.place import enter
 
@@ -18,11 +15,11 @@ from raab.served.place import enter
 def run(args: argparse.Namespace) -> int:
     """Say so when it could, and how its workers would get the application, by the variables of this process.
 
-    Raises ConfigError with everything that is wrong, RaabError for an address that cannot be had, and for a module or mount that cannot
-    be used.
+    Whether the addresses can be had is for root to look at (raab.host.addresses).
+
+    Raises ConfigError with everything that is wrong, RaabError for a module or mount that cannot be used.
     """
     settings = load_settings()
-    addresses.check(here(os.environ), settings.server.bind, settings.server.admin_port)
     monkey.patch_all()
     enter(settings.project.python_path)
     _, how = load_and_tell(settings.server, lambda: build(settings))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from collections.abc import Sequence
 
 from raab.factory.configFactory import load_settings
 
@@ -11,5 +13,12 @@ from raab.factory.configFactory import load_settings
 def run(args: argparse.Namespace) -> int:
     """Where the service will listen, and for how many seconds it may load. Raises ConfigError with everything that is wrong."""
     server = load_settings().server
-    print(json.dumps({"bind": list(server.bind), "admin_port": server.admin_port, "load_timeout": server.load_timeout}))
+    told = {"bind": list(server.bind), "admin_port": server.admin_port, "load_timeout": server.load_timeout}
+    print(json.dumps({**told, "barred": barred(server.bind)}))
     return 0
+
+
+def barred(binds: Sequence[str]) -> list[str]:
+    """The folders of UNIX sockets to which this process may not write: root does not see what a sandbox leaves."""
+    folders = {os.path.dirname(bind.removeprefix("unix:")) for bind in binds if bind.startswith("unix:")}  # noqa: PTH120
+    return sorted(folder for folder in folders if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK))  # noqa: PTH112

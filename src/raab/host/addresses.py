@@ -1,4 +1,7 @@
-"""Whether the service can have the addresses that its settings name, and who holds one that it cannot have. Standard library only."""
+"""Whether the service can have the addresses that its settings name, and who holds one that it cannot have.
+
+For root alone: nobody else can see who listens. What only the service itself can see, it has said (`barred`).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ HINT = "name another one, or end what holds it"
 _MADE = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"}
 
 
-def check(paths: Paths, binds: Sequence[str], admin_port: int) -> None:
-    """Raises RaabError with each address that the service would not get, were it started now; what it has itself it would get.
+def check(paths: Paths, binds: Sequence[str], admin_port: int, barred: Sequence[str] = ()) -> None:
+    """Raises RaabError with each address that the service would not get, were it started now; what it has itself it would get. `barred` are
+    folders to which it may not write.
 
     Says nothing where there is no such service. Where socket units listen for it, theirs are its addresses.
     """
@@ -30,9 +34,6 @@ def check(paths: Paths, binds: Sequence[str], admin_port: int) -> None:
     except KeyError:
         return
     shown = systemd.show(paths.unit, "TriggeredBy", *_MADE)
-    if "TriggeredBy" not in shown:
-        # From within the service's sandbox systemd cannot be asked, nor can be seen who listens: root's side looks, behind this.
-        return
     if units := shown.get("TriggeredBy", "").split():
         _check_units(binds, units)
         return
@@ -40,7 +41,7 @@ def check(paths: Paths, binds: Sequence[str], admin_port: int) -> None:
     made = [f"{place}/{name.partition(':')[0]}" for key, place in _MADE.items() for name in (paths.name, *shown.get(key, "").split())]
     wanted = [*(("server.bind", bind) for bind in binds), *([("server.admin_port", f"127.0.0.1:{admin_port}")] if admin_port else [])]
     others = taken(paths.unit, uid)
-    found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(paths, bind, uid, others, made)]
+    found = [(f"{setting}: {text}", hint) for setting, bind in wanted for text, hint in problems(paths, bind, uid, others, made, barred)]
     if found:
         raise RaabError("\n".join(text for text, _ in found), found[0][1])
 
@@ -54,12 +55,14 @@ def _check_units(binds: Sequence[str], units: Sequence[str]) -> None:
             raise RaabError(f"server.bind: {bind} is none of the addresses of {', '.join(units)}, got {addresses}", "make them the same")
 
 
-def problems(paths: Paths, bind: str, uid: int, others: Sequence[Taken], made: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """What stands against one address, with a hint, for a service of the user `uid`, where `others` are taken and a start makes the
-    folders `made`."""
+def problems(
+    paths: Paths, bind: str, uid: int, others: Sequence[Taken], made: Sequence[str] = (), barred: Sequence[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """What stands against one address, with a hint, for a service of the user `uid`, where `others` are taken, a start makes the folders
+    `made`, and the service may not write to those that are `barred`."""
     for address in meant(bind):
         if address.version == PATH:
-            yield from _problems_of_path(paths, address.host, uid, made)
+            yield from _problems_of_path(paths, address.host, uid, made, barred)
             continue
         try:
             here = _here(address)
@@ -76,15 +79,14 @@ def problems(paths: Paths, bind: str, uid: int, others: Sequence[Taken], made: S
             yield f"{here} is held by {holder}", HINT
 
 
-def _problems_of_path(paths: Paths, path: str, uid: int, made: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _problems_of_path(paths: Paths, path: str, uid: int, made: Sequence[str], barred: Sequence[str]) -> Iterator[tuple[str, str]]:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
         folder = Path(path).parent
         if not folder.is_dir() and str(folder) not in made:
             yield f"unix:{path}: there is no folder {folder}", "make it, for the service to write there, or name another path"
-        elif folder.is_dir() and os.geteuid() == uid and not os.access(folder, os.W_OK | os.X_OK):
-            # As the service itself, in its sandbox: what root may tells nothing.
+        elif str(folder) in barred:
             yield f"unix:{path}: the service may not write to {folder}", f"name a path in {paths.runtime} or /var/lib/{paths.name}"
         return
     except OSError as error:

@@ -46,11 +46,13 @@ def decode(packet: bytes, verb: str) -> dict[str, Any]:
 
 
 class Settings(NamedTuple):
-    """What a release says of its settings: where it will listen, the admin listener's port or 0, how many seconds it may load."""
+    """What a release says of its settings: where it will listen, the admin listener's port or 0, how many seconds it may load; and in which
+    folders it may not make the sockets that it is to listen at."""
 
     bind: tuple[str, ...]
     admin_port: int
     load_timeout: float
+    barred: tuple[str, ...] = ()
 
 
 def settings(document: str) -> Settings:
@@ -60,7 +62,8 @@ def settings(document: str) -> Settings:
         checked = _SETTINGS(json.loads(lines[-1] if lines else ""), "settings")
     except RecursionError:
         raise ValueError("a document without end") from None
-    return Settings(tuple(checked["bind"]), checked["admin_port"], float(checked["load_timeout"]))
+    barred = tuple(checked.get("barred", ()))
+    return Settings(tuple(checked["bind"]), checked["admin_port"], float(checked["load_timeout"]), barred)
 
 
 def wrong(where: str, value: Any) -> ValueError:
@@ -161,7 +164,7 @@ _REQUIRED: dict[str, Check] = {
 }  # fmt: skip
 _OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth, "died": _COUNT}
 _STATUS = record(_REQUIRED, _OPTIONAL)
-_SETTINGS = record({"bind": each(bind), "admin_port": whole(0, 65535), "load_timeout": limit})
+_SETTINGS = record({"bind": each(bind), "admin_port": whole(0, 65535), "load_timeout": limit}, {"barred": each(word)})
 _ANSWERS = {
     "status": _STATUS,
     "scale": record({"before": _COUNT, "after": _COUNT}),

@@ -273,6 +273,18 @@ def test_rollback_to_what_serves_changes_nothing() -> None:
     assert f"nothing changes: {NEW} serves already" in back(BOTH, NEW)
 
 
+def test_a_rollback_to_an_address_of_somebody_else_s_is_refused() -> None:
+    """Once the host has told what that release would listen on, and who does; of no host more is asked than has to be known."""
+    others = replace(BOTH, taken=(Taken(4, "0.0.0.0", 8000, False, "the user x"),))
+    rollback = Rollback(ENVIRONMENT)
+    assert rollback.disputed({"web1": BOTH}) == {}
+    assert rollback.disputed({"web1": others}) == {"web1": OLD}
+    assert Rollback(ENVIRONMENT, NEW).disputed({"web1": others}) == {}
+    told = back(replace(others, packaged="base: {server: {bind: '0.0.0.0:8000'}}"))
+    assert "refused: host web1: server.bind: 0.0.0.0:8000 is held by the user x" in told
+    assert "refused" not in back(replace(others, packaged="base: {server: {bind: '0.0.0.0:9000'}}"))
+
+
 def test_rollback_where_there_is_no_way_back() -> None:
     """Nothing earlier, a release that is not there, one that failed: each refused with what there is."""
     assert "there is no earlier release that served, got none" in back(SERVING)

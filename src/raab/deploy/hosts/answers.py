@@ -14,7 +14,7 @@ from raab.plain import plain
 # Texts of several lines; every other text of a host's is one.
 PARAGRAPHS = ("message", "hint", "reason", "trouble", "output", "problem")
 # Files, whose lines are compared and parsed.
-DOCUMENTS = ("texts", "settings")
+DOCUMENTS = ("texts", "settings", "packaged")
 LETTERS = 20_000
 
 

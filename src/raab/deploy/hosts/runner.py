@@ -7,7 +7,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -92,9 +92,9 @@ class Runner:
         self.programs[name] = facts.program
         return facts
 
-    def closely(self, names: Iterable[str]) -> dict[str, HostFacts]:
-        """The same of hosts that are connected, with who listens there."""
-        return {name: self.ask(name, "facts", Facts, closely=True).facts for name in names}
+    def closely(self, wanted: Mapping[str, str]) -> dict[str, HostFacts]:
+        """The same of hosts that are connected, with who listens there, and with the packaged settings of a release each."""
+        return everywhere(wanted, lambda name: self.ask(name, "facts", Facts, closely=True, release=wanted[name]).facts, self.parallel).done
 
     def ahead(self, facts: Mapping[str, HostFacts]) -> dict[str, HostFacts]:
         """The same facts with what the next start of what each host runs would come to. It takes a host about a second."""

@@ -50,9 +50,9 @@ class Deploy(Struct, frozen=True):
     def release(self) -> str:
         return self.bundle.id
 
-    def disputed(self, facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
+    def disputed(self, facts: Mapping[str, HostFacts]) -> Mapping[str, str]:
         """The hosts on which somebody has an address that the release is to have."""
-        return tuple(name for name, host in facts.items() if taken(self.bundle.settings, host))
+        return {name: "" for name, host in facts.items() if taken(self.bundle.settings, host)}
 
     def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
         """A host without facts is left out: it could not be reached."""
@@ -82,7 +82,7 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
     if facts.running and facts.running.content == bundle.content and not restart and not mend:
         reason = f"{facts.running.id} has the same content and serves"
         return HostPlan(host, "nothing", facts.running.id, facts.current, reason, label=label(facts.running, bundle, facts))
-    refusal = unfit(host, facts) or (None if take_over else taken_by(host, bundle, facts)) or unserved(host, bundle, facts)
+    refusal = unfit(host, facts) or (None if take_over else taken_by(host, bundle, facts)) or unserved(host, bundle.settings, facts)
     if refusal:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
     there = facts.with_content(bundle.content)
@@ -144,9 +144,9 @@ def unfit(host: Host, facts: HostFacts) -> RaabError | None:
     return None
 
 
-def unserved(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:
-    """Why its release would serve nobody there."""
-    found = taken(bundle.settings, facts)
+def unserved(host: Host, packaged: str, facts: HostFacts) -> RaabError | None:
+    """Why a release with these settings would serve nobody there."""
+    found = taken(packaged, facts)
     return at(host, RaabError("\n".join(found), "name another address, or end what holds it", exitcodes.REFUSED)) if found else None
 
 

@@ -61,9 +61,9 @@ class HostFacts(Struct, frozen=True):
     `served` the chain of what really served, `once` all that ever did, `drilled` what only drills have activated, `labels` the commits that
     releases were found to be since (raab.host.journal).
 
-    `settings` is the host's own setting.yaml; `variables` are those of the running service by which its addresses are told; `taken` where
-    others listen, who are named only where that was asked for. `ahead` is asked for in a dry run alone. `program` is the digest of root's
-    program, if it is whole; `damaged` what is not as it was installed in the current release.
+    `settings` is the host's own setting.yaml, `packaged` that of a release that was asked for; `variables` are those of the running service
+    by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
+    run alone. `program` is the digest of root's program, if it is whole; `damaged` what is not as it was installed in the current release.
     """
 
     python: Words
@@ -96,6 +96,7 @@ class HostFacts(Struct, frozen=True):
     service: dict[str, str] = field(default_factory=dict)
     activating: bool = False
     settings: str = ""
+    packaged: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     taken: tuple[Taken, ...] = ()
     ahead: Ahead | None = None

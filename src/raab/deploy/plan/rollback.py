@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from raab import exitcodes
 from raab.deploy.plan import wayback
-from raab.deploy.plan.deploy import told_ahead, unfit, waves
+from raab.deploy.plan.deploy import told_ahead, unfit, unserved, waves
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.values import HostPlan, Plan, at
@@ -25,14 +25,21 @@ class Rollback(Struct, frozen=True):
 
     action: ClassVar[str] = "rollback"
 
-    def disputed(self, facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
-        """None: what a release that served would listen on, its activation finds out."""
-        return ()
+    def disputed(self, facts: Mapping[str, HostFacts]) -> Mapping[str, str]:
+        """All that have the release and do not serve it: only they know what it would listen on."""
+        target = self.target(facts)
+        return {name: target for name, host in facts.items() if host.taken and host.current != target and host.release(target)}
+
+    def target(self, facts: Mapping[str, HostFacts]) -> str:
+        """Empty where there is none."""
+        return self.release or wayback.target(
+            {name: Way.of(facts[name]) for host in self.environment.hosts if (name := host.name) in facts}
+        )
 
     def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
         known = [host for host in self.environment.hosts if host.name in facts]
         ways = {host.name: Way.of(facts[host.name]) for host in known}
-        target = self.release or wayback.target(ways)
+        target = self.target(facts)
         plans = tuple(told_ahead(rollback_host(host, facts[host.name], target, ways), facts[host.name]) for host in known)
         title = f"roll {self.environment.name} back{f' to {target}' if target else ''}"
         return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans))
@@ -44,7 +51,7 @@ def rollback_host(host: Host, facts: HostFacts, target: str, ways: Mapping[str, 
     refusal = unfit(host, facts)
     if not refusal and not (target in facts.once and facts.release(target)):
         refusal = at(host, unknown(target, facts, ways))
-    if refusal:
+    if refusal := refusal or unserved(host, facts.packaged, facts):
         return HostPlan(host, "refuse", target, facts.current, refusal=refusal)
     return HostPlan(host, "activate", target, facts.current, "kept on the host")
 

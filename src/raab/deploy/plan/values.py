@@ -96,8 +96,9 @@ class Operation(Protocol):
     @property
     def environment(self) -> Environment: ...
 
-    def disputed(self, facts: Mapping[str, HostFacts]) -> tuple[str, ...]:
-        """The hosts of which the plan has to know more closely who listens there."""
+    def disputed(self, facts: Mapping[str, HostFacts]) -> Mapping[str, str]:
+        """The hosts of which the plan has to know more closely who listens there, each with a release of which it has to know the packaged
+        settings, if there is one."""
 
     def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
         """What happens on each host."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import addresses, hook, journal, lasting, strays, systemd, unitfiles, verify
-from raab.host.activation import asofnow, before, others, probe, proof, question, switch, takeup
+from raab.host.activation import before, others, probe, proof, question, switch, takeup
 from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
@@ -20,7 +20,7 @@ from raab.host.paths import Paths
 from raab.host.processes import children
 from raab.host.releases import current_release, user_exists
 from raab.host.renewal import twin
-from raab.host.renewal.ahead import pending
+from raab.host.renewal.ahead import pending, tried
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
 from raab.protocol import Command
@@ -53,6 +53,7 @@ class Activation:
         self.waits = 60.0
         self.binds: tuple[str, ...] = ()
         self.admin_port = 0
+        self.barred: tuple[str, ...] = ()
         self.held: Held | None = None
         self.suspects: strays.Suspects = {}
         self.wanted: Now | None = None
@@ -170,7 +171,7 @@ class Activation:
             # It keeps load_timeout itself, unless its code is beyond the reach of Python.
             trial.answer(self.waits + 10)
         # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
-        addresses.check(self.paths, self.binds, self.admin_port)
+        addresses.check(self.paths, self.binds, self.admin_port, self.barred)
 
     def loaded(self) -> Held | None:
         if self.task.restart or unitfiles.restart_needed(self.paths, self.release):
@@ -219,7 +220,7 @@ class Activation:
         for line in lines(found, "this activation"):
             self.teller.step(line)
         if found.by_reload or found.by_start:
-            asofnow.check(wanted, self.release)
+            tried(wanted, self.release, "check")
         self.wanted = wanted if found.by_reload else None
         return found.by_reload
 
@@ -230,6 +231,7 @@ class Activation:
         settings = question.settings(asking, self.waits)
         self.binds = settings.bind
         self.admin_port = settings.admin_port
+        self.barred = settings.barred
         self.waits = settings.load_timeout
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:

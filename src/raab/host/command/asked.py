@@ -6,12 +6,12 @@ import argparse
 import os
 
 from raab.errors import RaabError
-from raab.host import addresses
 from raab.host.activation import asofnow
 from raab.host.command.cli import Answer
 from raab.host.paths import Paths
 from raab.host.renewal import twin
-from raab.host.renewal.ahead import reboot
+from raab.host.renewal.ahead import checked, pending, tried
+from raab.host.renewal.pending import lines
 
 
 def run(paths: Paths, args: argparse.Namespace, own: Answer | None) -> int:
@@ -30,11 +30,7 @@ def run(paths: Paths, args: argparse.Namespace, own: Answer | None) -> int:
 
 def in_the_sandbox(paths: Paths, verb: str) -> int:
     wanted = twin.now(paths)
-    said = asofnow.run(paths, verb, wanted)
-    if verb == "check":
-        # From within the service's sandbox nobody sees who holds an address.
-        settings = asofnow.settings(paths, wanted)
-        addresses.check(paths, settings.bind, settings.admin_port)
-        reboot(paths)
-    print(said, end="")
+    print(checked(paths, wanted) if verb == "check" else tried(wanted, paths.current, verb), end="")
+    for line in lines(pending(paths, wanted), f"systemctl reload {paths.name}"):
+        print(line)
     return 0

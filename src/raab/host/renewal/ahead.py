@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import inquiry, processes, systemd
+from raab.host import addresses, answers, inquiry, processes, systemd
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, twin, variables
 from raab.host.renewal.pending import Pending
@@ -19,11 +20,6 @@ _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")
 _STARTED = ("enabled", "linked", "static", "alias", "indirect", "generated")
 
 
-def check(paths: Paths) -> str:
-    """The command by which the current release's own code says, as the service's user, whether a start would go well."""
-    return f"{paths.current}/venv/bin/python -I -m raab.host check"
-
-
 def look(paths: Paths) -> dict[str, Any]:
     """For people who only look, by `fab plan` and `fab doctor`. As JSON; its shape is `Ahead` of raab.deploy.plan.facts. `problem` is why a
     start would fail, and `hint` what to do about it."""
@@ -32,14 +28,32 @@ def look(paths: Paths) -> dict[str, Any]:
         wanted = twin.now(paths)
         told = {name: value for name, value in wanted.environment.items() if _TOLD.fullmatch(name)}
         found = {"pending": pending(paths, wanted), "variables": told}
-        _, why = inquiry.run(wanted.lines, check(paths))
-        if why:
-            message, _, hint = why.rpartition("\nhint: ")
-            raise RaabError(message or hint, hint if message else "")
-        reboot(paths)
+        checked(paths, wanted)
     except RaabError as error:
         found.update(problem=shown(error.message), hint=shown(error.hint))
     return found
+
+
+def checked(paths: Paths, wanted: Now) -> str:
+    """What the current release's `raab check` says by what a start would get. Raises RaabError when that would fail, or come to nothing, by
+    the release's word or by what root alone sees: who has its addresses, and whether a reboot would start it."""
+    said = tried(wanted, paths.current, "check")
+    try:
+        settings = answers.settings(tried(wanted, paths.current, "settings"))
+    except ValueError as error:
+        raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
+    addresses.check(paths, settings.bind, settings.admin_port, settings.barred)
+    reboot(paths)
+    return said
+
+
+def tried(wanted: Now, release: Path, verb: str) -> str:
+    """What a release's `raab VERB` says when the service's user runs it with what a start would get. Raises RaabError with its reason."""
+    said, why = inquiry.run(wanted.lines, f"{release}/venv/bin/python -I -m raab.host {verb}")
+    if why:
+        message, _, hint = shown(why).rpartition("\nhint: ")
+        raise RaabError(message or hint, hint if message else "")
+    return shown(said.decode(errors="replace"))
 
 
 def pending(paths: Paths, wanted: Now) -> Pending:

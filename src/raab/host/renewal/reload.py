@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import inquiry
 from raab.host.control import ask
 from raab.host.conversation import PATIENCE
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, twin, variables
-from raab.host.renewal.ahead import check, pending
+from raab.host.renewal.ahead import pending, tried
 from raab.host.renewal.pending import later
 
 
@@ -46,7 +45,8 @@ def environment(paths: Paths, wanted: twin.Now) -> dict[str, Any]:
     held = variables.held(paths)
     changed = variables.changed(held, wanted.environment, wanted.made)
     if changed or directives.since_the_start(paths):
-        _, why = inquiry.run(wanted.lines, check(paths))
-        if why:
-            raise refused(why)
+        try:
+            tried(wanted, paths.current, "check")
+        except RaabError as error:
+            raise refused(str(error)) from None
     return {"environment": variables.renewed(held, wanted.environment)} if changed else {}

@@ -23,8 +23,9 @@ from raab.host.verify import RAABS_OWN
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 
 
-def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
-    """All facts as one JSON-able value; its shape is `HostFacts` of raab.deploy.plan.facts. `closely`: with who listens (listening.py)."""
+def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, Any]:
+    """All facts as one JSON-able value; its shape is `HostFacts` of raab.deploy.plan.facts. `closely`: with who listens (listening.py), and
+    with the packaged settings of a release."""
     # Answered while the rest is read.
     asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", paths.unit, paths.activation_unit))
     entries = journal.read(paths.journal)
@@ -45,6 +46,7 @@ def gather(paths: Paths, closely: bool = False) -> dict[str, Any]:
         "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
         "user": uid_of_user(paths) is not None,
         "settings": settings(paths),
+        "packaged": texts(paths.release(release)).get("setting.yaml", "") if release else "",
         "taken": listening.taken(paths.unit, uid_of_user(paths) or 0, closely),
         "verdicts": journal.verdicts(entries),
         "served": list(journal.chain(entries)),
@@ -118,9 +120,9 @@ def first_number(text: str) -> int:
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
 
 
-def texts(paths: Paths) -> dict[str, str]:
-    """The current release's lock and packaged settings, by the names of their files; none where nothing is deployed."""
-    files = (paths.current / "requirements.lock", *paths.current.glob("venv/lib/python3*/site-packages/raab/config/*.yaml"))
+def texts(release: Path) -> dict[str, str]:
+    """A release's lock and packaged settings, by the names of their files; none where there is no such release."""
+    files = (release / "requirements.lock", *release.glob("venv/lib/python3*/site-packages/raab/config/*.yaml"))
     return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
 
 

@@ -73,8 +73,8 @@ class Session:
 
     def answer_all(self) -> int:
         operations: dict[str, Callable[[Any], Answer]] = {
-            "facts": lambda request: {"facts": facts.gather(self.paths, request.closely)},
-            "texts": lambda request: {"texts": facts.texts(self.paths)},
+            "facts": lambda request: {"facts": facts.gather(self.paths, request.closely, request.release)},
+            "texts": lambda request: {"texts": facts.texts(self.paths.current)},
             "lock": self.lock,
             "let_go": self.let_go,
             "stage": self.stage,
