@@ -19,7 +19,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host import answers, control, conversation, unitfiles
-from raab.host.activation import takeup
+from raab.host.activation import probe, proof, switch, takeup
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.command.cli import main
@@ -275,6 +275,22 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     # By a restart, nobody of before has a say.
     activation.task = Task("x", restart=True)
     assert activation.loaded() is None
+
+
+def test_requests_are_close_together_for_the_switch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy host they would keep the very workers from answering that the proof waits for."""
+    activation = Activation.__new__(Activation)
+    activation.paths, activation.task, activation.standing, activation.binds = Paths("raab"), Task("x"), {}, ()
+    activation.waits, activation.teller, activation.token = 1.0, SimpleNamespace(step=lambda _: None), SimpleNamespace(text="")  # type: ignore[assignment]
+    prober = activation.prober = probe.Prober((), "")
+    seen: list[float] = []
+    monkeypatch.setattr(switch, "switch", lambda *_: None)
+    monkeypatch.setattr(Paths, "release", lambda *_: Path("/nowhere"))
+    monkeypatch.setattr(unitfiles, "install", lambda *_: False)
+    monkeypatch.setattr(proof, "prove", lambda *_, **__: seen.append(prober.interval))
+    held = SimpleNamespace(old=frozenset(), master=1, take_over=lambda: seen.append(prober.interval))
+    activation.go("x", held)  # type: ignore[arg-type]
+    assert seen == [probe.CLOSE_INTERVAL_SECONDS, probe.INTERVAL_SECONDS]
 
 
 def test_what_a_release_says_of_its_settings_is_no_more_than_a_claim() -> None:

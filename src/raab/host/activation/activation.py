@@ -245,6 +245,9 @@ class Activation:
         restart = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
         why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
         self.take_up(release_id, held, why)
+        if held and self.prober:
+            # No worker of before accepts any more: what a proof takes is not to compete with these.
+            self.prober.pace(probe.INTERVAL_SECONDS)
         self.teller.step("proving it by answers")
         return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving(self.paths) - old, limit=self.waits)
 
