@@ -6,8 +6,12 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from conftest import Programs
 
 
 def _package() -> None:
@@ -22,7 +26,7 @@ def _package() -> None:
 _package()
 
 from conformance.innocent import Innocent, innocents  # noqa: E402  # the package has to be there first
-from conformance.proxies import Missing, Programs, proxied  # noqa: E402
+from conformance.proxies import proxied  # noqa: E402
 from conformance.service import Service, serving  # noqa: E402
 
 
@@ -31,15 +35,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """raab with one worker, so that what has been seen is asked where it was seen."""
     with serving(tmp_path_factory.mktemp("service")) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def programs(pytestconfig: pytest.Config) -> Programs:
-    assert pytestconfig.cache
-    try:
-        return Programs(pytestconfig.cache.mkdir("proxies"))
-    except Missing as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module", params=["haproxy", "nginx"])

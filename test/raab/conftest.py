@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -19,6 +20,9 @@ from hypothesis import settings
 
 from raab import create_app
 from raab.factory.configFactory import load_settings
+
+if TYPE_CHECKING:
+    from conftest import Programs
 
 # A time limit per example would measure what else the machine is doing.
 settings.register_profile("raab", deadline=None)
@@ -132,39 +136,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., contextlib.
 
 
 @pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[Callable[..., Reached]]:
-    """`proxy("haproxy", configuration, server="127.0.0.1:1")`: Debian's, a child of this process; installed where that can be done."""
+def proxy(tmp_path: Path, programs: Programs) -> Iterator[Callable[..., Reached]]:
+    """`proxy("haproxy", configuration, server="127.0.0.1:1")`: Debian's, a child of this process."""
     with contextlib.ExitStack() as ending:
 
         def begin(name: str, configuration: str, **values: str) -> Reached:
-            program = installed(name)
             reached = Reached(free_port(), tmp_path / f"{name}.log")
             file = tmp_path / f"{name}.conf"
             file.write_text(configuration.format(port=reached.port, home=tmp_path, **values).lstrip())
             flag = {"haproxy": ["-f"], "nginx": ["-e", str(reached.log), "-p", str(tmp_path), "-c"]}[name]
-            return ending.enter_context(running([program, *flag, str(file)], reached))
+            return ending.enter_context(running([str(programs.find(name)), *flag, str(file)], reached, programs.environ))
 
         yield begin
-
-
-def installed(name: str) -> str:
-    """The path of a proxy. Its package is installed where root runs the tests, and starts nothing; else the test is skipped."""
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    if not (found := shutil.which(name, path=path)) and os.geteuid() == 0 and shutil.which("apt-get"):
-        policy = Path("/usr/sbin/policy-rc.d")
-        ours = not policy.exists()
-        if ours:
-            policy.write_text("#!/bin/sh\nexit 101\n")
-            policy.chmod(0o755)
-        try:
-            for words in (["update"], ["install", "--yes", "--no-install-recommends", name]):
-                command = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=150", *words]
-                environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-                subprocess.run(command, env=environ, check=False, capture_output=True, timeout=200)
-        finally:
-            if ours:
-                policy.unlink()
-        found = shutil.which(name, path=path)
-    if not found:
-        pytest.skip(f"{name} is not installed, and cannot be without root, apt and a package server")
-    return found
