@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,16 @@ def leftovers(lab: Lab, number: int) -> list[str]:
     found += [f"link {link.name}" for link in LINKS.iterdir() if link.name == f"rl{number}" or link.name.startswith(f"vb-{machine}")]
     found += [f"group {group}" for top in presence.groups("") for group in Path(top).glob(f"{machine}*")]
     return found + ([f"folder {lab.home}"] if lab.home.exists() else [])
+
+
+@pytest.fixture
+def crash(lab: LabForTests) -> Iterator[Lab]:
+    """Another lab, for what goes wrong; it is down with the test, whatever became of that."""
+    ours = named(f"{lab.lab.name[:11]}crash")
+    try:
+        yield ours
+    finally:
+        lifecycle.down(ours)
 
 
 def others(lab: Lab) -> list[Lab]:
@@ -175,9 +186,9 @@ def test_a_cut_host_stays_cut(lab: LabForTests, host: LabHost, shell: Shell) -> 
         assert another.run("hostname").out == f"{host.name}\n"
 
 
-def test_a_lab_that_is_made_anew_has_its_old_addresses(lab: LabForTests) -> None:
+def test_a_lab_that_is_made_anew_has_its_old_addresses(lab: LabForTests, crash: Lab) -> None:
     """Also when another one was made meanwhile."""
-    crash, other = named("crash"), named("other")
+    other = named(f"{crash.name[:11]}other")
     (before,) = lifecycle.up(crash, 1)
     lifecycle.down(crash)
     try:
@@ -186,7 +197,6 @@ def test_a_lab_that_is_made_anew_has_its_old_addresses(lab: LabForTests) -> None
         assert after.address == before.address != between.address
     finally:
         lifecycle.down(other)
-        lifecycle.down(crash)
 
 
 def test_a_fresh_host_has_no_past_but_its_key(lab: LabForTests, host: LabHost, shell: Shell) -> None:
@@ -218,10 +228,9 @@ def test_hosts_reach_nothing_beyond_the_lab(lab: LabForTests, host: LabHost, she
 @pytest.mark.parametrize(
     "moment", [0.3, 0.5, 1.0, *(pytest.param(more, marks=pytest.mark.prove) for more in (0.15, 0.25, 0.35, 0.4, 0.7, 1.4))]
 )
-def test_down_cleans_up_after_up_was_killed(lab: LabForTests, moment: float) -> None:
+def test_down_cleans_up_after_up_was_killed(lab: LabForTests, crash: Lab, moment: float) -> None:
     """`up` killed at any moment leaves something that `down` removes wholly; what is left is discovered, not remembered."""
-    crash = named("crash")
-    up = verb("up", "--hosts", "2", lab="crash")
+    up = verb("up", "--hosts", "2", lab=crash.name)
     time.sleep(moment)
     up.send_signal(signal.SIGKILL)
     up.communicate()
@@ -231,13 +240,12 @@ def test_down_cleans_up_after_up_was_killed(lab: LabForTests, moment: float) -> 
 
 
 @pytest.mark.parametrize("moment", [0.2, 0.35, *(pytest.param(more, marks=pytest.mark.prove) for more in (0.15, 0.25, 0.3, 0.4))])
-def test_down_completes_a_down_that_was_killed(lab: LabForTests, moment: float) -> None:
+def test_down_completes_a_down_that_was_killed(lab: LabForTests, crash: Lab, moment: float) -> None:
     """`down` killed at any moment is completed by the next one; so is an `up` in between."""
-    crash = named("crash")
     lifecycle.up(crash, 2)
     ground = read_ground(crash)
     assert ground
-    down = verb("down", lab="crash")
+    down = verb("down", lab=crash.name)
     time.sleep(moment)
     down.send_signal(signal.SIGKILL)
     down.communicate()
@@ -247,9 +255,8 @@ def test_down_completes_a_down_that_was_killed(lab: LabForTests, moment: float) 
     assert leftovers(crash, ground.number) == []
 
 
-def test_supervisor_or_nspawn_killed_leaves_nothing_for_long(lab: LabForTests) -> None:
+def test_supervisor_or_nspawn_killed_leaves_nothing_for_long(lab: LabForTests, crash: Lab) -> None:
     """Whichever of a host's processes somebody kills by hand, `down` finds the rest."""
-    crash = named("crash")
     for victim in ("raab-lab-host", "systemd-nspawn"):
         (host,) = lifecycle.up(crash, 1)
         lifecycle.reboot(crash, host.name)
@@ -262,9 +269,8 @@ def test_supervisor_or_nspawn_killed_leaves_nothing_for_long(lab: LabForTests) -
         assert leftovers(crash, ground.number) == []
 
 
-def test_down_finds_hosts_whose_files_are_gone(lab: LabForTests) -> None:
+def test_down_finds_hosts_whose_files_are_gone(lab: LabForTests, crash: Lab) -> None:
     """Hosts of a lab whose folder somebody removed are found by their processes."""
-    crash = named("crash")
     lifecycle.up(crash, 2)
     ground = read_ground(crash)
     assert ground
@@ -273,38 +279,34 @@ def test_down_finds_hosts_whose_files_are_gone(lab: LabForTests) -> None:
     assert leftovers(crash, ground.number) == []
 
 
-def test_ten_hosts_are_small(lab: LabForTests) -> None:
+def test_ten_hosts_are_small(lab: LabForTests, crash: Lab) -> None:
     """Ten hosts take no more than 1 GB of disk over the image; more hosts of the same kind go on answering at the same addresses."""
-    crash = named("crash")
     two = lifecycle.up(crash, 2)
     ten = lifecycle.up(crash, 10)
     assert ten[:2] == two
     kilobytes = int(subprocess.run(["du", "-sk", crash.home], capture_output=True, text=True, check=True).stdout.split()[0])
     assert kilobytes < 1_000_000
     print(f"ten hosts: {kilobytes / 1000:.0f} MB")
-    lifecycle.down(crash)
 
 
-def test_two_labs_live_side_by_side(lab: LabForTests) -> None:
+def test_two_labs_live_side_by_side(lab: LabForTests, crash: Lab) -> None:
     """Another lab has another subnet, and taking it down leaves this one's hosts running."""
     (ours,) = lab.hosts(1)
-    (theirs,) = lifecycle.up(named("crash"), 1)
+    (theirs,) = lifecycle.up(crash, 1)
     assert ours.address.split(".")[2] != theirs.address.split(".")[2]
     leader = presence.leader(ours)
-    lifecycle.down(named("crash"))
+    lifecycle.down(crash)
     assert presence.leader(ours) == leader
-    assert hosts("crash") == ()
+    assert hosts(crash.name) == ()
 
 
-def test_two_ups_at_once_make_one_lab(lab: LabForTests) -> None:
+def test_two_ups_at_once_make_one_lab(lab: LabForTests, crash: Lab) -> None:
     """Two `up` of one lab at the same time do not collide: the second finds what the first made."""
-    crash = named("crash")
-    both = [verb("up", "--hosts", "2", lab="crash") for _ in range(2)]
+    both = [verb("up", "--hosts", "2", lab=crash.name) for _ in range(2)]
     ends = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
     containers = [process for process in processes() if process.argv[:1] == ("systemd-nspawn",)]
     assert len([one for one in containers if any(word.startswith(f"--directory={crash.home}/") for word in one.argv)]) == 2
-    lifecycle.down(crash)
 
 
 def test_a_killed_build_leaves_no_process_and_no_image(lab: LabForTests, tmp_path: Path) -> None:
@@ -321,10 +323,10 @@ def test_a_killed_build_leaves_no_process_and_no_image(lab: LabForTests, tmp_pat
     assert [path.name for path in store.glob("base-*") if not path.name.endswith(".part")] == []
 
 
-def test_without_root_one_sentence_and_the_way_out(lab: LabForTests) -> None:
+def test_without_root_one_sentence_and_the_way_out(lab: LabForTests, crash: Lab) -> None:
     """A user who may not start hosts is told so, in two lines and without a traceback."""
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-    process = verb("up", lab="crash", prefix=nobody)
+    process = verb("up", lab=crash.name, prefix=nobody)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert (out, err) == ("", "lab: only root can start hosts, got user id 65534\nhint: run the same command as root, e.g. with sudo\n")

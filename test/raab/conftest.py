@@ -66,6 +66,8 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 class Reached:
     """Something that listens at `port` of this machine."""
 
+    process: subprocess.Popen[bytes]
+
     def __init__(self, port: int, log: Path) -> None:
         self.port, self.log = port, log
 
@@ -98,6 +100,7 @@ def running(command: list[str], reached: Reached, environ: dict[str, str] | None
     with reached.log.open("wb") as log:
         process = subprocess.Popen(command, cwd="/", env=environ, stdout=log, stderr=log)
     try:
+        reached.process = process
         reached.wait(process)
         yield reached
     finally:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ import pytest
 
 from raab.metrics.reading import Reading, read
 
-ROOT = Path(__file__).resolve().parents[3]
 VIEWS = """
 import threading, time
 import gevent
@@ -72,27 +69,19 @@ def application(environ, start_response):
 """
 
 
+FILES = {"shop/__init__.py": "", "shop/v/__init__.py": VIEWS, "legacy.py": LEGACY}
+SETTINGS = {
+    "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application'}", "RAAB_LIMITS__REQUEST": "2",
+    "RAAB_LIMITS__CLIENT": "2", "RAAB_SERVER__GRACEFUL_TIMEOUT": "2", "RAAB_LIMITS__REQUEST_LINE": "200", "RAAB_LIMITS__HEADERS": "20",
+    "RAAB_LIMITS__HEADER_SIZE": "500", "RAAB_SERVER__LINGER": "0",
+}  # fmt: skip
+
+
 class Service:
     """One worker of raab."""
 
-    def __init__(self, folder: Path, **more: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = ("127.0.0.1", free.getsockname()[1])
-        for name, text in (("shop/__init__.py", ""), ("shop/v/__init__.py", VIEWS), ("legacy.py", LEGACY)):
-            (folder / "src" / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "src" / name).write_text(text)
-        environ = {
-            **os.environ, "RAAB_ENVIRONMENT": "production", "RUNTIME_DIRECTORY": str(folder), "PYTHONPATH": str(folder / "src"),
-            "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application'}",
-            "RAAB_SERVER__BIND": f"127.0.0.1:{self.address[1]}", "RAAB_SERVER__WORKERS": "1", "RAAB_LIMITS__REQUEST": "2",
-            "RAAB_LIMITS__CLIENT": "2",
-            "RAAB_SERVER__GRACEFUL_TIMEOUT": "2", "RAAB_LIMITS__REQUEST_LINE": "200",
-            "RAAB_LIMITS__HEADERS": "20", "RAAB_LIMITS__HEADER_SIZE": "500", **more, "RAAB_SERVER__LINGER": "0",
-        }  # fmt: skip
-        self.folder, self.log = folder, folder / "log"
-        command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
-        with self.log.open("wb") as stream:
-            self.process = subprocess.Popen(command, cwd="/", env=environ, stderr=stream)
+    def __init__(self, reached: Any, folder: Path) -> None:
+        self.address, self.log, self.process, self.folder = ("127.0.0.1", reached.port), reached.log, reached.process, folder
         until(lambda: self.whole(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 
     def connect(self, path: str) -> socket.socket:
@@ -158,13 +147,20 @@ def until(reached: Callable[[], object], seconds: float = 15) -> None:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    running = Service(tmp_path)
-    try:
-        yield running
-    finally:
-        running.process.send_signal(signal.SIGTERM)
-        running.process.wait(20)
+def begin(serve: Callable[..., Any], tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts one with other settings than usual; it is ended with the test."""
+    with ExitStack() as ending:
+
+        def start(**settings: str) -> Service:
+            usual = {**SETTINGS, "RUNTIME_DIRECTORY": str(tmp_path)}
+            return Service(ending.enter_context(serve(FILES, **{**usual, **settings})), tmp_path)
+
+        yield start
+
+
+@pytest.fixture
+def service(begin: Callable[..., Service]) -> Service:
+    return begin()
 
 
 def test_lines_and_counters_say_what_went_over_the_wire(service: Service) -> None:
@@ -240,9 +236,9 @@ REFUSED = (
 )
 
 
-def test_who_is_not_waited_for_is_told_so(tmp_path: Path) -> None:
+def test_who_is_not_waited_for_is_told_so(begin: Callable[..., Service]) -> None:
     """A client that hardly takes its answer would have gone on, had the worker not had to leave."""
-    service = Service(tmp_path, RAAB_SERVER__GRACEFUL_TIMEOUT="20", RAAB_LIMITS__CLIENT="60")
+    service = begin(RAAB_SERVER__GRACEFUL_TIMEOUT="20", RAAB_LIMITS__CLIENT="60")
     with service.connect("/big") as client:
         client.recv(1)
         service.process.send_signal(signal.SIGTERM)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +17,6 @@ import pytest
 from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Mix
 
-ROOT = Path(__file__).resolve().parents[3]
 VIEWS = """
 from flask import Blueprint, Response, request
 blueprint = Blueprint('shop', __name__)
@@ -37,24 +33,11 @@ KINDS = (
 
 
 class Service:
-    """raab as its unit starts it, on this machine."""
+    """raab, and its master's own word."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = ("127.0.0.1", free.getsockname()[1])
-        (folder / "src/shop/slow").mkdir(parents=True)
-        (folder / "src/shop/__init__.py").touch()
-        (folder / "src/shop/slow/__init__.py").write_text(VIEWS)
-        environ = {
-            **os.environ, "RAAB_ENVIRONMENT": "production", "RUNTIME_DIRECTORY": str(folder), "PYTHONPATH": str(folder / "src"),
-            "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_SERVER__BIND": f"127.0.0.1:{self.address[1]}",
-            "RAAB_SERVER__WORKERS": "2", "RAAB_SERVER__LINGER": "2", "RAAB_SERVER__GRACEFUL_TIMEOUT": "30",
-        }  # fmt: skip
-        self.folder, self.log = folder, folder / "log"
-        command = [sys.executable, str(Path(sys.executable).with_name("gunicorn")), "-c", str(ROOT / "gunicorn.py")]
-        with self.log.open("wb") as stream:
-            self.process = subprocess.Popen(command, cwd="/", env=environ, stderr=stream)
-        until(lambda: (folder / "control").exists() and self.ask("status")["workers"])
+    def __init__(self, reached: Any, folder: Path) -> None:
+        self.address, self.log, self.process, self.folder = ("127.0.0.1", reached.port), reached.log, reached.process, folder
+        until(lambda: self.ask("status")["workers"])
 
     def ask(self, verb: str) -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
@@ -124,7 +107,7 @@ def _ended(one: socket.socket) -> bool:
         return False
 
 
-def until(reached: Callable[[], Any], seconds: float = 60) -> None:
+def until(reached: Callable[[], Any], seconds: float = 100) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -137,15 +120,15 @@ def until(reached: Callable[[], Any], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(serve: Callable[..., Any], tmp_path: Path) -> Iterator[Service]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
-    running = Service(tmp_path)
-    try:
-        yield running
-    finally:
-        running.process.kill()
-        running.process.wait()
+    settings = {
+        "RUNTIME_DIRECTORY": str(tmp_path), "RAAB_PROJECT__MODULES": "[raab.modules, shop]", "RAAB_SERVER__WORKERS": "2",
+        "RAAB_SERVER__LINGER": "2", "RAAB_SERVER__GRACEFUL_TIMEOUT": "90",
+    }  # fmt: skip
+    with serve({"shop/__init__.py": "", "shop/slow/__init__.py": VIEWS}, **settings) as reached:
+        yield Service(reached, tmp_path)
 
 
 def test_slow_clients_hold_up_nobody(service: Service) -> None:
@@ -161,7 +144,7 @@ def test_slow_clients_hold_up_nobody(service: Service) -> None:
             time.sleep(2)
         assert load.account.failures == (), load.account.line()
         service.process.send_signal(signal.SIGTERM)
-        service.process.wait(60)
+        service.process.wait(100)
     log = service.log.read_text()
     assert "connections open" not in log
     assert "Traceback" not in log
