@@ -90,6 +90,8 @@ setup(
         "flask": ["flask>=3.1"],
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
         "test": [
+            "bottle>=0.13",
+            "django>=5.2",
             "flask-sock>=0.7",
             "hypothesis>=6.130",
             "lxml>=5.3",

@@ -28,7 +28,7 @@ class Mounted:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         prefix, app = self.at(path)
-        if app is not self._app:
+        if prefix or self._front is not None:
             environ[MOUNT], environ[ROUTE] = prefix, f"{prefix}/*"
         if prefix:
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = environ.get("SCRIPT_NAME", "") + prefix, path[len(prefix) :]
