@@ -85,7 +85,7 @@ def database(url: str, told: dict[str, Any], root: str, home: str) -> None:
 
 
 def of_django(told: dict[str, Any], root: str) -> None:
-    from django.conf import settings  # type: ignore[import-not-found,unused-ignore]
+    from django.conf import settings  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     told["kind"], told["settings"] = "django", settings.SETTINGS_MODULE
     if settings.DEBUG:
