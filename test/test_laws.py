@@ -183,7 +183,8 @@ def test_what_root_runs_is_the_standard_library_only() -> None:
     beside = ("errors", "exitcodes", "plain", "protocol", "servicename", "untrusted", *(f"metrics.{name}" for name in METRICS))
     known = ("raab.host", *(f"raab.{name}" for name in beside))
     files = [path for path in sorted((SRC / "raab/host").rglob("*.py")) if path.name != "__main__.py"]
-    files += [SRC / f"{name.replace('.', '/')}.py" for name in known[1:]]
+    beside_them = (SRC / name.replace(".", "/") for name in known[1:])
+    files += [path for place in beside_them for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")])]
     strangers = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in files

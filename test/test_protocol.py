@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from raab import protocol
 from raab.errors import RaabError
+from raab.protocol import conversation, requests
+from raab.protocol.manifest import parse
 
 ID = "20261122T061500Z-1a2b3c4"
 HASH = "1a2b3c4" + "0" * 57
@@ -32,12 +33,12 @@ MANIFEST: dict[str, Any] = {
 
 
 def test_a_request_becomes_a_value() -> None:
-    operation, service, request = protocol.decode(json.dumps(ACTIVATE).encode())
-    assert (operation, service, type(request), request.release, request.program) == ("activate", "raab", protocol.Activate, ID, "")
-    assert (request.hooks.before_activate, request.hooks.after_activate) == (protocol.Command("true", 60), None)
-    assert protocol.decode(protocol.encode("facts", "shop", {})) == ("facts", "shop", protocol.Facts())
-    asked = protocol.encode("hook", "shop", {"release": ID, "command": {"command": "é", "timeout": 1, "write": ["/srv/data"]}})
-    assert protocol.decode(asked)[2].command == protocol.Command("é", 1, False, ("/srv/data",))
+    operation, service, request = conversation.decode(json.dumps(ACTIVATE).encode())
+    assert (operation, service, type(request), request.release, request.program) == ("activate", "raab", requests.Activate, ID, "")
+    assert (request.hooks.before_activate, request.hooks.after_activate) == (requests.Command("true", 60), None)
+    assert conversation.decode(conversation.encode("facts", "shop", {})) == ("facts", "shop", requests.Facts())
+    asked = conversation.encode("hook", "shop", {"release": ID, "command": {"command": "é", "timeout": 1, "write": ["/srv/data"]}})
+    assert conversation.decode(asked)[2].command == requests.Command("é", 1, False, ("/srv/data",))
 
 
 def part(**changed: Any) -> dict[str, Any]:
@@ -76,7 +77,7 @@ HOSTILE: list[Any] = [
 @pytest.mark.parametrize("request_", HOSTILE, ids=lambda one: json.dumps(one)[:60])
 def test_a_request_that_is_none_is_refused(request_: Any) -> None:
     with pytest.raises(RaabError, match=r"\Arequest: ") as caught:
-        protocol.decode(json.dumps(request_).encode())
+        conversation.decode(json.dumps(request_).encode())
     assert caught.value.exit_code == 2
     assert len(str(caught.value).splitlines()) == 2 and str(caught.value).replace("\n", "").isprintable()
 
@@ -84,12 +85,12 @@ def test_a_request_that_is_none_is_refused(request_: Any) -> None:
 @pytest.mark.parametrize("line", [b"", b"{", b"\xff", b"[" * 100_000, b'{"op": "facts", "service": "raab"} more'])
 def test_a_line_that_is_no_json_is_refused(line: bytes) -> None:
     with pytest.raises(RaabError, match=r"\Arequest: "):
-        protocol.decode(line)
+        conversation.decode(line)
 
 
 def test_a_manifest_becomes_a_value() -> None:
     """What it says to a later version is none of ours."""
-    told = protocol.manifest(json.dumps({**MANIFEST, "signed": "by somebody"}))
+    told = parse(json.dumps({**MANIFEST, "signed": "by somebody"}))
     assert (told.id, told.parts[1].name, told.wheels[0].name) == (ID, "requirements.lock", "flask-3.whl")
 
 
@@ -114,5 +115,5 @@ def with_part(name: Any, **changed: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_a_manifest_that_no_release_may_have_is_refused(manifest: Any) -> None:
     with pytest.raises(RaabError, match=r"\Amanifest") as caught:
-        protocol.manifest(json.dumps(manifest))
+        parse(json.dumps(manifest))
     assert len(str(caught.value).splitlines()) == 2

@@ -13,7 +13,7 @@ import pytest
 from raab.errors import RaabError
 from raab.host import hook, unit
 from raab.host.paths import Paths
-from raab.protocol import Command
+from raab.protocol.requests import Command
 
 # Keeps its own words and the unit's file; `show` tells what a test has put there.
 SYSTEMCTL = f"""#!{sys.executable}

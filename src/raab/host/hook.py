@@ -20,7 +20,7 @@ from raab.host.paths import Paths
 from raab.host.processes import Process
 from raab.host.unit import Unit
 from raab.plain import plain
-from raab.protocol import Command
+from raab.protocol.requests import Command
 
 # Seconds that systemd may take beyond the limit, which it keeps itself, whatever becomes of this process.
 _BEYOND = 30

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from raab.host import hook
 from raab.host.paths import SEED, Paths
-from raab.protocol import Command
+from raab.protocol.requests import Command
 
 # By the service's user, in a directory of its own: root would follow whatever links it has made there. Each comes to be by one rename.
 TAKE = "test -e {target} || {{ rm -rf {part} && cp -R {source} {part} && chmod -R u+rwX,go-w {part} && mv -T {part} {target}; }}"

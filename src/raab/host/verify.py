@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import seal
-from raab.protocol import ARCHIVES
+from raab.protocol.manifest import ARCHIVES
 
 # What lies in a release and is not part of what was installed.
 RAABS_OWN = (seal.SEAL, "manifest.json")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.deploy import environments as environment
 from raab.deploy.hosts import channel, connection
 from raab.deploy.hosts.answers import Facts, History, Nothing
@@ -20,6 +20,7 @@ from raab.deploy.hosts.fleet import Outcome
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection.asking import Inspection
 from raab.deploy.plan.facts import HostFacts
+from raab.protocol import conversation
 
 SSH = """\
 #!{python}
@@ -171,7 +172,7 @@ def test_a_hostile_host_has_failed_and_the_other_goes_on(runner: Runner, name: s
     _, said, code = HOSTILE[name]
     monkeypatch.setattr(channel, "LINE_BYTES", 1 << 20)
     if name in IMPATIENT:
-        monkeypatch.setattr(protocol, "DEPLOYERS_PATIENCE_SECONDS", 1.5)
+        monkeypatch.setattr(conversation, "DEPLOYERS_PATIENCE_SECONDS", 1.5)
         monkeypatch.setattr(connection, "ANSWER_SECONDS", 2.5)
     began = time.monotonic()
     outcome = asked(runner)

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.deploy import environments as environment
 from raab.deploy.hosts import connection
 from raab.deploy.hosts.answers import History
 from raab.deploy.hosts.runner import Runner
 from raab.errors import RaabError
+from raab.protocol import conversation
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 ME = getpass.getuser()
@@ -353,7 +354,7 @@ def test_two_names_for_one_machine(place: Place) -> None:
 
 def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """No end of it comes. Its host's processes are stopped, as a host that has lost its power says nothing either."""
-    monkeypatch.setattr(protocol, "DEPLOYERS_PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr(conversation, "DEPLOYERS_PATIENCE_SECONDS", 1.5)
     (place.root / "deploy" / "e.yaml").write_text(
         "hosts: {web1: {address: 127.0.0.1}}\n" + "".join(f"{name}: {value}\n" for name, value in place.keys.items())
     )
@@ -376,5 +377,5 @@ def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: p
 
 def test_a_host_lets_go_before_its_deployer_gives_up() -> None:
     """After a silence that no pulse is ever late by, and before a minute is over: who then deploys again finds no lock of his own."""
-    pulse, hosts, deployers = protocol.PULSE_SECONDS, protocol.HOSTS_PATIENCE_SECONDS, protocol.DEPLOYERS_PATIENCE_SECONDS
+    pulse, hosts, deployers = conversation.PULSE_SECONDS, conversation.HOSTS_PATIENCE_SECONDS, conversation.DEPLOYERS_PATIENCE_SECONDS
     assert 2 * pulse < hosts < deployers - pulse < 60 - pulse

@@ -10,7 +10,7 @@ from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.host.session import receive as receiving
 from raab.host.session.receive import cached, receive
-from raab.protocol import Part
+from raab.protocol.requests import Part
 
 
 def part(name: str, content: bytes) -> Part:

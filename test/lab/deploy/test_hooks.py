@@ -120,7 +120,7 @@ sys.path.insert(0, re.search("insert.0, '(.*)'", Path("/usr/local/lib/raab/__mai
 from raab.errors import RaabError
 from raab.host import hook
 from raab.host.paths import Paths
-from raab.protocol import Command
+from raab.protocol.requests import Command
 began, said, error = time.monotonic(), [], ""
 try:
     hook.run(Paths("raab"), Path("/opt/raab/current").resolve(), "tried", Command(**ENTRY), said.append)

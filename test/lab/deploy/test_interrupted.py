@@ -217,7 +217,7 @@ def impatient(project: Any) -> None:
     """Have its deployers and their sessions take each other for gone ten times as fast."""
     replace_once(project.root / "src/raab/deploy/hosts/runner.py", "RECONNECT_SECONDS = 30.0", "RECONNECT_SECONDS = 3.0")
     for name, seconds, fewer in (("PULSE", 10, 1), ("HOSTS_PATIENCE", 30, 3), ("DEPLOYERS_PATIENCE", 45, 5)):
-        replace_once(project.root / "src/raab/protocol.py", f"\n{name}_SECONDS = {seconds}\n", f"\n{name}_SECONDS = {fewer}\n")
+        replace_once(project.root / "src/raab/protocol/conversation.py", f"\n{name}_SECONDS = {seconds}\n", f"\n{name}_SECONDS = {fewer}\n")
 
 
 def replace_once(file: Path, old: str, new: str) -> None:

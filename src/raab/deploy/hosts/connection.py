@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Event, decode
 from raab.deploy.hosts.channel import Channel, EndlessLine, Silence
@@ -21,6 +21,7 @@ from raab.deploy.hosts.ssh import configuration, words
 from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
 from raab.plain import plain
+from raab.protocol import conversation
 
 OnText = Callable[[str], None]
 Answer = TypeVar("Answer")
@@ -61,7 +62,7 @@ class Remote:
         try:
             (folder / "config").write_text(configuration(self.host, self.connect_timeout))
             self.log = (folder / "log").open("a+", errors="replace")
-            self.channel = Channel(words(self.host, folder, wire.command(self.host.python)), protocol.DEPLOYERS_PATIENCE_SECONDS)
+            self.channel = Channel(words(self.host, folder, wire.command(self.host.python)), conversation.DEPLOYERS_PATIENCE_SECONDS)
         except FileNotFoundError as error:
             shutil.rmtree(folder)
             raise RaabError("ssh: not found on this machine", "install OpenSSH's client", exitcodes.BAD_INPUT) from error
@@ -96,7 +97,7 @@ class Remote:
             self.channel.listen_anew()
         # The host may have refused in the middle of a payload; its reason is then waiting to be read.
         with suppress(*LOST):
-            self.channel.send(protocol.encode(operation, self.service, values))
+            self.channel.send(conversation.encode(operation, self.service, values))
             for path in payload:
                 for block in blocks(path):
                     self.channel.send(block)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Acted, Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Unlocked, Verdict
 from raab.deploy.hosts.connection import OnText, Remote, silent
@@ -26,6 +26,7 @@ from raab.deploy.plan.values import HostPlan, Plan, Staging
 from raab.deploy.report.results import HostReport, Result
 from raab.errors import RaabError
 from raab.host.session.program import digest, pack
+from raab.protocol import conversation
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
@@ -56,7 +57,7 @@ class Runner:
 
     def keep_alive(self) -> None:
         """Hosts that wait for their wave must not take this side for dead."""
-        while not self.ending.wait(protocol.PULSE_SECONDS):
+        while not self.ending.wait(conversation.PULSE_SECONDS):
             for remote in tuple(self.remotes.values()):
                 remote.ping()
 

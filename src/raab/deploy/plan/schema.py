@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from raab import protocol, servicename
+from raab import servicename
 from raab.deploy.plan import python
+from raab.protocol import values
 from raab.settings.node import Node, Problem
 from raab.settings.validation import Check, build
 
@@ -134,14 +135,14 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     `timeout` is in seconds. `network` and `write` are what it needs beyond the sandbox.
     """
 
-    command: Annotated[str, Check(protocol.command, "a command")]
+    command: Annotated[str, Check(values.command, "a command")]
     timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     network: bool = False
-    write: tuple[Annotated[str, Check(protocol.absolute, "an absolute path of plain names")], ...] = ()
+    write: tuple[Annotated[str, Check(values.absolute, "an absolute path of plain names")], ...] = ()
 
     @property
     def told(self) -> dict[str, Any]:
-        """As a host is asked for it (raab.protocol.Command)."""
+        """As a host is asked for it (raab.protocol.requests.Command)."""
         return msgspec.to_builtins(self)  # type: ignore[no-any-return]
 
 

@@ -23,7 +23,7 @@ from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending, tried
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
-from raab.protocol import Command
+from raab.protocol.requests import Command
 
 # How often a restart by somebody else is waited for. One who goes on with it has to be told to stop.
 DISTURBANCES = 3

@@ -7,9 +7,9 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from raab import protocol
 from raab.host.paths import Paths
-from raab.protocol import Activate, Command
+from raab.protocol.reading import read
+from raab.protocol.requests import Activate, Command
 
 
 class Task(NamedTuple):
@@ -34,7 +34,7 @@ class Task(NamedTuple):
     def read(cls, paths: Paths, release: str) -> Task:
         """The task that a session left for this release; an operator who types `raab activate ID` has left none."""
         try:
-            request: Activate = protocol.read(Activate, json.loads(paths.request.read_bytes()), "task")
+            request: Activate = read(Activate, json.loads(paths.request.read_bytes()), "task")
         except (OSError, ValueError):
             return cls(release)
         if request.release != release:

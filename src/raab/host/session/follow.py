@@ -14,14 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.control import ask
 from raab.host.durable import write_durably
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
-from raab.protocol import Activate
+from raab.protocol.reading import read
+from raab.protocol.requests import Activate
 
 Emit = Callable[[dict[str, Any]], None]
 TRANSIENT = Path("/run/systemd/transient")
@@ -73,7 +74,7 @@ def task(request: Activate) -> dict[str, Any]:
 def asked_for(paths: Paths) -> Activate | None:
     """What the activation now running was asked to do."""
     try:
-        request: Activate = protocol.read(Activate, json.loads(paths.request.read_bytes()), "task")
+        request: Activate = read(Activate, json.loads(paths.request.read_bytes()), "task")
     except (OSError, ValueError):
         return None
     return request

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import seal
 from raab.host.durable import sync_directory, write_durably
@@ -26,6 +26,7 @@ from raab.host.paths import Paths, template_name
 from raab.host.session import unpack
 from raab.host.session.receive import cached, room
 from raab.host.verify import RAABS_OWN, told
+from raab.protocol.manifest import ARCHIVES, Manifest, parse
 
 Step = Callable[[str], Any]
 
@@ -37,7 +38,7 @@ def install(paths: Paths, manifest_text: str, uv_wheel: str, step: Step) -> None
     wheels by their SHA-256. `uv_wheel` is that of the one that carries uv. `step` names a step to the person who waits.
     Raises RaabError where another release has that id.
     """
-    manifest = protocol.manifest(manifest_text)
+    manifest = parse(manifest_text)
     if manifest.service != paths.name:
         problem = f"stage: a release of another service, got {manifest.service} for {paths.name}"
         raise RaabError(problem, "build the bundle again: remove build/raab and deploy", exitcodes.BAD_INPUT)
@@ -73,7 +74,7 @@ def content_of(manifest: Path) -> str:
         return ""
 
 
-def build(paths: Paths, manifest: protocol.Manifest, uv_wheel: str, part: Path, step: Step) -> None:
+def build(paths: Paths, manifest: Manifest, uv_wheel: str, part: Path, step: Step) -> None:
     """All of the release but its manifest."""
     parts = {one.name: require(paths, one.sha256, one.name) for one in manifest.parts}
     uv = unpack_uv(paths, uv_wheel)
@@ -84,7 +85,7 @@ def build(paths: Paths, manifest: protocol.Manifest, uv_wheel: str, part: Path, 
     link_tree(template, venv)
     (venv / seal.SEAL).unlink()
     for name, path in parts.items():
-        if not name.endswith(protocol.ARCHIVES):
+        if not name.endswith(ARCHIVES):
             target = part / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with lowered_errors(name):
@@ -94,8 +95,8 @@ def build(paths: Paths, manifest: protocol.Manifest, uv_wheel: str, part: Path, 
         last = current if (current / "venv").exists() and same_python(current / "venv", venv) else None
         site = str(unpack.site_packages(venv).relative_to(part))
         for name, path in parts.items():
-            if name.endswith(protocol.ARCHIVES):
-                # raab's own wheel is the one that lies in no folder (protocol.manifest).
+            if name.endswith(ARCHIVES):
+                # raab's own wheel is the one that lies in no folder (parse).
                 place = unpack.Target(part, name.rpartition("/")[0] or site, manifest.writable if "/" in name else ())
                 for file in unpack.unpack(path, place, last):
                     if file.suffix == ".py":

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
-from raab.protocol import Part
+from raab.protocol.requests import Part
 
 BLOCK = 1 << 16
 # Bytes that stay free on a host's disk.

@@ -13,7 +13,7 @@ from raab.host import journal, systemd
 from raab.host.paths import Paths
 from raab.host.releases import current_release
 from raab.host.session import facts, follow, lock
-from raab.protocol import Activate, Hooks, Unlock
+from raab.protocol.requests import Activate, Hooks, Unlock
 
 Emit = Callable[[dict[str, Any]], None]
 # Releases that stay after a way back that nobody has planned.

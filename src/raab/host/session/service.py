@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import hook, journal, lasting, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
 from raab.host.paths import Paths
 from raab.host.session import outlook, program, rescue
+from raab.protocol import requests
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
@@ -25,16 +26,16 @@ PYTHON = "/usr/bin/python3"
 def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """What a session is asked about the service, or to have it do."""
     operations: dict[type[Any], Callable[[], dict[str, Any]]] = {
-        protocol.Status: lambda: {"status": status(paths)},
-        protocol.Service: lambda: act(paths, request),
-        protocol.Logs: lambda: logs(paths, request, emit),
-        protocol.History: lambda: history(paths),
-        protocol.Examine: lambda: examine(paths),
-        protocol.Ahead: lambda: {"ahead": ahead(paths)},
-        protocol.Workers: lambda: workers(paths),
-        protocol.Hook: lambda: run_once(paths, request, emit),
-        protocol.Unlock: lambda: rescue.unlock(paths, request, emit),
-        protocol.Label: lambda: label(paths, request),
+        requests.Status: lambda: {"status": status(paths)},
+        requests.Service: lambda: act(paths, request),
+        requests.Logs: lambda: logs(paths, request, emit),
+        requests.History: lambda: history(paths),
+        requests.Examine: lambda: examine(paths),
+        requests.Ahead: lambda: {"ahead": ahead(paths)},
+        requests.Workers: lambda: workers(paths),
+        requests.Hook: lambda: run_once(paths, request, emit),
+        requests.Unlock: lambda: rescue.unlock(paths, request, emit),
+        requests.Label: lambda: label(paths, request),
     }
     return operations[type(request)]()
 
@@ -86,7 +87,7 @@ def ahead(paths: Paths) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def act(paths: Paths, request: protocol.Service) -> dict[str, Any]:
+def act(paths: Paths, request: requests.Service) -> dict[str, Any]:
     """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
     began = time.time()
     action = request.action
@@ -121,7 +122,7 @@ def workers(paths: Paths) -> dict[str, Any]:
     }
 
 
-def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run_once(paths: Paths, request: requests.Hook, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Run a command in the surroundings that the service will have with a release. Raises RaabError with its output when it fails."""
     release = paths.release(request.release)
     if not paths.manifest(request.release).exists():
@@ -137,7 +138,7 @@ def run_once(paths: Paths, request: protocol.Hook, emit: Callable[[dict[str, Any
     return {}
 
 
-def logs(paths: Paths, request: protocol.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def logs(paths: Paths, request: requests.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Send the last lines of the service's log, and with `follow` all further ones until the connection ends."""
     command = ["journalctl", "--unit", paths.unit, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
     if request.follow:
@@ -169,7 +170,7 @@ def history(paths: Paths) -> dict[str, Any]:
     return {"entries": list(journal.read(paths.journal))}
 
 
-def label(paths: Paths, request: protocol.Label) -> dict[str, Any]:
+def label(paths: Paths, request: requests.Label) -> dict[str, Any]:
     """Note that a release's content has become a commit. The release itself stays as it was made."""
     if not paths.manifest(request.release).exists():
         raise RaabError(

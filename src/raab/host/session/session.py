@@ -16,10 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from raab import exitcodes, protocol
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
+from raab.protocol import conversation, requests
 
 Answer = dict[str, Any]
 # What changes a host or has its service do something: for who holds its lock.
@@ -34,13 +35,13 @@ class Patient:
 
     def readline(self) -> bytes:
         # Nobody handles this signal: it ends the process, and with it all that it holds.
-        signal.alarm(protocol.HOSTS_PATIENCE_SECONDS)
+        signal.alarm(conversation.HOSTS_PATIENCE_SECONDS)
         line = self.source.readline()
         signal.alarm(0)
         return line
 
     def read(self, size: int) -> bytes:
-        signal.alarm(protocol.HOSTS_PATIENCE_SECONDS)
+        signal.alarm(conversation.HOSTS_PATIENCE_SECONDS)
         block = self.source.read(size)
         signal.alarm(0)
         return block
@@ -68,7 +69,7 @@ class Session:
     def pulse(self) -> None:
         """Let the deployer know that this host is there while it works."""
         while True:
-            time.sleep(protocol.PULSE_SECONDS)
+            time.sleep(conversation.PULSE_SECONDS)
             self.say(b"\n")
 
     def answer_all(self) -> int:
@@ -85,7 +86,7 @@ class Session:
             if line == b"\n":
                 continue
             try:
-                operation, service, request = protocol.decode(line)
+                operation, service, request = conversation.decode(line)
                 self.name(service)
             except RaabError as error:
                 # What comes after it may belong to it; nobody can know.
@@ -127,7 +128,7 @@ class Session:
             self.sink.write(b"\n" + line)
             self.sink.flush()
 
-    def lock(self, request: protocol.Lock) -> Answer:
+    def lock(self, request: requests.Lock) -> Answer:
         """Take the lock, and answer with what is there now that nobody else can change it."""
         # The descriptor stays open, and so the lock held, until this process ends or lets go.
         if self.held is None:
@@ -144,13 +145,13 @@ class Session:
             raise RaabError("lock: an activation is at work, got one whose deployer has gone", hint, exitcodes.LOCKED)
         return {"facts": found}
 
-    def let_go(self, _: protocol.LetGo | None = None) -> Answer:
+    def let_go(self, _: requests.LetGo | None = None) -> Answer:
         if self.held is not None:
             os.close(self.held)
             self.held = None
         return {}
 
-    def stage(self, request: protocol.Stage) -> Answer:
+    def stage(self, request: requests.Stage) -> Answer:
         """Take what the host lacks, and make the release of it."""
         from raab.host.session import install, receive
 
@@ -163,7 +164,7 @@ class Session:
             raise RaabError(f"stage: the host could not write, got: {error}", "make room on the host's disk, then deploy again") from error
         return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
 
-    def activate(self, request: protocol.Activate) -> Answer:
+    def activate(self, request: requests.Activate) -> Answer:
         from raab.host.session import follow, program
 
         follow.same_project(self.paths, request)

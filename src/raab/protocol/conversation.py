@@ -1,0 +1,73 @@
+"""One line asks for one operation: all of them in one table, by which both sides read. Standard library only: it travels to hosts that
+have no raab yet."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from raab import exitcodes
+from raab.errors import RaabError
+from raab.protocol import requests
+from raab.protocol.reading import read, shown
+from raab.protocol.values import ServiceName
+
+# Both sides send an empty line every so many seconds, whatever they are busy with, and take the other one for gone after its silence.
+# A host lets go first, even of one whose last line came late: who is told that the connection was lost and deploys again finds no lock
+# of his own there.
+PULSE_SECONDS = 10
+HOSTS_PATIENCE_SECONDS = 30
+DEPLOYERS_PATIENCE_SECONDS = 45
+
+OPERATIONS: dict[str, type[Any]] = {
+    "facts": requests.Facts,
+    "texts": requests.Texts,
+    "lock": requests.Lock,
+    "let_go": requests.LetGo,
+    "stage": requests.Stage,
+    "activate": requests.Activate,
+    "follow": requests.Follow,
+    "status": requests.Status,
+    "service": requests.Service,
+    "logs": requests.Logs,
+    "history": requests.History,
+    "examine": requests.Examine,
+    "ahead": requests.Ahead,
+    "workers": requests.Workers,
+    "hook": requests.Hook,
+    "unlock": requests.Unlock,
+    "label": requests.Label,
+}
+
+
+class Asked(NamedTuple):
+    """An operation's name, the service that it is about, and its request."""
+
+    operation: str
+    service: ServiceName
+    request: Any
+
+
+def decode(line: bytes) -> Asked:
+    """What a line asks for. Raises RaabError, exit code 2, for what is none."""
+    try:
+        told = json.loads(line)
+        if type(told) is not dict:
+            raise ValueError(f"not a request: {shown(told)}")
+        operation = told.pop("op", None)
+        if type(operation) is not str or operation not in OPERATIONS:
+            raise ValueError(f"no such operation: {shown(operation)}")
+        service = read(ServiceName, told.pop("service", None), "service")
+        return Asked(operation, service, read(OPERATIONS[operation], told, operation))
+    except (ValueError, RecursionError) as error:
+        raise RaabError(f"request: {error}", "deploy with the raab that this project is made with", exitcodes.BAD_INPUT) from None
+
+
+def encode(operation: str, service: str, values: dict[str, Any]) -> bytes:
+    """A request about a service, as a line. Raises RaabError, exit code 2, for values that no host would take."""
+    try:
+        read(ServiceName, service, "service")
+        read(OPERATIONS[operation], json.loads(json.dumps(values)), operation)
+    except ValueError as error:
+        raise RaabError(f"request: {error}", "a host would refuse it, too", exitcodes.BAD_INPUT) from None
+    return json.dumps({"op": operation, "service": service, **values}).encode() + b"\n"

@@ -1,0 +1,159 @@
+"""What a deployer may ask of a host: a type for each operation's request. Standard library only, and pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from raab.protocol.values import (
+    MANY,
+    AbsolutePath,
+    FileName,
+    Must,
+    ReleaseId,
+    ReleaseIdOrNone,
+    Seconds,
+    Sha256,
+    Size,
+    Text,
+    Token,
+    Word,
+    between,
+    command,
+    matching,
+)
+
+
+class Part(NamedTuple):
+    """One file on its way: its name, its SHA-256 in hex, its size in bytes."""
+
+    name: FileName
+    sha256: Sha256
+    size: Size
+
+
+class Command(NamedTuple):
+    """What a deployer has a host do, for how many seconds at most, and what it needs beyond the service's sandbox: the network, where that
+    has none, and paths to write to."""
+
+    command: Annotated[str, Must("a command without NUL", command)]
+    timeout: Seconds
+    network: bool = False
+    write: tuple[AbsolutePath, ...] = ()
+
+
+class Hooks(NamedTuple):
+    before_activate: Command | None = None
+    after_activate: Command | None = None
+
+
+class Facts(NamedTuple):
+    """What the host is and has; `closely` with who listens on it, and with what a `release` that it has brings of settings."""
+
+    closely: bool = False
+    release: ReleaseIdOrNone = ""
+
+
+class Texts(NamedTuple):
+    """Lock and packaged settings of the current release."""
+
+
+class Lock(NamedTuple):
+    """Nobody else may change anything until this connection ends, or lets go."""
+
+    who: Word
+    machine: Word
+    what: Word
+
+
+class LetGo(NamedTuple):
+    """Of the lock."""
+
+
+class Stage(NamedTuple):
+    """Make a release of its parts; the bytes of those that are sent follow the request, one part after another."""
+
+    manifest: Text
+    send: tuple[Part, ...]
+    uv: Sha256
+
+
+class Activate(NamedTuple):
+    """Make a release the current one. `program` is root's, packed, where the host has another one (raab.host.session.program);
+    `take_over`: also where the service is another project's."""
+
+    release: ReleaseId
+    token: Token
+    action: Annotated[str, matching("deploy, rollback or revert", "deploy|rollback|revert")]
+    keep: Annotated[int, between(0, MANY)]
+    condemn: ReleaseIdOrNone
+    restart: bool
+    drill: bool
+    hooks: Hooks
+    who: Word
+    machine: Word
+    program: Text = ""
+    take_over: bool = False
+
+
+class Follow(NamedTuple):
+    """An activation that has begun, to its verdict."""
+
+    token: Token
+
+
+class Status(NamedTuple):
+    """Of the service."""
+
+
+class Service(NamedTuple):
+    """Have it do something; `amount` is for `scale`: N, +N or -N."""
+
+    action: Annotated[str, matching("reload, restart or scale", "reload|restart|scale")]
+    amount: Word = ""
+
+
+class Logs(NamedTuple):
+    """The last lines of the service's log, and with `follow` all that come."""
+
+    lines: Annotated[int, between(0, 100_000)]
+    follow: bool = False
+
+
+class History(NamedTuple):
+    """The journal of activations."""
+
+
+class Examine(NamedTuple):
+    """What only a closer look tells."""
+
+
+class Ahead(NamedTuple):
+    """What the next start of the service would come to."""
+
+
+class Workers(NamedTuple):
+    """What the newest generation has answered, and how many of it have died."""
+
+
+class Hook(NamedTuple):
+    """A command that is run once, before any switch."""
+
+    release: ReleaseId
+    command: Command
+
+
+class Label(NamedTuple):
+    """The content of a release has become a commit."""
+
+    release: ReleaseId
+    commit: Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}")]
+    who: Word
+    machine: Word
+
+
+class Unlock(NamedTuple):
+    """End the session that holds the lock; with `force` also the activation under way, and have one complete release serve."""
+
+    force: bool = False
+    who: Word = "unknown"
+    machine: Word = "unknown"

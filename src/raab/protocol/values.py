@@ -1,0 +1,64 @@
+"""What a value that travels between a deployer and a host has to be. Standard library only, and pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+from raab import servicename
+from raab.plain import plain
+
+MANY = 1000
+# Bytes: of a file that is sent, and of all that one release takes. A manifest is a text within a request.
+LARGEST = 1 << 32
+DAY = 86_400
+
+
+class Must(NamedTuple):
+    """What a value has to be, in words, and whether it is."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def matching(words: str, pattern: str) -> Must:
+    compiled = re.compile(rf"\A(?:{pattern})\Z", re.ASCII)
+    return Must(words, lambda value: compiled.match(value) is not None)
+
+
+def between(least: float, most: float) -> Must:
+    return Must(f"from {least:g} to {most:g}", lambda value: math.isfinite(value) and least <= value <= most)
+
+
+def path(value: str) -> bool:
+    """Whether it leads to a file below the folder that it is put into, by names that are no surprise to anybody."""
+    names = value.split("/")
+    return len(value) < 1000 and all(NAME.match(name) and len(name) < 200 and not name.endswith((".part", ".new")) for name in names)
+
+
+def absolute(value: str) -> bool:
+    """Whether it is a path from the root on, by such names."""
+    return value.startswith("/") and path(value[1:])
+
+
+def command(value: str) -> bool:
+    """Whether /bin/sh can be given it."""
+    return 0 < len(value) <= 10_000 and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
+ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
+ReleaseId = Annotated[str, matching("a release id", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?")]
+Sha256 = Annotated[str, matching("a SHA-256", "[0-9a-f]{64}")]
+Commit = Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}|[a-z]{0,20}")]
+Token = Annotated[str, matching("a token", "[0-9a-f]{32}")]
+FileName = Annotated[str, Must("a file name", lambda value: "/" not in value and path(value))]
+ReleaseIdOrNone = Annotated[str, matching("a release id, or none", r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?)?")]
+RelativePath = Annotated[str, Must("a path within a release", path)]
+AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
+Word = Annotated[str, Must("a line of at most 200 letters", lambda value: plain(value, 201) == value and len(value) <= 200)]
+Size = Annotated[int, between(0, LARGEST)]
+Seconds = Annotated[float, between(0.001, DAY)]
+Text = Annotated[str, Must("a text of at most 4 MB", lambda value: len(value) <= 1 << 22)]
