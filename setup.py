@@ -23,7 +23,7 @@ except ImportError:
     from wheel.bdist_wheel import bdist_wheel
 
 # What runs on the deployer's machine. The wheel that a deploy sends goes without (raab.deploy.bundle.build).
-DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab", "project", "init") for inner in ("", ".*"))
+DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab", "drill", "project", "init") for inner in ("", ".*"))
 
 
 class SameSdist(sdist):

@@ -80,7 +80,7 @@ class Raab:
 
     def check(self, wanted: str) -> None:
         with Shell(self.host) as shell:
-            shell.run(f"grep -q '{wanted}' /opt/raab/current/venv/lib/python3*/site-packages/raab/drill/mark.py")
+            shell.run(f"grep -q '{wanted}' /opt/raab/current/venv/lib/python3*/site-packages/drillroutes/mark.py")
 
 
 def measure(project: Project, host: LabHost, fresh: Callable[[], None], rounds: int, say: Say) -> dict[str, Series]:

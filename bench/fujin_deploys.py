@@ -57,7 +57,7 @@ printf 'no-index = true\\nfind-links = ["/opt/fujin-wheels"]\\n' >/etc/uv/uv.tom
 BARE = f"""\
 systemctl --quiet disable --now {APP}-web; rm -rf /opt/fujin/{APP} /etc/systemd/system/{APP}-web.service /root/.cache/uv
 systemctl daemon-reload; userdel {APP}; true"""
-INSTALLED = f"cat /opt/fujin/{APP}/.install/.venv/lib/python3*/site-packages/raab/drill/mark.py"
+INSTALLED = f"cat /opt/fujin/{APP}/.install/.venv/lib/python3*/site-packages/drillroutes/mark.py"
 
 
 class Fujin:

@@ -45,7 +45,7 @@ def test_an_installed_raab_packs_the_same_bytes_as_a_checkout(tmp_path: Path) ->
 def test_a_host_gets_nothing_of_the_deployers_and_all_that_serves(tmp_path: Path) -> None:
     names = zipfile.ZipFile(runtime.pack(tmp_path)).namelist()
     folders = {"/".join(name.split("/")[:2]) for name in names}
-    assert not folders & {"raab/deploy", "raab/lab", "raab/project", "raab/init"}
+    assert not folders & {"raab/deploy", "raab/lab", "raab/drill", "raab/project", "raab/init"}
     assert folders >= {"raab/served", "raab/host", "raab/config", "handover/master.py", "http1/head.py"}
     assert {f"raab/config/{name}.yaml" for name in ("config", "setting", "logging")} <= set(names)
 

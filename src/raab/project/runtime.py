@@ -13,7 +13,7 @@ from raab.project import archive
 SOURCE = Path(raab.__file__).parent.parent
 PACKAGES = ("handover", "http1", "raab")
 # What runs on the deployer's machine (setup.py leaves the same out), and what a release has in another place.
-DEPLOYERS = ("raab/deploy", "raab/lab", "raab/project", "raab/init", "raab/served/systemd")
+DEPLOYERS = ("raab/deploy", "raab/lab", "raab/drill", "raab/project", "raab/init", "raab/served/systemd")
 # What a release is served by unless the project names its own.
 GUNICORN = SOURCE / "raab/served/gunicorn.py"
 UNITS = SOURCE / "raab/served/systemd"

@@ -40,7 +40,7 @@ NAMED = 5
 EARLIEST = 315532800
 
 # What runs on the deployer's machine is left out of the wheel for servers (setup.py).
-DEPLOYERS = ("src/raab/deploy", "src/raab/lab", "src/raab/project", "src/raab/init", "src/raab/served/systemd")
+DEPLOYERS = ("src/raab/deploy", "src/raab/lab", "src/raab/drill", "src/raab/project", "src/raab/init", "src/raab/served/systemd")
 
 
 def build(root: Path, service: str = "") -> Bundle:

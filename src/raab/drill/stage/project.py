@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from raab.deploy.plan.environment import Environment, Host
+from raab.drill.traffic import routes
 from raab.errors import RaabError
 
 NAME = "drill"
@@ -26,16 +27,18 @@ PARTS = (
 WSGI = """\
 import time
 
+from drillroutes import with_drill_routes
 from raab import create_app
 from raab.admin import with_admin
-from raab.drill.traffic.routes import with_drill_routes
 from raab.release import current_release
 
 time.sleep({seconds})
 application = with_drill_routes(with_admin(create_app()), release=current_release().id)
 """
+# The routes are a package of the copy's own: what a deploy sends of raab has none of raab.drill.
+ROUTES = "src/drillroutes/__init__.py"
 # A file of any name in a package makes another release; a module that cannot be imported makes a broken one.
-MARK = "src/raab/drill/mark.py"
+MARK = "src/drillroutes/mark.py"
 ANOTHER = "\n# another one\n"
 BROKEN = "src/raab/modules/drillbroken/__init__.py"
 # More than a run makes, so that the release that drills begin with is not pruned.
@@ -147,6 +150,8 @@ def copy(source: Path, root: Path, environment: Environment, import_seconds: flo
     for name in PARTS:
         take(source / name, root / name)
     (root / "wsgi.py").write_text(WSGI.format(seconds=import_seconds))
+    (root / ROUTES).parent.mkdir()
+    shutil.copy(routes.__file__, root / ROUTES)
     wheels = source / "build" / "raab" / "wheels"
     wheels.mkdir(parents=True, exist_ok=True)
     (root / "build" / "raab").mkdir(parents=True)

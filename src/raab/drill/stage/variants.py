@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
+
+from raab.drill.traffic import routes
 
 # Where the packages of a release stand in it: a pattern, because the folder bears the name of the host's own Python.
 PACKAGES = "venv/lib/python3*/site-packages"
 WSGI = """\
 {before}
+from drillroutes import with_drill_routes
 from raab import create_app
 from raab.admin import with_admin
-from raab.drill.traffic.routes import with_drill_routes
 
 application = with_drill_routes(with_admin(create_app()), release="{release}")
 {after}
 """
+# Beside it, since no release has anything of raab.drill.
+ROUTES = {"app/drillroutes.py": Path(routes.__file__).read_text()}
 # A release is made of hard links; so files are replaced by new ones, and never written to.
 MAKE = """
 import glob, json, os, shutil, subprocess, sys
@@ -60,7 +65,7 @@ class Content:
 
     def order(self, releases: str, base: str, release: str) -> str:
         """What MAKE reads."""
-        wsgi = {"app/wsgi.py": WSGI.format(before=self.before, after=self.after, release=release)} if self.drilled else {}
+        wsgi = {"app/wsgi.py": WSGI.format(before=self.before, after=self.after, release=release), **ROUTES} if self.drilled else {}
         return json.dumps({
             "releases": releases, "base": base, "id": release, "packages": PACKAGES, "files": {**wsgi, **dict(self.files)},
             "appended": dict(self.appended), "without": self.without,

@@ -1,6 +1,7 @@
-"""What slow, streamed and uploading requests ask for: a WSGI application that test releases put in front of their own.
+"""What slow, streamed and uploading requests ask for: a WSGI application that test releases put in front of their own. A copy of this file
+is what they have of it.
 
-from raab.drill.traffic.routes import with_drill_routes
+from drillroutes import with_drill_routes
 application = with_drill_routes(create_app(), release="...")
 """
 
