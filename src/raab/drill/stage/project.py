@@ -33,7 +33,8 @@ from raab.admin import with_admin
 from raab.release import current_release
 
 time.sleep({seconds})
-application = with_drill_routes(with_admin(create_app()), release=current_release().id)
+app = create_app()
+application = with_drill_routes(with_admin(app, app.extensions["raab"].checks), release=current_release().id)
 """
 # The routes are a package of the copy's own: what a deploy sends of raab has none of raab.drill.
 ROUTES = "src/drillroutes/__init__.py"

@@ -16,7 +16,8 @@ from drillroutes import with_drill_routes
 from raab import create_app
 from raab.admin import with_admin
 
-application = with_drill_routes(with_admin(create_app()), release="{release}")
+app = create_app()
+application = with_drill_routes(with_admin(app, app.extensions["raab"].checks), release="{release}")
 {after}
 """
 # Beside it, since no release has anything of raab.drill.
