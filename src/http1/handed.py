@@ -40,6 +40,19 @@ class Handed:
         self.touched = self.touched or name not in _HARMLESS
         return getattr(self._client, name)
 
+    def recv(self, *args: Any) -> bytes:
+        self.touched = True
+        data: bytes = self._client.recv(*args)
+        # A client that sends without end would keep others waiting.
+        self._turn.worked(len(data))
+        return data
+
+    def recv_into(self, *args: Any) -> int:
+        self.touched = True
+        count: int = self._client.recv_into(*args)
+        self._turn.worked(count)
+        return count
+
     def sendall(self, data: Any, flags: int = 0) -> None:
         rest = memoryview(data).cast("B")
         self.taken = self.touched = True

@@ -79,6 +79,16 @@ except BlockingIOError:
     pass
 assert bye()
 """,
+    "what is received in one go is work as what is sent is": """
+import http1.turns
+turns = []; http1.turns.give_way = lambda: turns.append(1)
+sender = gevent.spawn(there.sendall, b"x" * 2_000_000)
+left, place = 2_000_000, bytearray(65536)
+while left > 1_000_000: left -= len(handed.recv(65536))
+received = len(turns); assert 3 <= received <= 8
+while left: left -= handed.recv_into(place)
+assert len(turns) >= received + 3 and handed.touched
+""",
     "pieces that are sent together arrive together": """
 assert handed.sendmsg([HEAD, SMALL]) == len(HEAD + SMALL) == len(read(len(HEAD + SMALL)))
 """,

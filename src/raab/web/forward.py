@@ -12,6 +12,7 @@ from urllib.parse import quote
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 
+from raab.web import tunnel
 from raab.web.refusal import Refusal
 from raab.web.upstream import BodyFailed, Upstream
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
@@ -46,6 +47,13 @@ class Forward:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         upstream, response = self._ask(environ)
+        if tunnel.given(response):
+            upstream.active += 1
+            try:
+                tunnel.pass_on(environ, response, answering(response))
+            finally:
+                upstream.active -= 1
+            return ()
         answer = Answer(upstream, response)
         reason = response.reason or responses.get(response.status, "Unknown")
         try:
@@ -58,10 +66,13 @@ class Forward:
     def _ask(self, environ: WSGIEnvironment) -> tuple[Upstream, BaseHTTPResponse]:
         method, where, headers, body = environ["REQUEST_METHOD"], target(environ), asking(environ), body_of(environ)
         again = method in _IDEMPOTENT and body is None
+        upgrade = body is None and tunnel.wanted(environ)
+        if upgrade:
+            headers |= tunnel.UPGRADE
         order = self._order()
         status, last = HTTPStatus.BAD_GATEWAY, order[0]
         # Once more to the first of them where that does no harm: it may have closed a kept connection in the very moment of its use.
-        for upstream, fresh in [*((one, not again) for one in order), *([(last, True)] if again else [])]:
+        for upstream, fresh in [*((one, upgrade or not again) for one in order), *([(last, True)] if again else [])]:
             upstream.active += 1
             upstream.tried()
             try:

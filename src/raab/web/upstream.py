@@ -14,6 +14,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ProtocolError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
+from raab.web.tunnel import given
+
 # Seconds for a connection to be made, and for each part of a body to be taken.
 CONNECT = 5.0
 # Seconds for which one that cannot be reached is left out.
@@ -86,19 +88,20 @@ class Upstream:
         self._out_until = time.monotonic() + OUT
 
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: Iterator[bytes] | None, fresh: bool) -> BaseHTTPResponse:
-        """The answer's head; its body is still to be read. With `fresh` by a connection that was not used before and is not used again.
+        """The answer's head; its body is still to be read. With `fresh` by a connection that was not used before and is not used again,
+        unless `headers` say what becomes of it.
 
         A kept one may be closed by the other side in the very moment in which a request is sent on it. Raises urllib3's errors, and
         BodyFailed.
         """
         pool = self._once if fresh else self._kept
         if fresh:
-            headers = {**headers, "Connection": "close"}
+            headers = {"Connection": "close", **headers}
         response = pool.urlopen(
             method, self.path + target, body=body, headers=headers,
             redirect=False, preload_content=False, decode_content=False,
         )  # fmt: skip
-        if wrong := unsound(response):
+        if wrong := unsound(response, headers):
             response.close()
             raise ProtocolError(f"{self.name} {wrong}")
         if self._out_until:
@@ -107,9 +110,10 @@ class Upstream:
         return response
 
 
-def unsound(response: BaseHTTPResponse) -> str:
-    """What is wrong with an answer whose end nobody can be sure of; empty where nothing is. http.client lets it pass."""
-    if response.status < HTTPStatus.OK:
+def unsound(response: BaseHTTPResponse, asked: Mapping[str, str]) -> str:
+    """What is wrong with an answer whose end nobody can be sure of; empty where nothing is. http.client lets it pass. `asked` are the
+    request's headers."""
+    if response.status < HTTPStatus.OK and not ("Upgrade" in asked and given(response)):
         # It takes any interim answer but 100 for the answer, and would take the answer for that of the next request.
         return f"sent an interim answer, got {response.status}"
     lengths = set(response.headers.getlist("Content-Length"))
