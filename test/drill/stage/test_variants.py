@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from raab.drill.stage.variants import MAKE, PACKAGES, Content
+from raab.drill.stage.project import WSGI as PROJECT
+from raab.drill.stage.variants import MAKE, PACKAGES, ROUTES, WSGI, Content
 
 
 def make(releases: Path, content: Content) -> Path:
@@ -62,3 +64,28 @@ def test_packages_are_found_whatever_python_the_host_has(tmp_path: Path, python:
     found = {path.name: path.read_text() for path in (new / "venv/lib" / python / "site-packages").iterdir()}
     assert found == {"old.py": "new = 2\n", "fresh.py": "fresh = 3\n", "longer.py": "old = 1\nmore = 4\n"}
     assert (site / "old.py").read_text() == "old = 1\n"
+
+
+ASKED = """
+import sys
+from wsgiref.util import setup_testing_defaults
+scope = {"__name__": "wsgi"}
+exec(sys.stdin.read(), scope)
+for path in ("/", "/slow"):
+    environ = {"PATH_INFO": path, "QUERY_STRING": "seconds=0"}
+    setup_testing_defaults(environ)
+    answer = scope["application"](environ, lambda status, headers, *_: print(status, dict(headers).get("Raab-Release", "-")))
+    print(b"".join(answer).decode().strip())
+"""
+
+
+@pytest.mark.parametrize("text", [WSGI.format(before="", after="", release="new"), PROJECT.format(seconds=0)], ids=["variant", "project"])
+def test_what_drills_serve_is_what_raab_serves(text: str, tmp_path: Path) -> None:
+    """With the routes of drills before it: without a host, so that a change of how raab is served says so at once."""
+    (tmp_path / "drillroutes.py").write_text(ROUTES["app/drillroutes.py"])
+    environ = {**os.environ, "RAAB_ENVIRONMENT": "production"}
+    done = subprocess.run([sys.executable, "-c", ASKED], input=text, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[0].startswith("200 OK") and '"service"' in said[1]
+    assert said[2].startswith("200 OK") and '"release"' in said[3]

@@ -28,13 +28,11 @@ WSGI = """\
 import time
 
 from drillroutes import with_drill_routes
-from raab import create_app
-from raab.admin import with_admin
 from raab.release import current_release
+from raab.served.application import application
 
 time.sleep({seconds})
-app = create_app()
-application = with_drill_routes(with_admin(app, app.extensions["raab"].checks), release=current_release().id)
+application = with_drill_routes(application, release=current_release().id)
 """
 # The routes are a package of the copy's own: what a deploy sends of raab has none of raab.drill.
 ROUTES = "src/drillroutes/__init__.py"

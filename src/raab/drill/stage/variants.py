@@ -13,11 +13,9 @@ PACKAGES = "venv/lib/python3*/site-packages"
 WSGI = """\
 {before}
 from drillroutes import with_drill_routes
-from raab import create_app
-from raab.admin import with_admin
+from raab.served.application import application
 
-app = create_app()
-application = with_drill_routes(with_admin(app, app.extensions["raab"].checks), release="{release}")
+application = with_drill_routes(application, release="{release}")
 {after}
 """
 # Beside it, since no release has anything of raab.drill.
