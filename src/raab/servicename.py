@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from raab import exitcodes
+from raab.errors import RaabError
 
 # systemd-sysusers takes no longer user (sysusers.d(5), valid_user_group_name).
 LONGEST = 31
@@ -30,3 +34,9 @@ def wrong(name: str) -> str:
     if (last := name.rpartition("-")[2]) in _MADE and last != name:
         return f"raab itself makes names that end in -{last}"
     return ""
+
+
+def taken(name: str, found: Sequence[str]) -> RaabError:
+    """What to say where a host has these things under a name, and none of them is raab's."""
+    text = f"service {name}: the host has something of that name that is not raab's, got {', '.join(found)}"
+    return RaabError(text, "give the service another name: name: in deploy/config.yaml, or in the environment's file", exitcodes.REFUSED)

@@ -253,6 +253,28 @@ def unlock(context: Context, env: str = "lab", hosts: str | None = None, force: 
 
 
 @verb(
+    name="the service, as a check on the environment",
+    purge="also its data, settings and user: /var/lib/NAME and /etc/NAME",
+    yes="do not ask",
+    wait="seconds to wait for a deploy to end",
+)
+def remove(
+    context: Context,
+    name: str,
+    env: str = "lab",
+    hosts: str | None = None,
+    purge: bool = False,
+    yes: bool = False,
+    wait: float = 0.0,
+    debug: bool = False,
+) -> int:
+    """Take the service off its hosts; what it has written stays, unless it is purged."""
+    from raab.deploy import removal
+
+    return removal.remove(desk(context, env, hosts), name, purge, yes, wait)
+
+
+@verb(
     only="these drills only, separated by commas",
     list="show the drills and carry out none",
     quick="a smaller choice with fewer rounds, in under 3 minutes",
@@ -279,7 +301,9 @@ def drill(
 
 def verbs(fabfile: str) -> Collection:
     """What a project's fabfile has as its `namespace`; `fabfile` is its own `__file__`. To be called while Fabric loads it."""
-    all_of_them = (deploy, plan, rollback, build, lock, status, reload, restart, scale, logs, releases, history, doctor, unlock, drill)
+    changing = (deploy, rollback, reload, restart, scale, unlock, remove)
+    telling = (plan, build, lock, status, logs, releases, history, doctor, drill)
+    all_of_them = (*changing, *telling)
     namespace = Collection(*all_of_them, lab)
     namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent)}})
     options.keep(program)

@@ -28,6 +28,7 @@ class Paths(NamedTuple):
     etc: Path = Path("/etc")
     run: Path = Path("/run")
     bin: Path = Path("/usr/local/bin")
+    var: Path = Path("/var/lib")
 
     @property
     def unit(self) -> str:
@@ -91,7 +92,7 @@ class Paths(NamedTuple):
     @property
     def state(self) -> Path:
         """The service's own, which it writes and no release has a part in."""
-        return Path("/var/lib") / self.name
+        return self.var / self.name
 
     @property
     def part(self) -> Path:
@@ -101,6 +102,11 @@ class Paths(NamedTuple):
     @property
     def configuration(self) -> Path:
         return self.etc / self.name
+
+    @property
+    def mark(self) -> Path:
+        """By which a host knows that the name is raab's (raab.host.claim)."""
+        return self.configuration / ".raab"
 
     @property
     def runtime(self) -> Path:

@@ -37,6 +37,7 @@ OPERATIONS: dict[str, type[Any]] = {
     "hook": requests.Hook,
     "unlock": requests.Unlock,
     "label": requests.Label,
+    "remove": requests.Remove,
 }
 
 

@@ -78,8 +78,8 @@ class Stage(NamedTuple):
 
 
 class Activate(NamedTuple):
-    """Make a release the current one. `program` is root's, packed, where the host has another one (raab.host.session.program);
-    `take_over`: also where the service is another project's."""
+    """Make a release the current one. `program` is root's, packed, where the host has another one (raab.host.session.program), `version`
+    that of the raab which brings it; `take_over`: also where the service is another project's."""
 
     release: ReleaseId
     token: Token
@@ -93,6 +93,7 @@ class Activate(NamedTuple):
     machine: Word
     program: Text = ""
     take_over: bool = False
+    version: Annotated[str, matching("a version of raab, or none", r"([0-9][0-9A-Za-z.+]{0,60})?")] = ""
 
 
 class Follow(NamedTuple):
@@ -149,6 +150,12 @@ class Label(NamedTuple):
     commit: Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}")]
     who: Word
     machine: Word
+
+
+class Remove(NamedTuple):
+    """Take the service off the host; its data, settings and user stay unless they are to be purged."""
+
+    purge: bool = False
 
 
 class Unlock(NamedTuple):

@@ -37,11 +37,11 @@ def test_facts_are_one_answer_that_becomes_a_value() -> None:
 
 
 def test_what_is_refused_is_told_and_the_conversation_goes_on() -> None:
-    """A request with a value that is not what it should be: the host says so and listens to the next."""
-    done = converse({"op": "service", "service": "raab", "action": "scale", "amount": "4; reboot"}, {"op": "history", "service": "raab"})
+    """A request that asks for what this session may not do: the host says so and listens to the next."""
+    done = converse({"op": "service", "service": "raab", "action": "reload"}, {"op": "history", "service": "raab"})
     first, second = lines(done.stdout)
-    assert (first["event"], first["code"], second["event"]) == ("error", 2, "done")
-    assert "not a number of workers, got '4; reboot'" in first["message"]
+    assert (first["event"], first["code"], second["event"]) == ("error", 6, "done")
+    assert "only for who holds the lock" in first["message"]
 
 
 def test_a_deployer_who_vanishes_silently_is_given_up() -> None:

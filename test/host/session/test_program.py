@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import zlib
@@ -73,12 +74,36 @@ def test_a_version_that_is_not_whole_is_not_taken_for_one(paths: Paths) -> None:
 
 
 def test_the_one_of_before_is_kept_for_who_runs_it_and_older_ones_go(paths: Paths) -> None:
-    """What versions of before this way of installing have left goes as well."""
+    """One that another service's activation has begun with stays, too. What versions of before this way of installing have left goes."""
     (paths.roots_own / "raab/host").mkdir(parents=True)
-    texts = [{"raab": "", "raab.one": f"x = {number}\n"} for number in range(3)]
-    for sources in texts:
+    texts = [{"raab": "", "raab.one": f"x = {number}\n"} for number in range(4)]
+    for number, sources in enumerate(texts):
         program.install(paths, sources)
+        if number != 1:
+            os.utime(paths.roots_own / program.digest(sources), (0, 0))
     assert {path.name for path in paths.roots_own.iterdir()} == {"__main__.py", *map(program.digest, texts[1:])}
+    program.use(paths)
+    program.install(paths, texts[0])
+    assert program.digest(texts[3]) in {path.name for path in paths.roots_own.iterdir()}
+
+
+def test_a_newer_one_stays(paths: Paths) -> None:
+    """Whichever service brings an older one later; the same version is replaced by what comes last, and what is not whole by anything."""
+    texts = {version: {"raab": "", "raab.one": f"x = {version!r}\n"} for version in ("", "0.9", "0.10.dev1", "0.10", "1.0")}
+    for version, sources in texts.items():
+        program.install(paths, sources, version)
+        assert (program.started(paths), program.version(paths)) == (program.digest(sources), version)
+    for version, sources in texts.items():
+        program.install(paths, sources, version)
+        assert program.started(paths) == program.digest(texts["1.0"])
+        assert program.newer(paths, version) is (version != "1.0")
+    program.install(paths, texts["0.9"], "1.0")
+    assert program.started(paths) == program.digest(texts["0.9"])
+    (paths.roots_own / program.started(paths) / "raab/one.py").unlink()
+    program.install(paths, texts["0.10"], "0.10")
+    assert program.started(paths) == program.digest(texts["0.10"])
+    program.offer(paths)
+    assert program.faults(paths) == []
 
 
 LARGE = {"raab.x": "y" * (5 << 20)}

@@ -187,6 +187,12 @@ class Examined(Struct, frozen=True):
     kept: tuple[str, ...] = ()
 
 
+class Removed(Struct, frozen=True):
+    """Whether there was anything of the service."""
+
+    removed: bool
+
+
 class Unlocked(Struct, frozen=True):
     """Who was in the way, and which release's activation is or was at work; its verdict where it was ended."""
 

@@ -25,7 +25,7 @@ from raab.deploy.plan.facts import HostFacts, one_machine
 from raab.deploy.plan.values import HostPlan, Plan, Staging
 from raab.deploy.report.results import HostReport, Result
 from raab.errors import RaabError
-from raab.host.session.program import digest, pack
+from raab.host.session.program import digest, order, pack
 from raab.protocol import conversation
 
 # (host's name, text): how a runner tells people where it is.
@@ -44,7 +44,7 @@ class Runner:
         self.hosts = {host.name: host for host in environment.hosts}
         self.remotes: dict[str, Remote] = {}
         self.ending = threading.Event()
-        self.programs: dict[str, str] = {}
+        self.programs: dict[str, HostFacts] = {}
 
     def __enter__(self) -> Runner:
         threading.Thread(target=self.keep_alive, daemon=True).start()
@@ -90,7 +90,7 @@ class Runner:
         return outcome
 
     def told(self, name: str, facts: HostFacts) -> HostFacts:
-        self.programs[name] = facts.program
+        self.programs[name] = facts
         return facts
 
     def closely(self, wanted: Mapping[str, str]) -> dict[str, HostFacts]:
@@ -194,9 +194,12 @@ class Runner:
         return self.outcome(plan, verdict, "rolled back" if action == "rollback" else "deployed")
 
     def program(self, name: str) -> dict[str, str]:
-        """What makes the release current there, unless the host has it."""
-        sources = wire.roots_program()
-        return {} if self.programs.get(name) == digest(sources) else {"program": pack(sources)}
+        """What makes the release current there, unless the host has it, or a newer one, by another service."""
+        sources, version = wire.roots_program(), wire.version()
+        there = self.programs.get(name)
+        same = there is not None and there.program == digest(sources)
+        newer = there is not None and there.program != "" and order(there.program_version) > order(version)
+        return {"version": version} if same or newer else {"program": pack(sources), "version": version}
 
     def service(self, action: str, amount: str, wait: float) -> Outcome[Acted]:
         """Have each host's service reload, restart or scale. Raises RaabError that names who deploys there, after `wait` seconds."""

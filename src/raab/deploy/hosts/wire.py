@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterable
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import raab
@@ -74,8 +75,14 @@ def program() -> bytes:
 
 def lean(source: str) -> str:
     """The same without the lines that are comments, and what functions and classes say of themselves; each line keeps its number."""
-    code = re.sub(r"^ *#.*$", "", source, flags=re.MULTILINE)
+    # What looks like a comment within a text is a part of it.
+    code = re.sub(r'("""(?:[^"]|"(?!""))*""")|^ *#.*$', lambda match: match[1] or "", source, flags=re.MULTILINE)
     return re.sub(r'^( +)"""[^"]*"""$', lambda match: f'{match[1]}""' + "\n" * match[0].count("\n"), code, flags=re.MULTILINE)
+
+
+def version() -> str:
+    """Of the raab that this is."""
+    return metadata.version("raab")
 
 
 @cache

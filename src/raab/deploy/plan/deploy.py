@@ -8,7 +8,7 @@ from typing import ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raab import exitcodes
+from raab import exitcodes, servicename
 from raab.deploy.bundle.parts import Bundle
 from raab.deploy.plan import wayback
 from raab.deploy.plan.addresses import taken
@@ -82,7 +82,8 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
     if facts.running and facts.running.content == bundle.content and not restart and not mend:
         reason = f"{facts.running.id} has the same content and serves"
         return HostPlan(host, "nothing", facts.running.id, facts.current, reason, label=label(facts.running, bundle, facts))
-    refusal = unfit(host, facts) or (None if take_over else taken_by(host, bundle, facts)) or unserved(host, bundle.settings, facts)
+    theirs = foreign(host, bundle, facts) or (None if take_over else taken_by(host, bundle, facts))
+    refusal = unfit(host, facts) or theirs or unserved(host, bundle.settings, facts)
     if refusal:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=refusal)
     there = facts.with_content(bundle.content)
@@ -101,6 +102,11 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
         )
     told = (*(f"mend: {line}" for line in mend[:NAMED]), *changes(bundle, facts), *supply.notes)
     return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=told)
+
+
+def foreign(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:
+    """Why the host cannot have a service of that name."""
+    return at(host, servicename.taken(bundle.service, facts.foreign)) if facts.foreign else None
 
 
 def taken_by(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:

@@ -12,8 +12,10 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from raab import exitcodes, servicename
 from raab.errors import RaabError
-from raab.host.paths import Paths, here
+from raab.host import services
+from raab.host.paths import RAAB, Paths, here
 
 _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the service is not running, 4 the release does not serve"
 
@@ -25,13 +27,13 @@ Answer = Callable[[argparse.Namespace], int]
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line, for main and for its documentation."""
-    root = argparse.ArgumentParser(prog="raab", description="Run and look after raab on this host.", epilog=_EPILOG)
-    root.add_argument("-s", "--service", metavar="NAME", help="which service of this host")
+    root = argparse.ArgumentParser(prog="raab", description="Run and look after raab's services on this host.", epilog=_EPILOG)
+    root.add_argument("-s", "--service", metavar="NAME", help="which service of this host (default: raab, or the only one)")
     root.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    status = verbs.add_parser("status", help="release, generation, how it was loaded, workers and the last reload")
+    status = verbs.add_parser("status", help="release, generation, how it was loaded, workers and the last reload, of every service")
     status.add_argument("--json", action="store_true", help="one JSON document")
-    verbs.add_parser("reload", help="what `systemctl reload raab` runs: trial, hand-over, verdict")
+    verbs.add_parser("reload", help="what `systemctl reload` of the service runs: trial, hand-over, verdict")
     scale = verbs.add_parser("scale", help="change the number of workers: N, +N or -N")
     scale.add_argument("count", help="N, +N or -N")
     verbs.add_parser("trial", help="load this release as a worker would and ask it whether it is ready")
@@ -46,6 +48,21 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def chosen(name: str | None) -> Paths:
+    """The service that is named, or that this process belongs to, or that is meant. Raises RaabError where that is not clear."""
+    if name is None:
+        return here(os.environ) if os.environ.get("RUNTIME_DIRECTORY") else services.meant(Paths(RAAB))
+    if why := servicename.wrong(name):
+        raise RaabError(f"raab -s: no service can be called so, got {name}: {why}", "see `raab status`", exitcodes.BAD_INPUT)
+    return Paths(name)
+
+
+def every(name: str | None) -> tuple[Paths, ...]:
+    """The same, or all services of the host where none is named."""
+    known = () if name or os.environ.get("RUNTIME_DIRECTORY") else services.names(Paths(RAAB))
+    return tuple(map(Paths, known)) if len(known) > 1 else (chosen(name),)
+
+
 def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
     """Run one subcommand and return its exit code; expected errors become two lines on stderr.
 
@@ -57,7 +74,11 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
         words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
     try:
-        paths = Paths(args.service) if args.service else here(os.environ)
+        if args.verb == "status":
+            from raab.host.command import status
+
+            return status.run(every(args.service), args)
+        paths = chosen(args.service)
         if args.verb in ASKED:
             from raab.host.command import asked
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from raab.errors import RaabError
 from raab.host import strays
 from raab.host.overview import template_ready, whole
 from raab.host.paths import Paths
@@ -14,11 +16,32 @@ from raab.host.paths import Paths
 _MB = 1024 * 1024
 
 
-def run(paths: Paths, args: argparse.Namespace) -> int:
-    """Print the status for people, or with --json as one document. Raises RaabError, exit code 3, when nothing runs."""
-    status = whole(paths)
-    print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
-    return 0
+def run(services: Sequence[Paths], args: argparse.Namespace) -> int:
+    """Print the status for people, or with --json as one document: that of the service, or of each by its name where there are several.
+
+    Raises RaabError, exit code 3, when the one service does not run; of several it is the exit code then.
+    """
+    if len(services) == 1:
+        status = whole(services[0])
+        print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
+        return 0
+    found = {paths.name: of(paths) for paths in services}
+    failed = {name: told for name, told in found.items() if isinstance(told, RaabError)}
+    good = {name: told for name, told in found.items() if not isinstance(told, RaabError)}
+    if args.json:
+        print(json.dumps(good | {name: {"error": error.message} for name, error in failed.items()}, indent=2, sort_keys=True))
+    else:
+        texts = {name: render(told, time.time()) for name, told in good.items()} | {name: str(error) for name, error in failed.items()}
+        print("\n\n".join(f"{name}\n{texts[name]}" for name in found))
+    return max((error.exit_code for error in failed.values()), default=0)
+
+
+def of(paths: Paths) -> dict[str, Any] | RaabError:
+    """The status of one of several, or why it has none: nobody else is held up by that."""
+    try:
+        return whole(paths)
+    except RaabError as error:
+        return error
 
 
 def render(status: dict[str, Any], now: float) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raab.host import journal, listening, processes, seal, unitfiles
+from raab.host import claim, journal, listening, processes, seal, unitfiles
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release, describe, uid_of_user
 from raab.host.session import lock, program
@@ -43,8 +43,10 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, 
         "templates": sorted(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
         "units": unit_hashes(paths),
         "program": program.installed(paths),
+        "program_version": program.version(paths),
         "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
         "user": uid_of_user(paths) is not None,
+        "foreign": claim.foreign(paths),
         "settings": settings(paths),
         "packaged": texts(paths.release(release)).get("setting.yaml", "") if release else "",
         "taken": listening.taken(paths.unit, uid_of_user(paths) or 0, closely),

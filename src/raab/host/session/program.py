@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from raab.errors import RaabError
@@ -19,9 +22,13 @@ from raab.host.paths import Paths
 
 ENTRY = "__main__.py"
 MODULE = re.compile(r"\Araab(\.[a-z_]+)*\Z")
-STARTED = re.compile(r"^# Written by raab: what is started here is (?P<digest>[0-9a-f]{64})\.$", re.MULTILINE)
+STARTED = re.compile(
+    r"^# Written by raab(?: (?P<version>[0-9][0-9A-Za-z.+]*))?: what is started here is (?P<digest>[0-9a-f]{64})\.$", re.MULTILINE
+)
+# Seconds that a version may be at work beside newer ones: no activation takes longer.
+AT_WORK = 86_400
 MOST = 1 << 22
-START = """# Written by raab: what is started here is {digest}.
+START = """# Written by raab{version}: what is started here is {digest}.
 import sys
 sys.path.insert(0, {home!r})
 import raab.host.command.root
@@ -90,7 +97,7 @@ def faults(paths: Paths) -> list[str]:
     name, command = started(paths), paths.command
     if not installed(paths):
         return [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
-    wanted = {paths.roots_own / ENTRY: START.format(digest=name, home=str(paths.roots_own / name))}
+    wanted = {paths.roots_own / ENTRY: entry(paths, name, version(paths))}
     if command.exists():
         wanted |= beside(paths)
     found = [f"{path}: not what raab wrote" for path, text in wanted.items() if path.read_text(errors="replace") != text]
@@ -106,11 +113,38 @@ def faults(paths: Paths) -> list[str]:
 
 def started(paths: Paths) -> str:
     """The digest of what the entry names; "none" where there is no such entry."""
-    try:
-        found = STARTED.search((paths.roots_own / ENTRY).read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return "none"
+    found = _entry(paths)
     return found["digest"] if found else "none"
+
+
+def version(paths: Paths) -> str:
+    """Of the raab which brought it; empty where nobody has said."""
+    found = _entry(paths)
+    return (found["version"] or "") if found else ""
+
+
+def _entry(paths: Paths) -> re.Match[str] | None:
+    try:
+        return STARTED.search((paths.roots_own / ENTRY).read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+
+
+def entry(paths: Paths, name: str, version: str) -> str:
+    """The text of what is started: the program of that digest."""
+    return START.format(version=version and f" {version}", digest=name, home=str(paths.roots_own / name))
+
+
+def order(version: str) -> tuple[tuple[int, ...], bool, str]:
+    """By which versions of raab are compared (packaging.python.org, version specifiers): by numbers, what is not final before what is. One
+    that nobody has said is before all."""
+    found = re.match(r"([0-9]+(?:\.[0-9]+)*)(.*)", version)
+    if found is None:
+        return (), False, ""
+    numbers = [int(number) for number in found[1].split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers), not found[2] or found[2].startswith((".post", "+")), found[2]
 
 
 def pack(sources: Mapping[str, str]) -> str:
@@ -133,15 +167,35 @@ def unpack(packed: str) -> dict[str, str]:
     return dict(sources)
 
 
-def install(paths: Paths, sources: Mapping[str, str]) -> None:
-    """Have it be these modules. Each version has a folder of its own, named by its content; one file says which is started, and is replaced
-    by rename."""
+def install(paths: Paths, sources: Mapping[str, str], brought: str = "") -> None:
+    """Have it be these modules, unless those of a newer version are there: they serve all services of the host. Each version has a folder
+    of its own, named by its content; one file says which is started, and is replaced by rename."""
     files = {place(name, sources): text.encode() for name, text in sources.items()}
     name = digest_of(files)
-    before = started(paths)
-    write(paths.roots_own / name, files)
-    write_durably(paths.roots_own / ENTRY, START.format(digest=name, home=str(paths.roots_own / name)).encode())
-    remove_others(paths.roots_own, (name, before))
+    with alone(paths.roots_own):
+        if newer(paths, brought):
+            return
+        before = started(paths)
+        write(paths.roots_own / name, files)
+        write_durably(paths.roots_own / ENTRY, entry(paths, name, brought).encode())
+        remove_others(paths.roots_own, (name, before))
+
+
+def newer(paths: Paths, brought: str) -> bool:
+    """Whether the host has one of a newer version, and whole."""
+    return bool(installed(paths)) and order(version(paths)) > order(brought)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else changes what is in the folder: services are deployed at the same time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def offer(paths: Paths) -> None:
@@ -153,6 +207,13 @@ def offer(paths: Paths) -> None:
             write_durably(target, text.encode(), 0o755 if target == paths.command else 0o644)
             if there and target != paths.command:
                 systemd.order("systemctl", "daemon-reload")
+
+
+def use(paths: Paths) -> Path:
+    """Where it is, for somebody who is about to start it and has a day for what it does then."""
+    with suppress(FileNotFoundError):
+        os.utime(paths.roots_own / started(paths))
+    return paths.roots_own
 
 
 def beside(paths: Paths) -> dict[Path, str]:
@@ -183,7 +244,9 @@ def write(home: Path, files: Mapping[str, bytes]) -> None:
 
 
 def remove_others(folder: Path, kept: tuple[str, ...]) -> None:
-    """All but the new one and the one of before, which may still be at work. Among them what earlier versions of raab put there."""
-    for entry in folder.iterdir():
-        if entry.name not in (ENTRY, *kept):
-            shutil.rmtree(entry, ignore_errors=True)
+    """All but the new one, the one of before, and those that another service's activation may have begun with. Among them what earlier
+    versions of raab put there."""
+    for path in folder.iterdir():
+        at_work = re.fullmatch("[0-9a-f]{64}", path.name) and path.stat().st_mtime > time.time() - AT_WORK
+        if path.name not in (ENTRY, *kept) and not at_work:
+            shutil.rmtree(path, ignore_errors=True)

@@ -16,7 +16,7 @@ from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import hook, journal, lasting, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
 from raab.host.paths import Paths
-from raab.host.session import outlook, program, rescue
+from raab.host.session import outlook, program, remove, rescue
 from raab.protocol import requests
 
 # That of the host, by which root's own program is run (raab.service).
@@ -36,6 +36,7 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
         requests.Hook: lambda: run_once(paths, request, emit),
         requests.Unlock: lambda: rescue.unlock(paths, request, emit),
         requests.Label: lambda: label(paths, request),
+        requests.Remove: lambda: {"removed": remove.remove(paths, request.purge, lambda text: emit({"event": "step", "text": text}))},
     }
     return operations[type(request)]()
 

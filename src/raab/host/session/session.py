@@ -24,7 +24,7 @@ from raab.protocol import conversation, requests
 
 Answer = dict[str, Any]
 # What changes a host or has its service do something: for who holds its lock.
-CHANGES = frozenset(("stage", "activate", "service", "hook", "label"))
+CHANGES = frozenset(("stage", "activate", "service", "hook", "label", "remove"))
 
 
 class Patient:
@@ -153,8 +153,10 @@ class Session:
 
     def stage(self, request: requests.Stage) -> Answer:
         """Take what the host lacks, and make the release of it."""
+        from raab.host import claim
         from raab.host.session import install, receive
 
+        claim.take(self.paths)
         began = time.monotonic()
         try:
             received = receive.receive(self.paths, self.source, request.send)
@@ -170,8 +172,10 @@ class Session:
         follow.same_project(self.paths, request)
         # What makes the release current is what was sent, and neither that release's nor the one's before.
         if request.program:
-            program.install(self.paths, program.unpack(request.program))
-        program.offer(self.paths)
+            program.install(self.paths, program.unpack(request.program), request.version)
+        if not program.newer(self.paths, request.version):
+            program.offer(self.paths)
+        program.use(self.paths)
         follow.start(self.paths, request)
         return self.follow(request.token)
 

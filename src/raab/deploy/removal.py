@@ -1,0 +1,40 @@
+"""`fab remove`: a service is taken off its hosts."""
+
+from __future__ import annotations
+
+import sys
+
+from raab import exitcodes
+from raab.deploy.desk import Desk
+from raab.deploy.hosts.answers import Removed
+from raab.errors import RaabError
+
+
+def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> int:
+    """Of every host of the environment, or of none that could not be asked. Raises RaabError unless the name is that of the environment's
+    service, and somebody says yes."""
+    environment = desk.environment
+    environment.claim()
+    if name != environment.service:
+        problem = f"remove: the service of {environment.name} is {environment.service}, got {name}"
+        raise RaabError(problem, f"fab remove {environment.service} --env {environment.name}", exitcodes.BAD_INPUT)
+    hosts = ", ".join(host.name for host in environment.hosts)
+    kept = "" if purge else f"; /etc/{name}, /var/lib/{name} and the user stay"
+    question = f"remove {name} from {hosts}{', with its data, settings and user' if purge else kept}? [y/N] "
+    if not yes:
+        if not sys.stdin.isatty():
+            raise RaabError(f"remove: nobody to ask, got no terminal for: {question.strip()}", "--yes says so", exitcodes.BAD_INPUT)
+        if input(question).strip().lower() not in ("y", "yes"):
+            print("nothing was changed")
+            return exitcodes.DONE
+    with desk.runner() as runner:
+        asked = runner.facts()
+        for error in asked.failed.values():
+            raise error
+        runner.lock(tuple(asked.done), f"removal of {name}", wait)
+        outcome = runner.each("remove", Removed, lasts=True, purge=purge)
+    for host, answer in outcome.done.items():
+        print(f"{host}  {'removed' if answer.removed else 'was not there'}")
+    for host, error in outcome.failed.items():
+        print(f"{host}  {error}", file=sys.stderr)
+    return max((error.exit_code for error in outcome.failed.values()), default=exitcodes.DONE)

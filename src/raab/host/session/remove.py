@@ -1,0 +1,77 @@
+"""Take a service off the host; the host's other services notice nothing. Standard library only.
+
+What was begun and cut off is completed by the next one: the mark of the name goes last.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.host import claim, services, systemd, unitfiles
+from raab.host.paths import RAAB, Paths
+from raab.host.session import program
+
+# Seconds for the requests that it has under way, and for those of its processes that do not end by themselves.
+ENDING = 180.0
+
+
+def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
+    """Stop the service and take away what raab has made of it; tell whether there was anything. Its own data, settings and user stay,
+    unless they are to be purged. Raises RaabError where the name is not raab's, or the service does not end."""
+    if not claim.ours(paths):
+        if found := claim.foreign(paths):
+            raise RaabError(f"service {paths.name}: it is not raab's, got {', '.join(found)}", "raab removes nothing that it has not made")
+        away(paths.deploying)
+        return False
+    stop(paths, step)
+    step("taking its files away")
+    # The user stays as long as something of its own does.
+    lasting = (file.target for file in unitfiles.lasting(paths) if purge or file.target.parent.name != "sysusers.d")
+    for file in (paths.units / paths.unit, *lasting):
+        file.unlink(missing_ok=True)
+    systemd.must("systemctl", "daemon-reload")
+    systemd.order("systemctl", "reset-failed", paths.unit)
+    for folder in (paths.root, paths.runtime):
+        away(folder)
+    for file in (paths.started, paths.token):
+        file.unlink(missing_ok=True)
+    if purge:
+        step("purging its data, settings and user")
+        for folder in (paths.state, paths.units / f"{paths.unit}.d"):
+            away(folder)
+        systemd.order("userdel", paths.user)
+        systemd.order("groupdel", paths.user)
+        away(paths.configuration)
+    if not services.names(paths):
+        step("taking root's program away: it was the host's last service")
+        last(paths)
+    away(paths.deploying)
+    return True
+
+
+def stop(paths: Paths, step: Callable[[str], None]) -> None:
+    """Requests under way end; then nothing starts it again."""
+    step(f"systemctl disable --now {paths.name}")
+    systemd.order("systemctl", "disable", "--quiet", paths.unit)
+    done = systemd.order("systemctl", "stop", paths.unit, f"{RAAB}-root@{paths.name}.socket", timeout=ENDING)
+    state = systemd.show(paths.unit, "ActiveState").get("ActiveState", "")
+    if state not in ("inactive", "failed"):
+        raise RaabError(
+            f"systemctl stop {paths.name}: it did not end, got {state}: {done.stderr.strip()}", f"systemctl status {paths.name}"
+        )
+
+
+def last(paths: Paths) -> None:
+    for file in program.beside(paths):
+        file.unlink(missing_ok=True)
+    away(paths.roots_own)
+    systemd.must("systemctl", "daemon-reload")
+
+
+def away(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)

@@ -1,0 +1,83 @@
+"""A service is taken off a host that is a folder of the test's own; systemctl is a script, which says of each unit what it was told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from raab.errors import RaabError
+from raab.host import claim, unitfiles
+from raab.host.paths import Paths
+from raab.host.session import program
+from raab.host.session.remove import remove
+
+
+@pytest.fixture
+def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    (tmp_path / "bin").mkdir()
+    for name in ("systemctl", "userdel", "groupdel"):
+        script = tmp_path / "bin" / name
+        script.write_text(f'#!/bin/sh\necho {name} "$*" >>{tmp_path}/asked\n[ "$1" != show ] || cat {tmp_path}/state\n')
+        script.chmod(0o755)
+    (tmp_path / "state").write_text("ActiveState=inactive\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return Paths("raab", tmp_path / "opt", tmp_path / "etc", tmp_path / "run", tmp_path / "usr/local/bin", tmp_path / "var/lib")
+
+
+def add(roots: Paths, name: str) -> Paths:
+    """A service as a deploy leaves it."""
+    paths = roots._replace(name=name)
+    claim.take(paths)
+    for folder in (paths.releases, paths.state, paths.deploying, paths.configuration / "credentials", paths.units):
+        folder.mkdir(parents=True, exist_ok=True)
+    (paths.state / "data").touch()
+    unitfiles.copy((*unitfiles.lasting(paths), unitfiles.UnitFile(b"", paths.units / paths.unit)))
+    program.install(paths, {"raab": ""}, "1.0")
+    program.offer(paths)
+    return paths
+
+
+def files(roots: Paths, name: str) -> list[str]:
+    base = roots.opt.parent
+    return sorted(str(path.relative_to(base)) for path in base.rglob("*") if name in path.parts or path.name.startswith(f"{name}."))
+
+
+def test_what_a_service_has_written_stays_and_can_be_taken_up_again(roots: Paths) -> None:
+    shop, blog = add(roots, "shop-x"), add(roots, "blog-x")
+    before = files(roots, "blog-x")
+    assert remove(shop, False, lambda text: None)
+    assert (shop.state / "data").exists() and (shop.configuration / "credentials").exists()
+    assert not shop.root.exists() and not (shop.units / shop.unit).exists() and not (roots.etc / "tmpfiles.d/shop-x.conf").exists()
+    assert files(roots, "blog-x") == before and program.faults(blog) == []
+    asked = (roots.opt.parent / "asked").read_text()
+    assert "blog-x" not in asked and "userdel" not in asked and "stop shop-x.service raab-root@shop-x.socket" in asked
+    assert claim.foreign(shop) == []
+
+
+def test_nothing_of_a_purged_one_is_left(roots: Paths) -> None:
+    """And of the host's last one, root's program neither."""
+    shop, blog = add(roots, "shop-x"), add(roots, "blog-x")
+    assert remove(shop, True, lambda text: None)
+    assert files(roots, "shop-x") == [] and program.faults(blog) == []
+    assert "userdel shop-x" in (roots.opt.parent / "asked").read_text()
+    assert remove(blog, False, lambda text: None)
+    assert not roots.roots_own.exists() and not roots.command.exists() and not list(roots.units.iterdir())
+    assert remove(shop, False, lambda text: None) is False
+
+
+def test_what_is_not_raab_s_is_left_alone(roots: Paths) -> None:
+    other = roots._replace(name="other-x")
+    (other.root / "bin").mkdir(parents=True)
+    with pytest.raises(RaabError, match=r"service other-x: it is not raab's, got .*/opt/other-x with bin"):
+        remove(other, True, lambda text: None)
+    assert (other.root / "bin").exists()
+
+
+def test_a_service_that_does_not_end_keeps_its_files(roots: Paths) -> None:
+    shop = add(roots, "shop-x")
+    (roots.opt.parent / "state").write_text("ActiveState=deactivating\n")
+    with pytest.raises(RaabError, match=r"stop shop-x: it did not end, got deactivating"):
+        remove(shop, True, lambda text: None)
+    assert shop.releases.exists() and (shop.units / shop.unit).exists()
