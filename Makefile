@@ -2,7 +2,7 @@
 PYTHON ?= python3
 LAB_PACKAGES = systemd-container debootstrap iproute2 openssh-client
 
-.PHONY: demo test with-hosts without-hosts prove bench lint clean help packages
+.PHONY: demo test with-hosts without-hosts prove bench dist lint clean help packages
 
 demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deployed to them, and what to type next
 	@.venv/bin/fab lab.up --hosts 2 deploy status
@@ -26,6 +26,11 @@ prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all d
 bench: .venv/ready packages  ## raab beside plain gunicorn, systemctl restart, pip in a new venv, fujin, bare Flask, granian
 	@command -v wrk >/dev/null || apt-get -qq install --yes --no-install-recommends wrk >/dev/null
 	@.venv/bin/python bench/run.py
+
+dist: .venv/ready  ## raab's wheel and sdist, from which other projects install it
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/python -m build --no-isolation --outdir dist . >/dev/null 2>&1
+	@echo "pip install \"raab[deploy] @ file://$$(ls $(CURDIR)/dist/*.whl)\""
 
 lint: .venv/ready  ## ruff and mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

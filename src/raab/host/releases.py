@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pwd
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,9 @@ def uid_of_user(paths: Paths) -> int | None:
 
 def user_exists(paths: Paths) -> bool:
     return uid_of_user(paths) is not None
+
+
+def shipped(texts: Mapping[str, str]) -> str:
+    """The settings that a release brings, of its files by their names: raab's and the project's own, which lie over them, as the documents
+    of one YAML stream."""
+    return "\n---\n".join(filter(None, (texts.get("setting.yaml", ""), texts.get("deploy/setting.yaml", ""))))

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from raab.deploy.plan import addresses
 from raab.deploy.plan.facts import HostFacts, parse
+from raab.host import releases
 from raab.host.taken import Taken
 
 PACKAGED = "base: {server: {bind: '0.0.0.0:8000', admin_port: 0}}\ndevelopment: {server: {bind: '127.0.0.1:5000'}}\n"
@@ -67,3 +68,11 @@ def test_what_a_host_tells_becomes_a_value() -> None:
     told = {name: getattr(HOST, name) for name in ("python", "implementation", "libc", "machine", "system", "uid", "time", "disk_free",
         "disk_total", "inodes_free", "systemd")}  # fmt: skip
     assert parse({**told, "taken": [[4, "0.0.0.0", 1, False, "x"]]}).taken == (Taken(4, "0.0.0.0", 1, False, "x"),)
+
+
+def test_a_projects_own_settings_lie_between_raabs_and_the_hosts() -> None:
+    own = '---\nbase: {server: {bind: "0.0.0.0:8001"}}\n'
+    shipped = releases.shipped({"setting.yaml": PACKAGED, "deploy/setting.yaml": own})
+    both = (at("0.0.0.0", 8000), at("0.0.0.0", 8001))
+    assert taken(*both, packaged=shipped) == ("server.bind: 0.0.0.0:8001 is held by the user x",)
+    assert taken(*both, packaged=shipped, settings="base: {server: {bind: '0.0.0.0:8002'}}") == ()

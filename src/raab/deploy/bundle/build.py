@@ -25,6 +25,7 @@ from raab.deploy.bundle.parts import LOCK, Bundle, Part
 from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
 from raab.errors import RaabError
+from raab.host.releases import shipped
 from raab.project import archive, choice, description, lock, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
@@ -233,6 +234,6 @@ def read(home: Path) -> Bundle | None:
         sound = file.is_file() and all(whole(part) for part in parts)
         named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
         bundle = Bundle(*named, parts, text, file, project=manifest["project"], service=manifest["service"])
-        return replace(bundle, settings=texts(bundle).get("setting.yaml", "")) if sound else None
+        return replace(bundle, settings=shipped(texts(bundle))) if sound else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

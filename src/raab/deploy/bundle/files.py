@@ -22,9 +22,11 @@ def whole(one: Part) -> bool:
 
 
 def texts(bundle: Bundle) -> dict[str, str]:
-    """Its lock and its packaged settings, by the names of their files: what raab.host.session.facts tells of a running release."""
+    """Its lock and settings, raab's and the project's own, by the names of their files: what raab.host.session.facts tells of a running
+    release."""
     paths = {one.name: one.path for one in bundle.parts}
     with zipfile.ZipFile(bundle.wheel) as archive:
         inside = [name for name in archive.namelist() if re.fullmatch(r"raab/config/\w+\.yaml", name)]
         settings = {name.rpartition("/")[2]: archive.read(name).decode() for name in inside}
-    return {LOCK: paths[LOCK].read_text(), **settings}
+    own = {name: path.read_text() for name, path in paths.items() if name.startswith("deploy/")}
+    return {LOCK: paths[LOCK].read_text(), **settings, **own}

@@ -22,9 +22,10 @@ class Part(Struct, frozen=True):
 
 
 class Bundle(Struct, frozen=True):
-    """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` its
-    packaged setting.yaml; `project` is the name of the distribution, `service` what it is on hosts; `ignored` are files of the code that
-    are in no release, since git ignores them; `lock_file` is the lock that hosts get, by the name that the project has it by."""
+    """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` those
+    that it brings (raab.host.releases.shipped); `project` is the name of the distribution, `service` what it is on hosts; `ignored` are
+    files of the code that are in no release, since git ignores them; `lock_file` is the lock that hosts get, by the name that the project
+    has it by."""
 
     id: str
     version: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from raab.deploy.plan.facts import HostFacts
@@ -12,10 +13,12 @@ from raab.settings.sources import layered, sections, variables
 from raab.settings.yamlfile import parse_yaml
 
 _SETTINGS = "setting.yaml"
+_DOCUMENT = re.compile(r"^---$", re.MULTILINE)
 
 
 def taken(packaged: str, facts: HostFacts) -> tuple[str, ...]:
-    """A line for each address that the release's settings name and somebody else has. `packaged` is its own setting.yaml.
+    """A line for each address that the release's settings name and somebody else has. `packaged` is what it
+    brings (raab.host.releases.shipped).
 
     Of what a host's environment says the part is known that its running service has. Where socket units listen for it, there is nothing
     to be had. Settings that are wrong are the trial's to tell.
@@ -43,7 +46,7 @@ def _server(packaged: str, facts: HostFacts) -> Mapping[str, Node]:
     environment = facts.variables.get("RAAB_ENVIRONMENT", "production")
     problems: list[Problem] = []
     try:
-        files = [parse_yaml(text, _SETTINGS) for text in (packaged, facts.settings)]
+        files = [parse_yaml(text, _SETTINGS) for text in (*_DOCUMENT.split(packaged), facts.settings)]
     except ConfigError:
         return {}
     told = [file for file in files if isinstance(file.value, Mapping)]

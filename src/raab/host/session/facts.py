@@ -16,7 +16,7 @@ from typing import Any
 
 from raab.host import claim, journal, listening, processes, seal, unitfiles
 from raab.host.paths import RELEASE_ID, Paths
-from raab.host.releases import current_release, describe, uid_of_user
+from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock, program
 from raab.host.verify import RAABS_OWN
 
@@ -48,7 +48,7 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, 
         "user": uid_of_user(paths) is not None,
         "foreign": claim.foreign(paths),
         "settings": settings(paths),
-        "packaged": texts(paths.release(release)).get("setting.yaml", "") if release else "",
+        "packaged": shipped(texts(paths.release(release))) if release else "",
         "taken": listening.taken(paths.unit, uid_of_user(paths) or 0, closely),
         "verdicts": journal.verdicts(entries),
         "served": list(journal.chain(entries)),
@@ -123,9 +123,11 @@ def first_number(text: str) -> int:
 
 
 def texts(release: Path) -> dict[str, str]:
-    """A release's lock and packaged settings, by the names of their files; none where there is no such release."""
-    files = (release / "requirements.lock", *release.glob("venv/lib/python3*/site-packages/raab/config/*.yaml"))
-    return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
+    """A release's lock and settings, raab's and the project's own, by the names of their files; none where there is no such release."""
+    files = {file.name: file for file in release.glob("venv/lib/python3*/site-packages/raab/config/*.yaml")}
+    files |= {f"deploy/{file.name}": file for file in release.glob("deploy/*.yaml")}
+    files["requirements.lock"] = release / "requirements.lock"
+    return {name: file.read_text(encoding="utf-8", errors="replace") for name, file in files.items() if file.is_file()}
 
 
 def has_verdict(paths: Paths) -> bool:
