@@ -48,9 +48,9 @@ def test_http_knows_neither_raab_nor_the_handover() -> None:
     assert not strangers("http1", {"gevent", "httptools", "http1"})
 
 
-def test_a_head_is_parsed_without_a_socket() -> None:
-    """Bytes in, values out."""
-    for name in ("head.py", "limits.py", "errors.py"):
+def test_a_head_is_parsed_and_made_without_a_socket() -> None:
+    """Bytes in, values out; words in, text out."""
+    for name in ("head.py", "answerhead.py", "limits.py", "errors.py"):
         assert not offenders(f"http1/{name}", ("gevent", "socket", "http1.reader", "http1.connection"))
 
 
@@ -69,7 +69,7 @@ def test_nobody_waits_by_the_clock_of_the_day() -> None:
     told = {
         "handover/master.py": 2,  # since when the master runs, and when something was decided
         "handover/outside/control.py": 1,  # the name of what is moved out of the way
-        "http1/answer.py": 1,  # the header Date
+        "http1/answerhead.py": 1,  # the header Date
     }
     found = {str(path.relative_to(SRC)): path.read_text().count("time.time()") for path in files}
     assert {name: count for name, count in found.items() if count} == told

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Iterable
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
+from http1.answerhead import composed, early_hints
 from http1.body import Body
 from http1.errors import ClientGone, Farewell, WrongAnswer
 from http1.handed import Handed
@@ -16,19 +14,8 @@ from http1.head import Head
 from http1.limits import PIECE_BYTES, REST_BYTES
 from http1.turns import Turn
 
-SERVER = "raab"
-_STATUS = re.compile(r"[1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?")
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_DIGITS = re.compile(r"[0-9]{1,18}")
-# RFC 9110 section 7.6.1: these are the server's (PEP 3333, "Other HTTP Features"), and there is one Date.
-_OURS = frozenset(("connection", "date", "keep-alive", "proxy-connection", "server", "te", "trailer", "transfer-encoding", "upgrade"))
-# Names that applications have used, in lower case.
-_NAMES: dict[str, str] = {}
-_NAMES_KEPT = 1000
 # Where an event of a stream ends (WHATWG HTML, "Parsing an event stream": an empty line, and three ways to end one).
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
-_date: tuple[int, str] = (0, "")
 
 
 class Answer:
@@ -105,53 +92,11 @@ class Answer:
             raise WrongAnswer("start_response is called when the answer has been sent")
         if self._head is not None and not exc_info:
             raise WrongAnswer("start_response is called twice")
-        if type(status) is not str or not _STATUS.fullmatch(status):
-            raise WrongAnswer(f"the status is malformed, got {status!r}")
-        self._compose(status, headers)
+        head = composed(status, headers, self._minor, self._asks_head)
+        self._head, self._length, self._chunked, self._bodiless, events, close = head
+        self._event = _EVENT_ENDS[0] if events else None
+        self.close = self.close or close
         return self.write
-
-    def _compose(self, status: str, headers: Iterable[tuple[str, str]]) -> None:
-        code = int(status[:3])
-        self._length, self._event = None, None
-        upgrading = code == 101
-        bodiless = self._asks_head or code < 200 or code in (204, 304)
-        lines = [f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {date()}\r\n"]
-        for name, value in headers:
-            small = _NAMES.get(name) or lower(name)
-            if not (value.isascii() and value.isprintable()):
-                if not _VALUE.fullmatch(value):
-                    # The value may be a secret.
-                    raise WrongAnswer(f"the value of the header {name} has control characters")
-                value = value.strip(" \t")
-            if small == "content-length":
-                self._declare(value)
-                if code < 200 or code == 204:
-                    continue
-            elif small in _OURS and not (upgrading and small in ("connection", "upgrade")):
-                if small == "connection" and "close" in value.lower():
-                    self.close = True
-                continue
-            elif small == "content-type" and value.startswith("text/event-stream"):
-                self._event = _EVENT_ENDS[0]
-            lines.append(f"{name}: {value}\r\n")
-        self._chunked = False
-        if upgrading:
-            self.close = True
-        elif not bodiless and self._length is None:
-            if self._minor:
-                self._chunked = True
-                lines.append("Transfer-Encoding: chunked\r\n")
-            else:
-                self.close = True
-        if bodiless:
-            self._length = None
-        self._head = "".join(lines)
-        self._bodiless = bodiless
-
-    def _declare(self, value: str) -> None:
-        if not _DIGITS.fullmatch(value) or self._length not in (None, int(value)):
-            raise WrongAnswer(f"the Content-Length is none, or two, got {value!r}")
-        self._length = int(value)
 
     def write(self, piece: bytes) -> None:
         """Sends a part of the body, with the head before the first. WSGI's write as well.
@@ -205,12 +150,7 @@ class Answer:
     def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:
         """wsgi.early_hints, as gunicorn has it: a 103 (RFC 8297) before the answer, nothing once that has begun."""
         if self._minor and not self.begun:
-            lines = []
-            for name, value in headers:
-                if not (lower(name) and _VALUE.fullmatch(value)):
-                    raise WrongAnswer(f"the value of the header {name} has control characters")
-                lines.append(f"{name}: {value}\r\n")
-            self._send(f"HTTP/1.1 103 Early Hints\r\n{''.join(lines)}\r\n".encode("latin-1"))
+            self._send(early_hints(headers))
 
     def proceed(self) -> None:
         """100 Continue, for a client that waits for it before it sends the body."""
@@ -255,21 +195,3 @@ class Answer:
             raise ClientGone(*error.args) from error
         # A client that takes everything at once would keep others waiting.
         self._turn.worked(taken)
-
-
-def lower(name: str) -> str:
-    """The header's name in lower case. Raises WrongAnswer for what is none."""
-    if type(name) is not str or not _NAME.fullmatch(name):
-        raise WrongAnswer(f"a header's name is malformed, got {name!r}")
-    if len(_NAMES) < _NAMES_KEPT:
-        _NAMES[name] = name.lower()
-    return name.lower()
-
-
-def date() -> str:
-    """The time as a Date field has it (RFC 9110 section 5.6.7); thousands of answers share one."""
-    global _date
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, formatdate(now, usegmt=True))
-    return _date[1]

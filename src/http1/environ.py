@@ -6,7 +6,7 @@ import sys
 from typing import Any
 from wsgiref.util import FileWrapper
 
-from http1.answer import SERVER
+from http1.answerhead import SERVER
 
 
 def base(client: Any, listener: Any, peer: Any, multiprocess: bool) -> dict[str, Any]:
