@@ -165,7 +165,10 @@ def test_a_request_is_checked(packet: bytes) -> None:
 
 def test_a_request_is_read() -> None:
     """What is left out has its default."""
-    assert parse(b'{"verb": "scale", "by": -1}') == Request("scale", by=-1)
+    assert parse(b'{"verb": "scale", "by": -1}') == Request("scale", by=-1) == parse(b'{"verb": "scale", "by": -1, "version": 1}')
+    for version in ("2", "0", '"1"', "true", "null"):
+        with pytest.raises(ValueError, match=r"this master speaks version 1, got a request of version .*\nhint: "):
+            parse(f'{{"verb": "status", "version": {version}}}'.encode())
 
 
 def test_an_environment_is_one_that_a_process_can_have() -> None:

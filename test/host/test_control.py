@@ -127,6 +127,18 @@ def test_an_honest_answer_is_told(runtime: Path, capsys: pytest.CaptureFixture[s
     assert told["workers"][0]["pid"] == os.getpid() and told["templates"][0]["pid"] == 5 and "unknown" not in told
 
 
+@pytest.mark.parametrize(("speaks", "code"), [(1, 0), (2, 1), (10**4000, 1), (0, 1), ("2", 1)])
+def test_a_master_that_speaks_otherwise_is_not_misread(runtime: Path, capsys: pytest.CaptureFixture[str], speaks: Any, code: int) -> None:
+    """One of before there were versions speaks the first."""
+    with listening(runtime / "control", status(speaks=speaks)):
+        assert main(["status"]) == code
+    said = capsys.readouterr().err
+    newer = type(speaks) is int and speaks > 1
+    assert len(said.splitlines()) == 2 * code and (
+        f"speaks version {min(speaks, 1000)} on" in said if newer else "speaks version" not in said
+    )
+
+
 def test_a_reason_keeps_its_lines_and_loses_what_a_terminal_obeys() -> None:
     verdict = {"good": False, "reason": "no\x1b[2J\nhint: repair it", "generation": 1, "seconds": 1, "at": 1.5, "replaced": False}
     told = answers.decode(json.dumps(verdict).encode(), "reload")

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+# Of what is said on the control socket. A request without one is of the first; a master knows its own and those before.
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Request:
     """What a client asked for: `verb` is status, reload, scale (`to` or `by` so many), or hold: load `release`, the name of a folder beside
     the current one, and wait for `switched`. A reload's `trial` is what older clients say; its template is its trial. `environment`: what
-    a start of the service would get by now, and the master has not; root alone may say so."""
+    a start of the service would get by now, and the master has not; root alone may say so. `version` is what
+    it is said in."""
 
     verb: str
     to: int | None = None
@@ -23,6 +27,7 @@ class Request:
     trial: bool = False
     release: str = ""
     environment: dict[str, str] | None = None
+    version: int = 1
 
 
 def parse(packet: bytes) -> Request:
@@ -32,6 +37,11 @@ def parse(packet: bytes) -> Request:
         request = Request(**asked)
     except (ValueError, TypeError) as error:
         raise ValueError(f"control socket: not a request, got {packet[:80]!r}") from error
+    if type(request.version) is not int or not 1 <= request.version <= VERSION:
+        raise ValueError(
+            f"control socket: this master speaks version {VERSION}, got a request of version {request.version!a:.20}\n"
+            "hint: deploy a release of a newer raab, or ask with the raab of this one"
+        )
     numbers = (request.to, request.by)
     if (
         request.verb not in ("status", "reload", "scale", "hold", "switched")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from handover.crew import Hand
 from handover.decision.reloads import State
+from handover.decision.request import VERSION
 from handover.decision.states import Phase
 from handover.workers.board import Board
 
@@ -44,6 +45,7 @@ def status_of(state: State, board: Board, hands: Mapping[int, Hand], started: fl
     ]
     return {
         "pid": os.getpid(),
+        "speaks": VERSION,
         "release": os.path.basename(serving.release) or name,
         "bind": list(serving.settings.bind),
         "generation": fleet.generation,

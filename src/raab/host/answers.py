@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from raab.errors import RaabError
 from raab.plain import plain
 
 # Takes a value and where it stands; returns what to use of it. Raises ValueError.
 Check = Callable[[Any, str], Any]
 
 _MOST = 1 << 53
+# The newest version of what masters say (handover/decision/request.py): one root's program speaks to those of all releases.
+SPOKEN = 1
 # The kernel's own limit on 64 bits (proc(5), pid_max).
 _PIDS = 1 << 22
 _MANY = 1000
@@ -24,7 +27,8 @@ _BIND = re.compile(r"unix:/[^\x00-\x1f]{1,107}|[^\x00-\x20/]{0,255}:[0-9]{1,5}")
 
 
 def decode(packet: bytes, verb: str) -> dict[str, Any]:
-    """An answer to a request of that verb: what it has to have, what it may have, and nothing else. Raises ValueError saying what is wrong.
+    """An answer to a request of that verb: what it has to have, what it may have, and nothing else. Raises ValueError saying what is wrong,
+    RaabError for a master that is newer than this.
 
     Any request may be answered with {"error": ...}, or with {"ask": "again"} by a master that is being followed by another.
     """
@@ -38,6 +42,9 @@ def decode(packet: bytes, verb: str) -> dict[str, Any]:
         return {"error": text(told["error"], "error")}
     if told == {"ask": "again"}:
         return told
+    if type(speaks := told.get("speaks", SPOKEN)) is int and speaks > SPOKEN:
+        newer = f"the master speaks version {min(speaks, _MANY)} on its control socket, and this raab version {SPOKEN}"
+        raise RaabError(newer, "deploy a release of that service: it brings the raab that speaks so")
     if verb == "hold":
         checked: dict[str, Any] = (_HELD if told.get("held") else _NOT_HELD if "held" in told else _VERDICT)(told, "")
     else:
@@ -162,7 +169,9 @@ _REQUIRED: dict[str, Check] = {
     "pid": _PID, "release": word, "bind": binds, "generation": _COUNT, "incoming": maybe(_COUNT), "target": _COUNT, "configured": _COUNT,
     "bounds": each(_COUNT, exactly=2), "one_by_one": truth, "started": number, "reload": maybe(_VERDICT), "workers": each(_WORKER),
 }  # fmt: skip
-_OPTIONAL: dict[str, Check] = {"load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth, "died": _COUNT}
+_OPTIONAL: dict[str, Check] = {
+    "load": record({"mode": word, "why": text}), "templates": each(_TEMPLATE), "busy": truth, "died": _COUNT, "speaks": whole(1, 1000),
+}  # fmt: skip
 _STATUS = record(_REQUIRED, _OPTIONAL)
 _SETTINGS = record({"bind": each(bind), "admin_port": whole(0, 65535), "load_timeout": limit}, {"barred": each(word)})
 _ANSWERS = {
