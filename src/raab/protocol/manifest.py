@@ -55,7 +55,8 @@ def parse(text: str) -> Manifest:
         folders = {"/".join(name.split("/")[:depth]) for name in names for depth in range(1, name.count("/") + 1)}
         if len(runtime) != 1:
             raise ValueError(f"manifest: one wheel is raab's, got {shown(runtime)}")
-        if strays := [name for name in names if name.endswith(ARCHIVES) and name not in runtime and name.rpartition("/")[0] != "app"]:
+        others = [name for name in names if name.endswith(ARCHIVES) and name not in runtime]
+        if strays := [name for name in others if name.rpartition("/")[0] not in ("", "app")]:
             raise ValueError(f"manifest: an archive that belongs nowhere, got {shown(strays[0])}")
         if inside := [one for one in told.writable for other in told.writable if one.startswith(f"{other}/")]:
             raise ValueError(f"manifest: writable names what lies in another of them, got {shown(inside[0])}")

@@ -18,7 +18,7 @@ import uv
 from msgspec.structs import replace
 
 from raab import exitcodes
-from raab.deploy.bundle import lockfile, packing, requires
+from raab.deploy.bundle import lockfile, packing, pieces, requires
 from raab.deploy.bundle.files import part as part_of
 from raab.deploy.bundle.files import texts, whole
 from raab.deploy.bundle.parts import LOCK, Bundle, Part
@@ -26,7 +26,7 @@ from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
 from raab.errors import RaabError
 from raab.host.releases import shipped
-from raab.project import archive, choice, description, lock, runtime, tools
+from raab.project import choice, description, lock, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
 
@@ -34,7 +34,7 @@ from raab.project.pyproject import equipped
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 5
+FORMAT = 6
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -100,14 +100,15 @@ def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
         about = requires.read(wheel)
         if tree.project.app and not tree.brings_raab:
             has_module(wheel, tree.project.app.partition(":")[0])
+        data = pieces.apart(wheel)
         put_file(wheel, home, wheel.name if tree.brings_raab else f"{CODE}/{wheel.name}")
+        pieces.write(home if tree.brings_raab else home / CODE, "data", data)
     if not tree.brings_raab:
         runtime.pack(home)
     chosen = tree.choice
     files = {one.name: one for one in tree.files if chosen.is_beside(one.name) or (tree.kind == "files" and chosen.is_code(one.name))}
     if files:
-        (home / CODE).mkdir(exist_ok=True)
-        archive.write(home / CODE / "files.zip", {name: (one.path.read_bytes(), one.executable) for name, one in files.items()})
+        pieces.write(home / CODE, "files", {name: (one.path.read_bytes(), one.executable) for name, one in files.items()})
     for one in tree.files:
         if (name := chosen.others.get(one.name)) == LOCK:
             write_lock(one.path, home / LOCK)

@@ -43,7 +43,7 @@ sys.exit({function}())
 
 # Where a zip file that is no wheel says what is in it.
 OWN_RECORD = ".raab/RECORD"
-RECORD = re.compile(r"(?:[^/]+\.dist-info|\.raab)/RECORD")
+RECORD = re.compile(r"[^/]+\.dist-info/RECORD|\.raab/RECORD(?:-[0-9a-f]{16})?")
 
 
 class Entry(NamedTuple):
@@ -101,7 +101,7 @@ def unpack(archive_file: Path, target: Target, before: Path | None) -> list[Path
         if about:
             write_scripts(archive.read(about).decode(errors="replace"), release / "venv/bin")
         record = next(entry for entry in listed if RECORD.fullmatch(entry.name))
-        if record.name != OWN_RECORD:
+        if not record.name.startswith(OWN_RECORD):
             write_new((release / record.place).with_name("INSTALLER"), b"raab\n")
     return fresh
 
@@ -213,7 +213,7 @@ def site_packages(venv: Path) -> Path:
 
 def digests(folder: Path) -> dict[str, str]:
     """The files that were unpacked there with their digests; of an environment, those of raab's wheel alone."""
-    records = [*folder.glob("raab-*.dist-info/RECORD"), folder / OWN_RECORD]
+    records = [*folder.glob("raab-*.dist-info/RECORD"), *folder.glob(f"{OWN_RECORD}*")]
     records += [] if folder.name == "site-packages" else folder.glob("*.dist-info/RECORD")
     return {name: digest for record in records if record.is_file() for name, digest in rows(record.read_text()).items()}
 
