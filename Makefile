@@ -2,7 +2,7 @@
 PYTHON ?= python3
 LAB_PACKAGES = systemd-container debootstrap iproute2 openssh-client
 
-.PHONY: demo test with-hosts without-hosts prove bench dist lint clean help packages
+.PHONY: demo test with-hosts without-hosts prove cases bench dist lint clean help packages
 
 demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deployed to them, and what to type next
 	@.venv/bin/fab lab.up --hosts 2 deploy status
@@ -22,6 +22,9 @@ without-hosts:
 
 prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all drills at full rate, each drill seen failing, exhaustive pairs
 	@.venv/bin/pytest -m prove -rA
+
+cases: .venv/ready packages  ## plays every case of test/lab/deploy/cases and prints docs/cases.md, in half an hour
+	@RAAB_PRINT_CASES=1 .venv/bin/pytest -q -m '' test/lab/deploy/cases/test_cases.py
 
 bench: .venv/ready packages  ## raab beside plain gunicorn, systemctl restart, pip in a new venv, fujin, bare Flask, granian
 	@command -v wrk >/dev/null || apt-get -qq install --yes --no-install-recommends wrk >/dev/null
