@@ -36,7 +36,7 @@ def test_a_file_that_changes_has_its_piece_sent_again(tree: Path) -> None:
     assert lacking(first, bundle.build(tree)) == 0
     (folder / "0100.png").write_bytes(random.Random("another").randbytes(16_000))
     second = bundle.build(tree)
-    assert 16_000 < lacking(second, first) < whole / 10
+    assert 16_000 < lacking(second, first) < whole / 20
     (folder / "0100a.png").write_bytes(b"one more")
     (folder / "0400.png").unlink()
     third = bundle.build(tree)
@@ -65,7 +65,7 @@ def test_pieces_are_unpacked_as_what_they_were_cut_from(tree: Path, tmp_path: Pa
 def test_where_a_piece_ends_is_told_by_names_alone() -> None:
     names = {f"static/{number:05}.js": 10_000 for number in range(10_000)}
     cut = list(pieces.cut(names))
-    assert [name for piece in cut for name in piece] == sorted(names) and 20 < len(cut) < 200
+    assert [name for piece in cut for name in piece] == sorted(names) and 100 < len(cut) < 400
     assert list(pieces.cut(dict.fromkeys(names, 5))) == cut
     changed = {tuple(piece) for piece in pieces.cut({**names, "static/05000a.js": 1})} - {tuple(piece) for piece in cut}
     assert len(changed) <= 2

@@ -17,7 +17,7 @@ from raab.project import archive
 Files = Mapping[str, tuple[bytes, bool]]
 # Bytes of files that are no code from which on they are cut; about so many pieces; and bytes of a file that is one alone.
 LARGE = 4 << 20
-PIECES = 64
+PIECES = 256
 ALONE = 1 << 20
 # What a plan compares, read out of the wheel (raab.deploy.bundle.files).
 KEPT = "raab/config/"
