@@ -12,7 +12,7 @@ from raab.host.paths import SEED, Paths
 from raab.protocol.requests import Command
 
 # By the service's user, in a directory of its own: root would follow whatever links it has made there. Each comes to be by one rename.
-TAKE = "test -e {target} || {{ rm -rf {part} && cp -R {source} {part} && chmod -R u+rwX,go-w {part} && mv -T {part} {target}; }}"
+TAKE = "rm -rf {part} && cp -R {source} {part} && chmod -R u+rwX,go-w {part} && mv -nT {part} {target}"
 
 
 def settle(paths: Paths, release: Path, say: Callable[[str], None]) -> None:
