@@ -101,10 +101,11 @@ SABOTAGES = (
     Sabotage(
         "systemd neither keeps the socket nor restarts, dead workers and templates are not replaced, and the wall clock is believed",
         {
+            # Before those after which nobody beats any more, so that systemd's watchdog ends the service a while later, for good.
+            "template-killed": "not with another template",
             "restart": "requests lost: .*refused",
             "master-killed": "not up again",
             **dict.fromkeys(("worker-killed", "out-of-memory", "worker-stopped", "workers-hung"), "not two workers again"),
-            "template-killed": "not with another template",
             "clock-back": "requests lost|not settled",
         },
         (
