@@ -9,5 +9,6 @@ REFUSED = 5  # a host is not fit for it (Python, disk, wheels, systemd), or its 
 LOCKED = 6  # somebody else is deploying
 STRANDED = 7  # it failed, and going back failed too: a person has to look
 DEFECT = 70  # raab itself is wrong
+INTERRUPTED = 130  # by Ctrl-C, SIGTERM or a closed terminal, as shells have it; what each host serves is said
 # What a host may end a request with.
 ERRORS = (ERROR, BAD_INPUT, UNREACHABLE, FAILED, REFUSED, LOCKED, STRANDED, DEFECT)

@@ -7,7 +7,12 @@ from pathlib import Path
 from raab.deploy import environments
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.plan.environment import Environment
+from raab.deploy.report import output, standing
 from raab.deploy.report.console import Console
+from raab.deploy.report.interruption import PROCESS, Interruption
+
+# The verbs that change hosts, or have their service do something.
+CHANGING = ("deploy", "rollback", "reload", "restart", "scale", "unlock", "remove")
 
 
 class Desk:
@@ -21,5 +26,18 @@ class Desk:
         self.console = Console(quiet=as_json)
 
     def runner(self) -> Runner:
-        """What speaks to the hosts; to be used by `with`."""
-        return Runner(self.environment, self.console.progress)
+        """What speaks to the hosts; to be used by `with`. Whoever interrupts it is told what is so."""
+        runner = Runner(self.environment, self.console.progress)
+
+        def tell(interruption: Interruption) -> None:
+            if interruption.verb in CHANGING:
+                told = standing.text(interruption, self.environment, runner.standings)
+                output.say(2, told)
+                if self.as_json:
+                    output.say(1, standing.report(interruption, self.environment, runner.standings).json() + "\n")
+            elif interruption.verb != "logs":
+                output.say(2, f"{interruption.signal}: nothing was changed on any host\n")
+            runner.abandon()
+
+        PROCESS.tell = tell
+        return runner

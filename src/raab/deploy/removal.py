@@ -32,6 +32,8 @@ def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> 
         for error in asked.failed.values():
             raise error
         runner.lock(tuple(asked.done), f"removal of {name}", wait)
+        for host in asked.done:
+            runner.stands(host, doing="the removal")
         outcome = runner.each("remove", Removed, lasts=True, purge=purge)
     for host, answer in outcome.done.items():
         print(f"{host}  {'removed' if answer.removed else 'was not there'}")

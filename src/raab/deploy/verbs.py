@@ -6,10 +6,7 @@ A project's fabfile.py has them by `namespace = verbs(__file__)`; its folder is 
 from __future__ import annotations
 
 import functools
-import gc
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +18,9 @@ from invoke.tasks import task
 
 from raab import exitcodes
 from raab.deploy import options
-from raab.errors import RaabError
+from raab.deploy.guard import guarded
+from raab.deploy.report import output
+from raab.deploy.report.interruption import PROCESS
 from raab.lab.tasks import namespace as lab
 
 if TYPE_CHECKING:
@@ -40,28 +39,13 @@ COMMON = {
 WAIT = "seconds to wait for a deploy to end"
 
 
-def verb(**help_texts: str) -> Callable[[Callable[..., int]], Any]:
-    """Make a function a task of fab whose return value is the exit code and whose expected errors are two lines."""
+def verb(bounded: bool = True, **help_texts: str) -> Callable[[Callable[..., int]], Any]:
+    """Make a function a task of fab whose return value is the exit code; see `guarded`."""
 
     def decorate(function: Callable[..., int]) -> Any:
-        @functools.wraps(function)
-        def guarded(context: Context, *args: Any, **kwargs: Any) -> None:
-            # What has been imported stays to the end: no collection, those of the interpreter's end among them, need look at it.
-            gc.freeze()
-            try:
-                code = function(context, *args, **kwargs)
-            except RaabError as error:
-                if kwargs.get("debug"):
-                    traceback.print_exc()
-                print(error, file=sys.stderr)
-                code = error.exit_code
-            except KeyboardInterrupt:
-                code = 130
-            if code:
-                sys.exit(code)
-
         known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-        return task(help={name: text for name, text in {**COMMON, **help_texts}.items() if name in known}, auto_shortflags=False)(guarded)
+        texts = {name: text for name, text in {**COMMON, **help_texts}.items() if name in known}
+        return task(help=texts, auto_shortflags=False)(guarded(bounded)(function))
 
     return decorate
 
@@ -275,6 +259,7 @@ def remove(
 
 
 @verb(
+    bounded=False,
     only="these drills only, separated by commas",
     list="show the drills and carry out none",
     quick="a smaller choice with fewer rounds, in under 3 minutes",
@@ -307,4 +292,6 @@ def verbs(fabfile: str) -> Collection:
     namespace = Collection(*all_of_them, lab)
     namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent)}})
     options.keep(program)
+    output.install()
+    PROCESS.heed()
     return namespace

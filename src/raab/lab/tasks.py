@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from raab.errors import RaabError
+from raab.deploy.guard import guarded
 
-
-def plain(body: Callable[..., None]) -> Callable[..., None]:
-    """Lets an expected error end as its two lines and its exit code, without a traceback."""
-
-    @functools.wraps(body)
-    def wrapper(*args: Any, **kwargs: Any) -> None:
-        try:
-            body(*args, **kwargs)
-        except RaabError as error:
-            raise Exit(str(error), error.exit_code) from error
-
-    return wrapper
+plain = guarded(bounded=False, room="lab.")
 
 
 def verbs() -> Any:

@@ -14,6 +14,8 @@ import pytest
 
 from raab import exitcodes
 from raab.deploy import environments as environment
+from raab.deploy.bundle.parts import Part
+from raab.deploy.desk import Desk
 from raab.deploy.hosts import channel, connection
 from raab.deploy.hosts.answers import Facts, History, Nothing
 from raab.deploy.hosts.fleet import Outcome
@@ -240,7 +242,7 @@ elif request["op"] == "unlock":
 def test_no_terminal_gets_it_raw(
     runner: Runner, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, arguments: tuple[object, ...], shown: str
 ) -> None:
-    assert getattr(Inspection(tmp_path, "e", "bad"), verb)(*arguments) == 0
+    assert getattr(Inspection(Desk(tmp_path, "e", "bad")), verb)(*arguments) == 0
     printed = capsys.readouterr()
     assert shown in printed.out
     assert all(letter.isprintable() or letter == "\n" for letter in printed.out + printed.err)
@@ -255,7 +257,7 @@ def test_a_refusal_in_the_middle_of_a_payload_is_heard(runner: Runner, tmp_path:
     with runner:
         remote = runner.connect("bad")
         with pytest.raises(Exception, match="no room"):
-            remote.request("stage", Nothing, payload=[payload], **STAGE)
+            remote.request("stage", Nothing, payload=[Part("payload", "", payload.stat().st_size, payload)], **STAGE)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +269,7 @@ def test_a_host_that_talks_while_it_is_sent_to_blocks_nobody(runner: Runner, tmp
         file.truncate(1_000_000)
     heard: list[str] = []
     with runner:
-        runner.connect("bad").request("stage", Nothing, heard.append, [payload], **STAGE)
+        runner.connect("bad").request("stage", Nothing, heard.append, [Part("payload", "", payload.stat().st_size, payload)], **STAGE)
     assert len(heard) == 5000
 
 

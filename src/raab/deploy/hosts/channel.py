@@ -44,7 +44,7 @@ class Channel:
         self.said = bytearray()
         self.sent = 0
         self.heard = time.monotonic()
-        self.writing = threading.Lock()
+        self.writing = threading.RLock()
         self.closed = False
 
     def send(self, data: bytes, patience: float | None = None) -> None:
@@ -130,6 +130,11 @@ class Channel:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
         return self.process.returncode
+
+    def abandon(self) -> None:
+        """Have it end, and what it started, without waiting for that."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
 
     def close(self) -> None:
         """End the process, and what it started, now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from raab import exitcodes
+from raab.deploy.bundle.parts import Part
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.answers import Event, decode
 from raab.deploy.hosts.channel import Channel, EndlessLine, Silence
@@ -83,24 +84,22 @@ class Remote:
         operation: str,
         kind: type[Answer],
         on_text: OnText = silent,
-        payload: Iterable[Path] = (),
+        payload: Iterable[Part] = (),
         lasts: bool = False,
         **values: Any,
     ) -> Answer:
         """Send one request and return its answer, which is of that `kind` (raab.deploy.hosts.answers).
 
         `lasts`: it may take as long as it takes, as long as the host is there.
-        Raises RaabError with what the host has to say, ConnectionLost when it says nothing, or nothing that could be an answer.
+        Raises RaabError with what the host has to say, or when a file cannot be read here; ConnectionLost when it says nothing, or nothing
+        that could be an answer.
         """
         end = None if lasts else time.monotonic() + ANSWER_SECONDS
         if self.spoken:
             self.channel.listen_anew()
         # The host may have refused in the middle of a payload; its reason is then waiting to be read.
         with suppress(*LOST):
-            self.channel.send(conversation.encode(operation, self.service, values))
-            for path in payload:
-                for block in blocks(path):
-                    self.channel.send(block)
+            self.send(conversation.encode(operation, self.service, values), payload)
         while True:
             line = self.listen(operation, end)
             try:
@@ -113,6 +112,18 @@ class Remote:
             if event.event == "error":
                 raise self.told(event)
             on_text(event.text)
+
+    def send(self, request: bytes, payload: Iterable[Part]) -> None:
+        """As one: a sign of life in between would be taken for a byte of a file."""
+        with self.channel.writing:
+            self.channel.send(request)
+            try:
+                for block in (block for part in payload for block in blocks(part)):
+                    self.channel.send(block)
+            except RaabError:
+                # The host waits for bytes that will not come, and holds its lock for as long.
+                self.close()
+                raise
 
     def listen(self, operation: str, end: float | None) -> bytes:
         """The next line of the session program's; whatever else its login shell says is passed over."""
@@ -171,6 +182,11 @@ class Remote:
             )
         return not_a_session(self.host, said, self.noise.decode(errors="replace"), status, log)
 
+    def abandon(self) -> None:
+        """Have ssh end, without waiting for it."""
+        self.channel.abandon()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def close(self) -> None:
         self.channel.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -181,7 +197,15 @@ def shown(said: bytes) -> str:
     return plain(" / ".join(said.decode(errors="replace").strip()[-1000:].splitlines()), 1000)
 
 
-def blocks(path: Path) -> Iterable[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block
+def blocks(part: Part) -> Iterator[bytes]:
+    """As many bytes as were announced. Raises RaabError where they cannot be had any more."""
+    left = part.size
+    try:
+        with part.path.open("rb") as file:
+            while left and (block := file.read(min(left, BLOCK))):
+                left -= len(block)
+                yield block
+    except OSError as error:
+        raise RaabError(f"{part.path}: cannot be read, got: {error.strerror}", "remove build/raab, then deploy again") from error
+    if left:
+        raise RaabError(f"{part.path}: it was cut, got {left} bytes of {part.size} too few", "remove build/raab, then deploy again")

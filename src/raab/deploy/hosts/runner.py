@@ -24,6 +24,7 @@ from raab.deploy.plan.environment import Environment
 from raab.deploy.plan.facts import HostFacts, one_machine
 from raab.deploy.plan.values import HostPlan, Plan, Staging
 from raab.deploy.report.results import HostReport, Result
+from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
 from raab.host.session.program import digest, order, pack
 from raab.protocol import conversation
@@ -45,6 +46,8 @@ class Runner:
         self.remotes: dict[str, Remote] = {}
         self.ending = threading.Event()
         self.programs: dict[str, HostFacts] = {}
+        # What is known of each host at this moment, for whoever interrupts.
+        self.standings = dict.fromkeys(self.hosts, Standing())
 
     def __enter__(self) -> Runner:
         threading.Thread(target=self.keep_alive, daemon=True).start()
@@ -55,6 +58,15 @@ class Runner:
         for remote in self.remotes.values():
             remote.close()
 
+    def abandon(self) -> None:
+        """Leave all hosts now, without waiting for anything. Who listens to one finds its end, and nobody connects again."""
+        self.ending.set()
+        for remote in tuple(self.remotes.values()):
+            remote.abandon()
+
+    def stands(self, name: str, **changes: Any) -> None:
+        self.standings[name] = replace(self.standings[name], **changes)
+
     def keep_alive(self) -> None:
         """Hosts that wait for their wave must not take this side for dead."""
         while not self.ending.wait(conversation.PULSE_SECONDS):
@@ -62,6 +74,8 @@ class Runner:
                 remote.ping()
 
     def connect(self, name: str) -> Remote:
+        if self.ending.is_set():
+            raise ConnectionLost(f"host {name}: no connection, for this is the end", exit_code=exitcodes.UNREACHABLE)
         remote = Remote(self.hosts[name], self.environment.service, self.environment.settings.connect_timeout)
         remote.open()
         if name in self.remotes:
@@ -91,6 +105,8 @@ class Runner:
 
     def told(self, name: str, facts: HostFacts) -> HostFacts:
         self.programs[name] = facts
+        serves = facts.current if facts.service.get("ActiveState") in ("active", "reloading") else None
+        self.stands(name, asked=True, serves=serves)
         return facts
 
     def closely(self, wanted: Mapping[str, str]) -> dict[str, HostFacts]:
@@ -152,7 +168,7 @@ class Runner:
                 "stage",
                 Staged,
                 lambda text: self.progress(name, text),
-                (part.path for part in staging.send),
+                staging.send,
                 lasts=True,
                 manifest=staging.manifest,
                 send=[{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in staging.send],
@@ -184,6 +200,7 @@ class Runner:
             **self.program(name),
             **myself(),
         }
+        self.stands(name, doing=f"the activation of {plan.release}", becoming=plan.release, report=None)
         try:
             verdict = (
                 self.remotes[name].request("activate", Activated, lambda text: self.progress(name, text), lasts=True, **values).verdict
@@ -191,7 +208,9 @@ class Runner:
         except ConnectionLost as error:
             self.progress(name, f"{error.message}; connecting again to read the verdict")
             verdict = self.follow(name, token, error)
-        return self.outcome(plan, verdict, "rolled back" if action == "rollback" else "deployed")
+        report = self.outcome(plan, verdict, "rolled back" if action == "rollback" else "deployed")
+        self.stands(name, serves=report.release, doing="", becoming="", report=report)
+        return report
 
     def program(self, name: str) -> dict[str, str]:
         """What makes the release current there, unless the host has it, or a newer one, by another service."""
@@ -207,7 +226,10 @@ class Runner:
         self.lock(tuple(known.done), f"{action} {amount}".rstrip(), wait)
 
         def work(name: str) -> Acted:
-            return self.remotes[name].request("service", Acted, lasts=True, action=action, amount=amount)
+            self.stands(name, doing=f"its {action}")
+            acted = self.remotes[name].request("service", Acted, lasts=True, action=action, amount=amount)
+            self.stands(name, doing="")
+            return acted
 
         outcome = everywhere(known.done, work, self.parallel)
         outcome.failed.update(known.failed)
@@ -217,6 +239,7 @@ class Runner:
         """Free each host from who holds its lock, and with `force` from its activation."""
 
         def work(name: str) -> Unlocked:
+            self.stands(name, doing="its unlocking")
             return self.connect(name).request(
                 "unlock", Unlocked, lambda text: self.progress(name, text), lasts=True, force=force, **myself()
             )

@@ -15,6 +15,7 @@ from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection import doctor
 from raab.deploy.inspection.finding import Finding
+from raab.deploy.report import output
 
 
 class Inspection:
@@ -24,10 +25,11 @@ class Inspection:
         self.environment = desk.environment
         self.as_json = desk.as_json
         self.console = desk.console
+        self.runner = desk.runner
 
     def service(self, action: str, count: str = "", wait: float = 0.0) -> int:
         self.environment.claim()
-        with Runner(self.environment, self.console.progress) as runner:
+        with self.runner() as runner:
             outcome = runner.service(action, count, wait)
         for name, answer in outcome.done.items():
             print(f"{name}  {answer.output or action + 'ed'}  {answer.seconds:.2f} s")
@@ -36,7 +38,9 @@ class Inspection:
 
     def logs(self, lines: int, follow: bool) -> int:
         prefix = len(self.environment.hosts) > 1
-        with Runner(self.environment, self.console.progress) as runner:
+        with self.runner() as runner:
+            # Who has read enough waits for none of the hosts.
+            output.when_gone(runner.abandon)
 
             def work(name: str) -> Nothing:
                 return runner.ask(
@@ -50,11 +54,13 @@ class Inspection:
                 )
 
             outcome = everywhere(runner.hosts, work, max(len(runner.hosts), 1))
+        if output.gone():
+            return exitcodes.DONE
         self.complain(outcome)
         return self.code(outcome)
 
     def releases(self) -> int:
-        with Runner(self.environment, self.console.progress) as runner:
+        with self.runner() as runner:
             outcome = runner.facts()
         rows = []
         for name, facts in outcome.done.items():
@@ -76,7 +82,7 @@ class Inspection:
         return self.code(outcome)
 
     def history(self) -> int:
-        with Runner(self.environment, self.console.progress) as runner:
+        with self.runner() as runner:
             outcome = runner.each("history", History)
         entries = [(name, entry) for name, answer in outcome.done.items() for entry in answer.entries if entry.verdict != "begun"]
         entries.sort(key=lambda pair: pair[1].time)
@@ -97,7 +103,7 @@ class Inspection:
 
     def doctor(self) -> int:
         """Exit code 0 when every host is well, 1 when one is not, the usual one when one could not be asked."""
-        with Runner(self.environment, self.console.progress) as runner:
+        with self.runner() as runner:
             outcome = everywhere(runner.hosts, lambda name: examine(runner, name), self.environment.settings.parallel)
         if self.as_json:
             hosts = [
@@ -122,7 +128,7 @@ class Inspection:
     def unlock(self, force: bool = False) -> int:
         """Exit code 6 where an activation goes on, which only `force` ends; 7 where its host could not be put right."""
         self.environment.claim()
-        with Runner(self.environment, self.console.progress) as runner:
+        with self.runner() as runner:
             outcome = runner.unlock(force)
         codes = [self.code(outcome)]
         for name, answer in outcome.done.items():
