@@ -18,6 +18,7 @@ from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.reach import reachable
 from raab.deploy.plan.wayback import Way
+from raab.deploy.report import output
 
 # A service that answers at all does so within this many seconds.
 PATIENCE_SECONDS = 2.0
@@ -29,7 +30,7 @@ def status(desk: Desk, watch: float = 0.0) -> int:
     with desk.runner() as runner:
         while True:
             code = once(desk, runner)
-            if not watch:
+            if not watch or output.gone():
                 return code
             time.sleep(watch)
             if sys.stdout.isatty() and not desk.as_json:
