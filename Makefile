@@ -9,7 +9,7 @@ demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deploye
 	@echo "next: curl one of the URLs above; edit src/raab/modules/home and 'fab deploy'; 'fab rollback'; 'fab --list'; 'fab lab.down' ends the hosts"
 	@echo "      (fab is .venv/bin/fab: '. .venv/bin/activate' puts it on your path)"
 
-test: .venv/ready packages lint  ## every test but those of prove, in some 25 minutes; CI runs this
+test: .venv/ready packages lint  ## every test but those of prove, in under half an hour; CI runs this
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 with-hosts without-hosts
 
 # Most of their time both halves wait, each for something else.

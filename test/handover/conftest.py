@@ -28,8 +28,8 @@ timeout = {timeout}
 graceful_timeout, keepalive, control_socket_disable, worker_connections = {graceful}, {keepalive}, True, {connections}
 pre_fork, post_fork = handover.pre_fork, handover.post_fork
 on_starting = handover.Options(
-    root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", load_timeout=3, workers_max=6, linger=2,
-    one_by_one={one_by_one}, head_timeout={head_timeout}, shared={shared}, prepare={prepare},
+    root=_root, control="{home}/control", target_file="{home}/workers.json", check="/", workers_max=6, linger=2,
+    load_timeout={load_timeout}, one_by_one={one_by_one}, head_timeout={head_timeout}, shared={shared}, prepare={prepare},
 )
 """
 WSGI = """
@@ -93,6 +93,8 @@ class Master:
             "graceful": 10,
             "timeout": 30,
             "head_timeout": 15,
+            # Seconds that nothing takes which is about to end, on a machine that does much else.
+            "load_timeout": 10,
             "shared": True,
         }
         filled = {"bind": [f"127.0.0.1:{self.port}"], "home": self.home, "prepare": None, **usual, **options}
@@ -113,7 +115,7 @@ class Master:
     def status(self) -> dict[str, Any]:
         return self.ask(verb="status")
 
-    def wait(self, reached: Any, seconds: float = 15) -> None:
+    def wait(self, reached: Any, seconds: float = 40) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -134,7 +136,7 @@ class Master:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         with suppress(AssertionError):
-            self.wait(lambda: self.process.poll() is not None and not any(Path(f"/proc/{pid}/exe").exists() for pid in masters))
+            self.wait(lambda: self.process.poll() is not None and not any(Path(f"/proc/{pid}/exe").exists() for pid in masters), 15)
         for pid in family:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -70,7 +70,7 @@ def test_operations_lose_nothing(master: Master) -> None:
 )
 def test_a_broken_release_is_refused_with_its_reason(master: Master, name: str, wsgi: str, config: str, reason: str) -> None:
     """The old generation serves on, by HUP as by request; and the repaired release is taken at once."""
-    master.release(name, wsgi, config)
+    master.release(name, wsgi, config, load_timeout=3)
     with Load([("127.0.0.1", master.port)], Mix(fresh=20, reused=20, path="/slow?seconds=0", timeout=10)) as load:
         time.sleep(0.3)
         master.switch(name)
