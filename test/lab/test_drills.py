@@ -141,7 +141,12 @@ SABOTAGES = (
             Patch("src/raab/host/activation/held.py", '        if "good" in word:\n', "        if False:\n"),
             Patch("src/raab/host/activation/activation.py", "                self.go(self.before.release)\n", "                pass\n"),
             Patch("src/raab/deploy/report/outcome.py", '("refused", exitcodes.REFUSED)', '("refused", exitcodes.DONE)'),
-            Patch("src/raab/host/session/lock.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
+            # Two may have it, each of whom is one who has it.
+            Patch(
+                "src/raab/host/session/lock.py",
+                "fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except BlockingIOError:\n        os.close(fd)\n",
+                "fcntl.LOCK_SH | fcntl.LOCK_NB)\n    except BlockingIOError:\n        os.close(fd)\n",
+            ),
         ),
     ),
     Sabotage(
@@ -153,9 +158,9 @@ SABOTAGES = (
         (
             Patch(
                 "src/raab/host/session/lock.py",
-                "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
-                "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.fork() == 0:\n            os.closerange(0, 3)\n"
-                "            time.sleep(90)\n            os._exit(0)\n",
+                "    except BlockingIOError:\n        os.close(fd)\n",
+                "        if os.fork() == 0:\n            os.closerange(0, 3)\n            time.sleep(90)\n            os._exit(0)\n"
+                "    except BlockingIOError:\n        os.close(fd)\n",
             ),
         ),
         "systemctl disable raab",
