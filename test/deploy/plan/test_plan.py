@@ -381,3 +381,12 @@ def test_a_service_of_another_project_is_refused_unless_it_is_taken_over() -> No
     assert plan.Deploy(ENVIRONMENT, ours, given(SUPPLIES)).plan({"web1": SERVING}).active
     stopped = replace(theirs, current=None)
     assert plan.Deploy(ENVIRONMENT, ours, given(SUPPLIES)).plan({"web1": stopped}).refused
+
+
+def test_a_name_that_a_host_has_for_something_else_is_refused() -> None:
+    """Whoever says --take-over: that is for a project's service, and this is none of raab's."""
+    theirs = replace(BARE, foreign=("the user raab", "/opt/raab with bin"))
+    planned = plan.Deploy(ENVIRONMENT, BUNDLE, given(SUPPLIES), take_over=True).plan({"web1": theirs})
+    (host,) = planned.refused
+    assert host.refusal and host.refusal.exit_code == 5
+    assert "something of that name that is not raab's, got the user raab, /opt/raab with bin" in host.refusal.message

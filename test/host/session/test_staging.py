@@ -155,6 +155,19 @@ def test_the_lock_is_one_s_alone_until_it_is_let_go(paths: Paths) -> None:
     assert first["facts"]["lock"]["who"] == "ann" and first["facts"]["damaged"] == []
 
 
+def test_a_session_is_about_one_service(paths: Paths) -> None:
+    """What it has locked and staged is that one's; another one's release has no place in its folder."""
+    ask = '{{"op": "history", "service": "{}"}}\n'.format
+    first, second, *rest = converse(paths, ask("raab").encode(), ask("shop").encode(), ask("raab").encode())
+    assert (first["event"], second["event"], second["code"], rest) == ("done", "error", 2, [])
+    assert "a session is about one service, got shop after raab" in second["message"]
+    bundle = Bundle()
+    bundle.manifest["service"] = "shop"
+    answer = converse(paths, bundle.request())[-1]
+    assert (answer["event"], answer["code"]) == ("error", 2) and "a release of another service, got shop for raab" in answer["message"]
+    assert not paths.releases.exists()
+
+
 def test_an_activation_refuses_what_is_not_as_it_was_installed(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is switched, the verdict says why, and the release is no complete one any more. systemctl is a script that knows no unit."""
     stub(tmp_path, monkeypatch, "systemctl", "exit 0")

@@ -58,63 +58,58 @@ def host(project: Any, lab: Any) -> Host:
     return Host(project, fresh, lab.shell(fresh))
 
 
-def test_three_services_on_one_host_do_not_notice_each_other(host: Host) -> None:
-    """Deploy, rollback, a broken release, a restart, a removal: what is done to one loses no request of the others."""
+def test_three_services_on_one_host_do_not_notice_each_other(host: Host, look: Any) -> None:
+    """Deploy, rollback, a broken release, a restart, a removal: what is done to one loses no request of the others. A name, and an address,
+    that somebody else has is refused, and nothing is written."""
+    host.shell.run("useradd --system other; mkdir /opt/third && touch /opt/third/file")
+    before = look(host.shell)
+    for name, why in (("other", "got the user other, the group other"), ("third", "got /opt/third with file")):
+        host.project.environment(name, f"hosts: lab\nname: {name}\n")
+        assert f"service {name}: the host has something of that name that is not raab's, {why}" in host.fab("deploy", name, expect=5).out
+    assert look(host.shell) == before
     for name in SERVICES:
         host.fab("deploy", name)
     first = {name: host.card(name)["release"] for name in SERVICES}
-    for name in SERVICES:
-        assert f"{host.master(name)}, up" in host.shell.run(f"raab -s {name} status").out
     told = json.loads(host.shell.run("raab status --json").out)
     assert {name: status["pid"] for name, status in told.items()} == {name: int(host.master(name)) for name in SERVICES}
-    assert "workers: 2 -> 3" in host.shell.run("raab -s shop scale +1; raab -s shop scale -1; raab -s blog-2 check").out
+    host.project.environment("fourth", "hosts: lab\nname: fourth\n")
+    refused = host.fab("deploy", "fourth", expect=5).out
+    assert "server.bind: 0.0.0.0:8000 is held by" in refused and "raab.service" in refused
+    assert host.shell.run("ls -d /opt/fourth", check=False).out == ""
     host.project.mark("second")
     with host.unnoticed("raab", "blog-2"):
         host.fab("deploy", "shop")
     assert host.card("shop")["mark"] == "second" and host.card("raab")["release"] == first["raab"]
     with host.unnoticed("raab", "blog-2", "shop"):
         host.fab("rollback", "shop")
-    assert host.card("shop")["release"] == first["shop"]
     host.project.break_app("raise RuntimeError('broken')")
     with host.unnoticed(*SERVICES):
         host.fab("deploy", "blog-2", expect=4)
     with host.unnoticed("shop", "blog-2"):
         host.fab("restart", "raab")
-        host.shell.run("systemctl reload raab && systemctl restart raab")
-    with host.unnoticed("raab", "shop"):
-        host.shell.run("systemctl reload blog-2")
     assert {name: host.card(name)["release"] for name in SERVICES} == first
     with host.unnoticed("raab", "blog-2"):
         host.fab("remove", "shop", "shop", "--yes")
-    assert host.shell.run("systemctl is-active shop; ls -d /opt/shop /run/shop*; id -un shop", check=False).out.split() == [
-        "inactive",
-        "shop",
-    ]
-    assert "shop" not in host.shell.run("raab status").out
+    left = host.shell.run("systemctl is-active shop; ls -d /opt/shop /run/shop*; id -un shop", check=False)
+    assert left.out.split() == ["inactive", "shop"]
+
+
+@pytest.mark.prove
+def test_operators_choose_a_service_and_the_last_one_takes_root_s_program_along(host: Host) -> None:
+    """Each command of raab with -s; what stays of a service that was removed, and what does not of one that was purged."""
+    for name in SERVICES:
+        host.fab("deploy", name)
+        assert f"{host.master(name)}, up" in host.shell.run(f"raab -s {name} status").out
+    assert "workers: 2 -> 3" in host.shell.run("raab -s shop scale +1; raab -s shop scale -1; raab -s blog-2 check").out
+    with host.unnoticed("raab", "shop"):
+        host.shell.run("systemctl reload blog-2 && systemctl restart blog-2 && raab -s blog-2 drain && raab -s blog-2 undrain")
+    host.fab("remove", "shop", "shop", "--yes")
+    host.fab("deploy", "shop")
     host.fab("remove", "blog-2", "blog-2", "--yes", "--purge")
     gone = "ls -d /etc/*/blog-2* /etc/blog-2 /var/lib/blog-2 /opt/blog-2; id blog-2; ls /etc/shop/setting.yaml /var/lib/shop"
-    assert "workers.json" in host.shell.run(gone, check=False).out and "blog-2" not in host.shell.run(gone, check=False).out
+    found = host.shell.run(gone, check=False).out
+    assert "workers.json" in found and "blog-2" not in found
     assert "was not there" in host.fab("remove", "blog-2", "blog-2", "--yes").out
-    host.fab("deploy", "shop", "--dry-run")
-    assert host.card("raab")["release"] == first["raab"]
     host.fab("remove", "shop", "shop", "--yes", "--purge")
     host.fab("remove", "raab", "raab", "--yes")
     assert host.shell.run("ls -d /usr/local/lib/raab /usr/local/bin/raab /etc/systemd/system/raab*", check=False).out == ""
-
-
-def test_a_name_that_is_somebody_else_s_is_refused(project: Any, lab: Any, look: Any) -> None:
-    """And nothing is written; an address of another service's is refused by that one's name, before anything is switched."""
-    found = lab.fresh()
-    shell = lab.shell(found)
-    shell.run("useradd --system other; mkdir /opt/third && touch /opt/third/file")
-    before = look(shell)
-    for name, why in (("other", "got the user other, the group other"), ("third", "got /opt/third with file")):
-        project.environment(name, f"hosts: lab\nname: {name}\n")
-        refused = project.fab("deploy", "--env", name, "--hosts", found.name, expect=5)
-        assert f"service {name}: the host has something of that name that is not raab's, {why}" in refused.out
-    assert look(shell) == before
-    project.environment("shop", "hosts: lab\nname: shop\n")
-    project.fab("deploy", "--hosts", found.name)
-    refused = project.fab("deploy", "--env", "shop", "--hosts", found.name, expect=5)
-    assert "server.bind: 0.0.0.0:8000 is held by" in refused.out and "raab.service" in refused.out
-    assert shell.run("ls /opt; ls /etc/systemd/system/*.service").out.count("shop") == 0
