@@ -5,14 +5,18 @@ Each probe returns when the act was possible and raises OSError when it was deni
 
 from __future__ import annotations
 
+import _socket
+import contextlib
 import ctypes
 import errno
 import mmap
 import os
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -65,6 +69,36 @@ def connect(host: str, port: int) -> None:
     """An outbound connection, with the system's own sockets: allowed as shipped, denied when sealed."""
     with socket.create_connection((host, port), timeout=3):
         pass
+
+
+def turn(host: str, port: int) -> None:
+    """A connection that somebody has made to this process into one from it to elsewhere (connect(2), AF_UNSPEC)."""
+    nowhere, there = struct.pack("=H14x", socket.AF_UNSPEC), struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
+    why = OSError(errno.ENOTCONN, "no connection")
+    for one in streams():
+        try:
+            call("connect", one.fileno(), nowhere, 16)
+            with contextlib.suppress(BlockingIOError):
+                call("connect", one.fileno(), there + socket.inet_aton(host) + bytes(8), 16)
+            for _ in range(30):
+                time.sleep(0.05)
+                with contextlib.suppress(OSError):
+                    one.getpeername()
+                    return
+        except OSError as error:
+            why = error
+    raise why
+
+
+def streams() -> list[_socket.socket]:
+    """All connections that this process has."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            one = _socket.socket(fileno=os.dup(int(name)))
+            if one.type == socket.SOCK_STREAM and one.getpeername() is not None:
+                found.append(one)
+    return found
 
 
 def io_uring() -> None:
@@ -189,6 +223,11 @@ def outcome(probe: Callable[[], object]) -> str:
     thread.start()
     thread.join()
     return found[0]
+
+
+def keep(name: str, text: str) -> None:
+    with open(os.path.join(os.environ["STATE_DIRECTORY"], name), "w") as file:
+        file.write(text)
 
 
 def outcomes() -> dict[str, str]:

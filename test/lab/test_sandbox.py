@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -35,6 +36,11 @@ def application(environ, start_response):
     elif environ["PATH_INFO"] == "/connect":
         host, port = environ["QUERY_STRING"].split(":")
         found = probes.outcome(lambda: probes.connect(host, int(port)))
+    elif environ["PATH_INFO"] == "/turn":
+        host, port = environ["QUERY_STRING"].split(":")
+        found = probes.outcome(lambda: probes.turn(host, int(port)))
+        # The connection of this request may be the one.
+        probes.keep("turned", found)
     else:
         return inner(environ, start_response)
     body = json.dumps(found).encode()
@@ -190,6 +196,33 @@ def test_root_s_side_opens_what_the_service_may_not(opened: Service, steady: Ste
     opened.run("raab check")
     opened.settings('production: {server: {bind: ["0.0.0.0:81"]}}\n')
     assert "0.0.0.0:81 is none of the addresses of" in opened.run("raab check", check=False).err
+
+
+def test_no_connection_of_a_unix_socket_is_turned_elsewhere_when_sealed(sealed: Service) -> None:
+    """One of a TCP socket is, as the profile says at its top, which is why it says what to listen on."""
+    there, found = f"{sealed.address[0]}:22", "/var/lib/raab/turned"
+    # Who asked hears of the end of the connection before that is written.
+    turned = f"timeout 20 sh -c 'until test -s {found}; do sleep 0.1; done'; cat {found}; rm {found}"
+    with contextlib.suppress(http.client.HTTPException, OSError):
+        ask(sealed, f"/turn?{there}")
+    assert sealed.run(turned).out == "allowed"
+    sealed.settings('production: {server: {bind: ["unix:/run/raab-http"]}}\n')
+    try:
+        sealed.run(f"systemctl stop raab; sed -i 's|^ListenStream=0.0.0.0:8000|ListenStream=/run/raab-http|' {UNITS}/raab.socket")
+        sealed.run("systemctl daemon-reload && systemctl start raab")
+        sealed.shell.run("python3 -", stdin=f"PATH = '/turn?{there}'\n{OVER_UNIX}".encode())
+        assert sealed.run(turned).out.startswith("E")
+    finally:
+        sealed.settings("")
+
+
+OVER_UNIX = """
+import socket
+with socket.socket(socket.AF_UNIX) as service:
+    service.connect("/run/raab-http")
+    service.sendall(b"GET %b HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" % PATH.encode())
+    service.recv(1)
+"""
 
 
 def test_it_operates_under_load_when_sealed(sealed: Service, traffic: Any) -> None:
