@@ -23,7 +23,8 @@ def route_of(environ: WSGIEnvironment) -> str | None:
     if rule is not None:
         return str(rule.rule)
     match = getattr(environ.get(DJANGO), "resolver_match", None)
-    return None if match is None else f"/{match.route}"
+    # A regular expression at the top has kept its mark of the beginning (django/urls/resolvers.py, _join_route).
+    return None if match is None else f"/{match.route.removeprefix('^')}"
 
 
 def flask_of(application: WSGIApplication) -> Any:

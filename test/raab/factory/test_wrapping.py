@@ -35,11 +35,11 @@ from django.conf import settings
 settings.configure(SECRET_KEY='x', ROOT_URLCONF=__name__, ALLOWED_HOSTS=['*'], MIDDLEWARE=['django.middleware.common.CommonMiddleware'])
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
-from django.urls import path
+from django.urls import path, re_path
 def order(request, number): return HttpResponse(request.headers['X-Request-ID'])
 def echo(request): return HttpResponse(str(len(request.body)))
 def broken(request): raise ValueError('broken')
-urlpatterns = [path('orders/<int:number>', order), path('echo', echo), path('broken', broken)]
+urlpatterns = [path('orders/<int:number>', order), path('echo', echo), re_path('^broken$', broken)]
 application = get_wsgi_application()
 """
 BOTTLE = """
@@ -145,7 +145,7 @@ def test_what_fails_is_told(shop: tuple[Project, Reached, Path]) -> None:
     project, server, _ = shop
     assert ask(server, "GET /broken")[0] == 500
     said = line(server, "/broken")
-    assert (said["status"], said["route"]) == (500, "/broken" if project.route else "")
+    assert (said["status"], said["route"]) == (500, {FLASK: "/broken", DJANGO: "/broken$"}.get(project.text, ""))
     assert ask(server, "GET /nowhere")[0] == 404
     assert line(server, "/nowhere")["route"] == ""
 
