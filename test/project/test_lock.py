@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,37 +12,75 @@ from raab.deploy.bundle import lockfile
 from raab.deploy.bundle.lockfile import Locked
 from raab.errors import RaabError
 from raab.project import lock, runtime
-from raab.project.wanted import find
+from raab.project.wanted import find, spelt
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-LOCKS = {
-    "requirements.txt": f"flask==3.0.3 --hash={A}\ncolorama==0.4 ; sys_platform == 'win32' --hash={B}\n",
-    "Pipfile.lock": json.dumps(
-        {
-            "default": {
-                "flask": {"version": "==3.0.3", "hashes": [A]},
-                "colorama": {"version": "==0.4", "hashes": [B], "markers": "sys_platform == 'win32'"},
-            },
-            "develop": {"pytest": {"version": "==8", "hashes": [A]}},
-        }
-    ),
-    "pylock.toml": (
-        'lock-version = "1.0"\n[[packages]]\nname = "Flask"\nversion = "3.0.3"\nwheels = [{name = "f.whl", hashes = {sha256 = "'
-        + "a" * 64
-        + '"}}]\n[[packages]]\nname = "colorama"\nversion = "0.4"\nmarker = "sys_platform == \'win32\'"\nsdist = {hashes = {sha256 = "'
-        + "b" * 64
-        + '"}}\n'
-    ),
-}
+# Made by the tools themselves, of a project that wants two packages, and a third for its development: from an index, and from elsewhere.
+MADE = Path(__file__).parent / "locks"
+LOCKS = ("uv", "pipenv", "pylock", "poetry")
+CLICK = (
+    "sha256:ae74fb96c20a0277a1d615f1e4d73c8414f5a98db8b799a7931d1582f3390c28",
+    "sha256:ca9853ad459e787e2192211578cc907e7594e294c7ccc834310722b41b9ca6de",
+)
 
 
-@pytest.mark.parametrize("name", LOCKS)
-def test_what_a_lock_says_is_what_it_pins(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tool", LOCKS)
+def test_what_a_lock_says_is_what_it_pins(tool: str) -> None:
     """Versions, markers and hashes; what only development needs is none of it."""
-    (tmp_path / name).write_text(LOCKS[name])
-    wanted = find(tmp_path)
-    assert [(one.name, one.version, one.hashes) for one in wanted.pins] == [("flask", "3.0.3", (A,)), ("colorama", "0.4", (B,))]
-    assert "win32" in wanted.pins[1].marker
+    wanted = find(MADE / tool / "index")
+    locked = {one.name: one for one in (*wanted.pins, *wanted.within)}
+    assert (locked["click"].version, sorted(locked["click"].hashes)) == ("8.1.7", sorted(CLICK))
+    assert (locked["itsdangerous"].version, len(locked["itsdangerous"].hashes)) == ("2.2.0", 2)
+    # Pipenv leaves out what this machine needs not.
+    assert tool == "pipenv" or re.search("== .(win32|Windows)", locked["colorama"].marker)
+    assert "iniconfig" not in {one.name for one in wanted.pins}
+    # Those that are resolved within the lock's bounds.
+    assert wanted.loose == (("click", "itsdangerous ; sys_platform != 'win32'") if tool == "poetry" else ())
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+def test_what_no_hash_can_vouch_for_is_refused(tool: str) -> None:
+    """A repository or a folder, of which a host could get anything."""
+    with pytest.raises(RaabError) as raised:
+        find(MADE / tool / "elsewhere")
+    assert re.search(r"lock.*: .*(glib|\.\./lib)", raised.value.message) and raised.value.message.count("\n") == 0
+    assert "a wheel at an address: name @ https://..." in raised.value.hint
+
+
+def test_a_wheel_at_an_address_is_pinned_by_its_hash(tmp_path: Path) -> None:
+    """Whatever version the lock has for it."""
+    for name in ("pylock/elsewhere/pylock.toml", "pipenv/elsewhere/Pipfile.lock"):
+        root = tmp_path / Path(name).parts[0]
+        root.mkdir()
+        text = (MADE / name).read_text()
+        if name.endswith(".toml"):
+            text = "[[packages]]".join(one for one in text.split("[[packages]]") if "vcs =" not in one and "directory =" not in one)
+        else:
+            told = json.loads(text)
+            text = json.dumps({**told, "default": {"iniconfig": told["default"]["iniconfig"]}})
+        (root / Path(name).name).write_text(text)
+        (one,) = find(root).pins
+        assert (one.name, one.version, one.url.rpartition("/")[2]) == ("iniconfig", "", "iniconfig-2.0.0-py3-none-any.whl")
+        assert "sha256:b6a85871a79d2e3b22d2d1b94ac2824226a63c6b741c88f7ae975f18b6778374" in one.hashes
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("poetry.lock", "[[package]]\nname = 3\n"), ("Pipfile.lock", "{}"), ("Pipfile.lock", "[1"), ("pylock.toml", "packages = 1\n"),
+])  # fmt: skip
+def test_a_lock_that_is_none_is_said(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RaabError, match=f"{name}: cannot be read, got"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "wanted"), [
+    ("^3", "flask"),
+    ({"version": "^3", "extras": ["async"]}, "flask[async]"),
+    ({"version": "^3", "markers": "os_name == 'posix'"}, "flask ; os_name == 'posix'"),
+    ({"extras": ["async", "dotenv"], "markers": "os_name == 'posix'"}, "flask[async,dotenv] ; os_name == 'posix'"),
+])  # fmt: skip
+def test_a_dependency_of_poetrys_keeps_its_extras_and_its_marker(value: object, wanted: str) -> None:
+    assert spelt("flask", value) == wanted
 
 
 def test_poetrys_versions_are_bounds_for_what_the_project_says(tmp_path: Path) -> None:
@@ -55,7 +94,7 @@ def test_poetrys_versions_are_bounds_for_what_the_project_says(tmp_path: Path) -
 def test_the_lock_before_what_it_was_made_of(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("flask>=2\n")
     assert (find(tmp_path).file, find(tmp_path).loose) == ("requirements.txt", ("flask>=2",))
-    (tmp_path / "pylock.toml").write_text(LOCKS["pylock.toml"])
+    (tmp_path / "pylock.toml").write_bytes((MADE / "pylock/index/pylock.toml").read_bytes())
     assert find(tmp_path).file == "pylock.toml"
 
 

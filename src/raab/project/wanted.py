@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import uv
 from msgspec import Struct
 
 from raab import exitcodes
 from raab.deploy.bundle import lockfile
-from raab.deploy.bundle.lockfile import Locked, canonical
+from raab.deploy.bundle.lockfile import Locked
 from raab.errors import RaabError
+from raab.project import locks
 from raab.project.pyproject import read_toml
 
 
@@ -40,38 +38,14 @@ def find(root: Path) -> Wanted:
     )
 
 
-def uv_lock(root: Path, name: str) -> Wanted:
-    """As uv itself exports it, without the groups for development."""
-    words = (
-        "export",
-        "--frozen",
-        "--no-dev",
-        "--no-emit-workspace",
-        "--no-header",
-        "--no-annotate",
-        "--format",
-        "requirements-txt",
-        "--quiet",
-    )
-    done = subprocess.run((uv.find_uv_bin(), *words), cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        raise RaabError(f"{name}: uv cannot export it, got: {done.stderr.strip()[-1000:]}", "`uv lock` makes it anew", exitcodes.BAD_INPUT)
-    return Wanted(name, tuple(lockfile.entry(f"{name}:{number}", line) for number, line in lockfile.logical(done.stdout)))
-
-
 def poetry_lock(root: Path, name: str) -> Wanted:
     """Its versions are bounds for the project's own requirements: what only development needs, and on which platform, it does not tell in
     the same way in each of its versions."""
-    locked = tuple(
-        Locked(canonical(one["name"]), one["version"], "", "", hashes(file["hash"] for file in one.get("files", ())))
-        for one in read_toml(root / name).get("package", ())
-        if one.get("source", {}).get("type", "legacy") == "legacy"
-    )
     about = read_toml(root / "pyproject.toml")
     own = about.get("tool", {}).get("poetry", {}).get("dependencies", {})
     loose = [*about.get("project", {}).get("dependencies", ())]
     loose += [spelt(key, value) for key, value in own.items() if key != "python" and not optional(value)]
-    return Wanted(name, loose=tuple(loose), within=locked)
+    return Wanted(name, loose=tuple(loose), within=locks.of_poetry(root, name))
 
 
 def optional(value: Any) -> bool:
@@ -82,36 +56,7 @@ def spelt(name: str, value: Any) -> str:
     """A dependency as poetry has it, without its version, which the lock has."""
     extras = value.get("extras", ()) if isinstance(value, dict) else ()
     marker = value.get("markers", "") if isinstance(value, dict) else ""
-    return f"{name}[{','.join(extras)}]" * bool(extras) or name + (f" ; {marker}" if marker else "")
-
-
-def pipfile_lock(root: Path, name: str) -> Wanted:
-    try:
-        told = json.loads((root / name).read_bytes())["default"]
-        found = [
-            Locked(canonical(key), one["version"].removeprefix("=="), "", one.get("markers", ""), hashes(one.get("hashes", ())))
-            for key, one in told.items()
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RaabError(f"{name}: cannot be read, got {error!r}", "`pipenv lock` makes it anew", exitcodes.BAD_INPUT) from error
-    return Wanted(name, tuple(found))
-
-
-def pylock(root: Path, name: str) -> Wanted:
-    """PEP 751."""
-    found = []
-    for one in read_toml(root / name).get("packages", ()):
-        files = (*one.get("wheels", ()), *filter(None, (one.get("sdist"), one.get("archive"))))
-        found.append(
-            Locked(
-                canonical(one["name"]),
-                one.get("version", ""),
-                "",
-                one.get("marker", ""),
-                hashes(file["hashes"]["sha256"] for file in files),
-            )
-        )
-    return Wanted(name, tuple(found))
+    return name + (f"[{','.join(extras)}]" if extras else "") + (f" ; {marker}" if marker else "")
 
 
 def requirements(root: Path, name: str) -> Wanted | None:
@@ -135,15 +80,16 @@ def declared(root: Path, name: str) -> Wanted | None:
     return Wanted(name, loose=tuple(about.get("dependencies", ()))) if about else None
 
 
-def hashes(found: Iterator[str] | Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one if ":" in one else f"sha256:{one}" for one in found))
+def pinned(read: Callable[[Path, str], tuple[Locked, ...]]) -> Callable[[Path, str], Wanted]:
+    """For a lock that says all of it."""
+    return lambda root, name: Wanted(name, read(root, name))
 
 
 READERS: dict[str, Callable[[Path, str], Wanted | None]] = {
-    "uv.lock": uv_lock,
+    "uv.lock": pinned(locks.of_uv),
     "poetry.lock": poetry_lock,
-    "Pipfile.lock": pipfile_lock,
-    "pylock.toml": pylock,
+    "Pipfile.lock": pinned(locks.of_pipenv),
+    "pylock.toml": pinned(locks.of_standard),
     "requirements.lock": requirements,
     "requirements.txt": requirements,
     "pyproject.toml": declared,

@@ -26,6 +26,9 @@ COMMENT = re.compile(r"(^|\s+)#.*$")
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 HASH = re.compile(r"\s--hash[= ](\S+)")
+UNVOUCHED = "an address whose content no hash can vouch for"
+# What it has to be instead.
+VOUCHED = "have it from an index, or as a wheel at an address: name @ https://..."
 GOOD_HASH = re.compile(r"\A(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})\Z")
 
 
@@ -141,7 +144,7 @@ def entry(where: str, line: str) -> Locked:
     hashes += [value.replace("=", ":", 1) for value in fragment.split("&") if value.startswith("sha")]
     problem = trouble(requirement, url, hashes)
     if problem:
-        hint = "make the lock anew with hashes, such as uv pip compile --generate-hashes does"
+        hint = VOUCHED if problem == UNVOUCHED else "make the lock anew with hashes, such as uv pip compile --generate-hashes does"
         raise RaabError(f"{where}: {problem}, got {masked(words)[:80]}", hint, exitcodes.BAD_INPUT)
     version = "" if url else next(iter(requirement.specifier)).version
     return Locked(canonical(requirement.name), version, url, str(requirement.marker or ""), tuple(dict.fromkeys(hashes)))
@@ -150,7 +153,7 @@ def entry(where: str, line: str) -> Locked:
 def trouble(requirement: Requirement, url: str, hashes: list[str]) -> str:
     """Why a requirement does not say exactly what is to be installed; empty when it does."""
     if url and not re.match(r"(https?|file)://", url):
-        return "an address whose content no hash can vouch for"
+        return UNVOUCHED
     pins = [each for each in requirement.specifier if each.operator in ("==", "===") and not each.version.endswith(".*")]
     if not url and (len(pins) != 1 or len(requirement.specifier) != 1):
         return "not pinned to one version with =="
