@@ -113,6 +113,8 @@ REFUSED = {
     "one that has none of raab's verbs": ({"app.py": READY, "fabfile.py": "x = 1\n"}, (), "namespace = verbs"),
     "there is one that is not raab's": ({"app.py": READY, "deploy/main.tf": ""}, (), "deploy/config.yaml"),
     "there are several": ({"a/app.py": READY, "b/app.py": READY}, (), "--app a.app:app"),
+    "a module that hides one which serves it, got gevent/__init__.py": ({"app.py": READY, "gevent/__init__.py": ""}, (), "rename it"),
+    "got yaml.py": ({"src/app.py": READY, "yaml.py": ""}, (), "rename it"),
     "a name that hosts have": ({"app.py": READY}, ("--name", "nginx"), "--name"),
 }
 
@@ -135,6 +137,10 @@ def test_an_application_that_does_not_load_here_is_described_all_the_same(make: 
     said = capsys.readouterr().out
     assert "does not load here" in said and "No module named 'nowhere_to_be_had' (app.py:2)" in said
     assert (root / "deploy/config.yaml").exists()
+
+
+def test_a_configuration_of_gunicorns_is_nobodys_module(make: Make) -> None:
+    assert run(make({"app.py": READY, "gunicorn.py": "workers = 2\n", "yaml/notes.py": ""})) == 0
 
 
 def test_git_is_told_not_to_see_what_is_built(make: Make) -> None:

@@ -147,3 +147,45 @@ def test_without_git_what_is_nobodys_stays_behind(tmp_path: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     assert sorted(archive(bundle.build(root))) == [".raab/RECORD", "shop.py", "shop/a.py", "static/logo.svg", "templates/a.html"]
+
+
+HIDING = {
+    "raab.py": "",
+    "handover.py": "",
+    "yaml/__init__.py": "rename it",
+    "msgspec.cpython-311-x86_64-linux-gnu.so": "",
+    "gunicorn/__init__.py": "gunicorn.conf.py",
+    "src/gevent/__init__.py": "",
+    "src/gunicorn.py": "gunicorn.conf.py",
+    "lib/gevent.py": None,
+    "gunicorn.conf.py": None,
+    "yaml/data.yaml": None,
+}
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_a_module_that_hides_what_serves_it_is_refused(name: str, make: Make) -> None:
+    """Before any host is asked; what can only be imported below another name, or not at all, hides nothing."""
+    text = "name: shop\napp: shop:app\npython_path: [src, .]\n"
+    root = make({**FILES, "deploy/config.yaml": text, name: ""})
+    cure = HIDING[name]
+    if cure is None:
+        assert name in archive(bundle.build(root))
+        return
+    with pytest.raises(RaabError) as raised:
+        bundle.build(root)
+    assert raised.value.message == f"bundle: the project has a module that hides one which serves it, got {name}"
+    assert raised.value.hint.startswith("rename it") and cure in raised.value.hint
+
+
+def test_the_wheels_modules_hide_as_well(make: Make) -> None:
+    root = make(
+        {**PACKAGE, "setup.py": PACKAGE["setup.py"].replace("packages=['shop']", "packages=['shop', 'http1']"), "http1/__init__.py": ""}
+    )
+    with pytest.raises(RaabError, match=r"hides one which serves it, got http1/__init__\.py"):
+        bundle.build(root)
+
+
+def test_a_configuration_of_gunicorns_stays_behind(make: Make) -> None:
+    """In the root it has the name of the package, which many a project lives with."""
+    assert "gunicorn.py" not in archive(bundle.build(make({**FILES, "gunicorn.py": "workers = 2\n"})))

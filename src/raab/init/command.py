@@ -19,8 +19,8 @@ from raab import exitcodes, servicename
 from raab.errors import RaabError
 from raab.init import candidates, probe, texts
 from raab.init.candidates import Candidate
-from raab.project import description, lock, tools, wanted
-from raab.project.choice import LOCK
+from raab.project import description, hiding, lock, tools, wanted
+from raab.project.choice import APART, LOCK, below
 from raab.project.pyproject import is_package, read_toml
 
 VERBS = "raab.deploy.verbs"
@@ -68,6 +68,7 @@ def init(root: Path, app: str, name: str, python: str) -> list[str]:
         if why := servicename.wrong(name):
             raise RaabError(f"--name: {why}, got {name!r}", "name it with --name", exitcodes.BAD_INPUT)
         chosen = choose(root, app)
+        hiding.refuse(modules(root, chosen.place), (".",), "application")
         interpreter = python or tools.python(root)
         found = loaded(root, chosen, interpreter)
         config = described(root, name, chosen, found)
@@ -96,6 +97,13 @@ def refuse_others(root: Path) -> None:
     if folder.exists() and not (root / description.FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         hint = f"move it, or write {description.FILE} with the lines `name: ...` and `app: module:name` in it, then try again"
         raise RaabError(f"deploy/: there is one that is not raab's, got {folder}", hint, exitcodes.BAD_INPUT)
+
+
+def modules(root: Path, place: str) -> set[str]:
+    """The files that modules are found by where the application is, and beside it where its code travels as files."""
+    homes = {root / place} if is_package(root) else {root / place, root}
+    found = {path.relative_to(home).as_posix() for home in homes for path in (*home.glob("*.py"), *home.glob("*/__init__.py"))}
+    return {name for name in found if not below(name, APART)}
 
 
 def called(root: Path) -> str:

@@ -9,8 +9,8 @@ from raab.settings.served import Project
 
 # The lock that hosts get, unless the project has one that is enough.
 LOCK = f"{FOLDER}/requirements.lock"
-# raab's, and the developer's own: none of them is the application's.
-APART = (FOLDER, "fabfile.py", "build", ".gitignore", ".gitattributes", ".gitmodules", ".github")
+# raab's, and the developer's own: none of them is the application's. A gunicorn.py is a configuration, and would hide the package.
+APART = (FOLDER, "fabfile.py", "gunicorn.py", "build", ".gitignore", ".gitattributes", ".gitmodules", ".github")
 
 
 class Choice(Struct, frozen=True):

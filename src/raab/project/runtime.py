@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import raab
+from raab.deploy.bundle.lockfile import canonical
 from raab.project import archive
 
 SOURCE = Path(raab.__file__).parent.parent
@@ -26,6 +27,22 @@ def version() -> str:
 def needs() -> tuple[str, ...]:
     """What it requires on a host, as its metadata says (PEP 508)."""
     return tuple(sorted(line for line in metadata.requires("raab") or () if "extra ==" not in line))
+
+
+@cache
+def modules() -> frozenset[str]:
+    """The names that it and what it needs are imported by on a host."""
+    from packaging.requirements import Requirement
+
+    wanted, found = list(needs()), set[str]()
+    while wanted:
+        one = Requirement(wanted.pop())
+        name = canonical(one.name)
+        if name not in found and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            found.add(name)
+            wanted += metadata.requires(name) or ()
+    brought = (module for module, names in metadata.packages_distributions().items() if found.intersection(map(canonical, names)))
+    return frozenset((*PACKAGES, *brought))
 
 
 def file_name() -> str:

@@ -26,7 +26,7 @@ from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
 from raab.errors import RaabError
 from raab.host.releases import shipped
-from raab.project import choice, description, lock, runtime, tools
+from raab.project import choice, description, hiding, lock, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
 
@@ -95,9 +95,12 @@ def make(root: Path, tree: Tree, service: str, home: Path) -> None:
 def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
     """All parts of a release, in the folder `home`, and what the project is called. `temporary` has its files in `tree`."""
     about = About(tree.project.name, "0", "", ())
+    modules: set[str] = set()
     if tree.kind == "wheel":
         wheel = wheel_of(tree, temporary)
         about = requires.read(wheel)
+        with zipfile.ZipFile(wheel) as archive:
+            modules.update(archive.namelist())
         if tree.project.app and not tree.brings_raab:
             has_module(wheel, tree.project.app.partition(":")[0])
         data = pieces.apart(wheel)
@@ -107,6 +110,8 @@ def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
         runtime.pack(home)
     chosen = tree.choice
     files = {one.name: one for one in tree.files if chosen.is_beside(one.name) or (tree.kind == "files" and chosen.is_code(one.name))}
+    if not tree.brings_raab:
+        hiding.refuse({*modules, *files}, tree.project.python_path, "bundle")
     if files:
         pieces.write(home / CODE, "files", {name: (one.path.read_bytes(), one.executable) for name, one in files.items()})
     for one in tree.files:
