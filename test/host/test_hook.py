@@ -3,6 +3,7 @@ systemd itself."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,7 @@ class Host:
         self.release = self.paths.releases / "20261122T061500Z-1a2b3c4"
         self.said: list[str] = []
         (self.release / "systemd").mkdir(parents=True)
+        (self.release / "manifest.json").write_text("{}")
         self.unit("User=raab")
 
     def unit(self, lines: str) -> None:
@@ -75,6 +77,18 @@ def test_a_command_is_run_by_the_lines_of_the_service_in_the_release(host: Host)
     assert f'Environment="RAAB_RELEASE_DIR={host.release}"' in lines[own:] and "TimeoutStartSec=2500ms" in lines[own:]
     assert not [line for line in lines if line.startswith("Restart")]
     assert not list(host.folder.glob("raabnow*"))
+
+
+def test_what_a_frameworks_commands_find_the_project_by_is_set_unless_the_unit_says_it(host: Host) -> None:
+    """Of several lines for one variable the last counts (systemd.exec(5), Environment=)."""
+    told = ["FLASK_APP=shop:create_app()", "DJANGO_SETTINGS_MODULE=shop.settings"]
+    (host.release / "manifest.json").write_text(json.dumps({"variables": told}))
+    host.unit("Environment=DJANGO_SETTINGS_MODULE=shop.production")
+    lines = host.run("true")
+    assert 'Environment="FLASK_APP=shop:create_app()"' in lines
+    assert lines.index('Environment="DJANGO_SETTINGS_MODULE=shop.settings"') < lines.index(
+        "Environment=DJANGO_SETTINGS_MODULE=shop.production"
+    )
 
 
 def test_no_value_is_a_word_of_a_command(host: Host) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from raab.asked.command import main
 from raab.init import candidates
@@ -137,6 +138,23 @@ def test_an_application_that_does_not_load_here_is_described_all_the_same(make: 
     said = capsys.readouterr().out
     assert "does not load here" in said and "No module named 'nowhere_to_be_had' (app.py:2)" in said
     assert (root / "deploy/config.yaml").exists()
+
+
+MIGRATED = "app = Flask('x')\napp.extensions['migrate'] = 1\napp.config['SQLALCHEMY_DATABASE_URI'] = '{}'\n"
+
+
+@pytest.mark.parametrize(("url", "hook", "said"), [
+    ("sqlite:///shop.db", "before_activate", "on each host"), ("postgresql://db/shop", "once", "once for all hosts"),
+])  # fmt: skip
+def test_migrations_are_proposed_by_where_the_database_is(
+    url: str, hook: str, said: str, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make({"app.py": FLASK + MIGRATED.format(url), "migrations/env.py": ""})
+    assert run(root, "--python", sys.executable) == 0
+    assert f"migrations   flask db upgrade  ({said}" in capsys.readouterr().out
+    for name in ("lab", "production"):
+        hooks = yaml.safe_load((root / f"deploy/{name}.yaml").read_text())["hooks"]
+        assert [(key, "flask db upgrade" in one["command"]) for key, one in hooks.items()] == [(hook, True)]
 
 
 def test_a_configuration_of_gunicorns_is_nobodys_module(make: Make) -> None:

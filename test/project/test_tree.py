@@ -15,6 +15,7 @@ from raab.deploy.bundle.tree import look
 from raab.errors import RaabError
 from raab.project import runtime
 from raab.project.lock import HEAD
+from raab.protocol.manifest import parse
 
 Make = Callable[[dict[str, str]], Path]
 LOCK = HEAD.format(file="requirements.txt", version="0", digest="0" * 64)
@@ -68,7 +69,8 @@ def test_files_travel_as_git_has_them(make: Make) -> None:
     names = {part.name for part in made.parts}
     assert names >= {runtime.file_name(), "gunicorn.py", "systemd/raab.service", "requirements.lock", "deploy/config.yaml"}
     assert "deploy/lab.yaml" not in names
-    assert json.loads(made.manifest)["writable"] == ["instance"]
+    manifest = parse(json.dumps({**json.loads(made.manifest), "wheels": []}))
+    assert (manifest.writable, manifest.variables) == (("instance",), ("FLASK_APP=shop:app",))
     assert (made.service, made.project) == ("shop", "shop")
 
 

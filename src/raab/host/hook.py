@@ -1,11 +1,12 @@
 """A deployer's own commands on a host (hooks, and the one that runs once), in the service's own surroundings. Standard library only.
 
 Each is a unit with the lines of the release's unit and the host's drop-ins, read by systemd as those of the service are: its user,
-environment, credentials and sandbox, and no more but what its entry asks for.
+environment, credentials and sandbox, and no more but what its entry asks for, and what a framework's commands find the project by.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -83,7 +84,10 @@ def directives(paths: Paths, release: Path, command: Command, where: str) -> str
         # What can be written there cannot be executed, as elsewhere in the sandbox.
         more += [f"ReadWritePaths={word}", f"NoExecPaths={word}"]
     more += ["RemainAfterExit=yes", f"TimeoutStartSec={command.timeout * 1000:.0f}ms"]
-    return surroundings + "".join(f"{line}\n" for line in more)
+    # What the unit or the host says of the same variable comes later, and counts.
+    found = json.loads((release / "manifest.json").read_bytes()).get("variables", ())
+    before = [f"Environment={sandbox.quoted(each)}" for each in found]
+    return "".join(f"{line}\n" for line in (*before, *surroundings.splitlines(), *more))
 
 
 def writable(paths: Paths, path: str, where: str) -> Path:

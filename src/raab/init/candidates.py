@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
+
+from raab.project.variables import settings
 
 # What makes a WSGI application when it is called, by the last part of its name.
 MAKERS = ("Flask", "Quart", "Bottle", "API", "App", "get_wsgi_application", "default_app", "make_wsgi_app", "FastAPI", "Starlette")
@@ -49,10 +50,10 @@ def of_django(root: Path) -> Candidate | None:
         manage = root / place / "manage.py"
         if not manage.is_file():
             continue
-        named = re.search(r"DJANGO_SETTINGS_MODULE[\"'],\s*[\"']([\w.]+)[\"']", manage.read_text(encoding="utf-8", errors="replace"))
+        named = settings(manage)
         if not named:
             continue
-        package = named[1].rpartition(".settings")[0] or named[1].rpartition(".")[0]
+        package = named.rpartition(".settings")[0] or named.rpartition(".")[0]
         if (root / place / package.replace(".", "/") / "wsgi.py").is_file():
             return Candidate((0,), f"{package}.wsgi:application", place)
     return None

@@ -37,6 +37,7 @@ class Look(Struct, frozen=True):
     build: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     migrate: str = ""
+    own_database: bool = False
     settings: str = ""
     problem: str = ""
 
@@ -77,8 +78,11 @@ def init(root: Path, app: str, name: str, python: str) -> list[str]:
         told.append(f"code         {'as its wheel' if is_package(root) else 'as its files'}")
         told += [f"writable     {', '.join(config.writable)}  (in /var/lib/{name} on a host)"] if config.writable else []
         told += [f"problem      {found.problem}", f"             loaded by {interpreter}; --python names another"] if found.problem else []
-        files["deploy/lab.yaml"] = texts.environment(texts.LAB, found.migrate)
-        files["deploy/production.yaml"] = texts.environment(texts.PRODUCTION, found.migrate)
+        if found.migrate:
+            when = "on each host, for its SQLite file" if found.own_database else "once for all hosts, in the database server"
+            told.append(f"migrations   {found.migrate}  ({when})")
+        files["deploy/lab.yaml"] = texts.environment(texts.LAB, found.migrate, found.own_database)
+        files["deploy/production.yaml"] = texts.environment(texts.PRODUCTION, found.migrate, found.own_database)
     files["fabfile.py"] = texts.FABFILE.format(name=name or description.read(root).name)
     written = [file for file, text in files.items() if write(root / file, text)] + ignore(root)
     told += locked(root, written)

@@ -76,6 +76,7 @@ def of_flask(app: Any, told: dict[str, Any], root: str) -> None:
         add(told["writable"], str(app.config.get(key) or ""), root)
     if "migrate" in app.extensions and os.path.isdir("migrations"):
         told["migrate"] = "flask db upgrade"
+        told["own_database"] = str(app.config.get("SQLALCHEMY_DATABASE_URI") or "").startswith("sqlite:")
 
 
 def database(url: str, told: dict[str, Any], root: str, home: str) -> None:
@@ -106,6 +107,7 @@ def of_django(told: dict[str, Any], root: str) -> None:
         told["lacks"].append("STATIC_ROOT is not set: nothing serves its static files where DEBUG is off")
     if os.path.isfile("manage.py"):
         told["migrate"] = "python manage.py migrate --noinput"
+        told["own_database"] = any(one["ENGINE"].endswith("sqlite3") for one in settings.DATABASES.values())
 
 
 def add(paths: list[str], path: str, root: str) -> None:

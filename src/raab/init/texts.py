@@ -24,10 +24,19 @@ PRODUCTION = """\
 hosts:
   web1: {address: 203.0.113.10}
 """
-HOOK = """\
+# By whether each host has a database of its own.
+HOOKS = {
+    True: """\
 hooks:
+  # Its database is an SQLite file, of which each host has its own. A database server's is migrated once for all: `once` instead.
   before_activate: {{command: {command}, timeout: 300}}
-"""
+""",
+    False: """\
+hooks:
+  # For a database server, once for all hosts. An SQLite file is one of each host: `before_activate` instead.
+  once: {{command: {command}, timeout: 300}}
+""",
+}
 IGNORED = "/build/raab/\n"
 
 
@@ -48,9 +57,10 @@ class Config(Struct, frozen=True):
         return "\n".join([f"name: {self.name}", f"app: {self.app}", *lines, ""])
 
 
-def environment(text: str, migrate: str) -> str:
-    """`migrate` is a command in the project's root, with the tools of its environment on the path; empty for none."""
+def environment(text: str, migrate: str, own_database: bool) -> str:
+    """`migrate` is a command in the project's root, with the tools of its environment on the path; empty for none.
+    `own_database`: each host has one, in a file."""
     if not migrate:
         return text
     command = f'"cd $RAAB_RELEASE_DIR/app && PATH=$RAAB_RELEASE_DIR/venv/bin:$PATH {migrate}"'
-    return text + HOOK.format(command=command)
+    return text + HOOKS[own_database].format(command=command)

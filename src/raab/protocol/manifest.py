@@ -8,7 +8,7 @@ from typing import NamedTuple
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.protocol.reading import known, read, shown
-from raab.protocol.values import LARGEST, Commit, FileName, RelativePath, ReleaseId, ServiceName, Sha256, Size, Word
+from raab.protocol.values import LARGEST, Commit, FileName, RelativePath, ReleaseId, ServiceName, Sha256, Size, Variable, Word
 
 # What raab itself puts into a release.
 TAKEN = {"manifest.json", "seal.json", "venv", "seed"}
@@ -33,7 +33,8 @@ class Wheel(NamedTuple):
 
 class Manifest(NamedTuple):
     """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
-    the project's files and folders that the service writes, and that no release has a part in."""
+    the project's files and folders that the service writes, and that no release has a part in; `variables` are what its commands find it
+    by."""
 
     id: ReleaseId
     service: ServiceName
@@ -44,6 +45,7 @@ class Manifest(NamedTuple):
     parts: tuple[ManifestPart, ...]
     wheels: tuple[Wheel, ...]
     writable: tuple[RelativePath, ...] = ()
+    variables: tuple[Variable, ...] = ()
 
 
 def parse(text: str) -> Manifest:

@@ -58,6 +58,7 @@ FileName = Annotated[str, Must("a file name", lambda value: "/" not in value and
 ReleaseIdOrNone = Annotated[str, matching("a release id, or none", r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?)?")]
 RelativePath = Annotated[str, Must("a path within a release", path)]
 AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
+Variable = Annotated[str, matching("NAME=value, of plain words", r"[A-Z][A-Z_]{0,60}=[\w.:()]{1,200}")]
 Word = Annotated[str, Must("a line of at most 200 letters", lambda value: plain(value, 201) == value and len(value) <= 200)]
 Size = Annotated[int, between(0, LARGEST)]
 Seconds = Annotated[float, between(0.001, DAY)]

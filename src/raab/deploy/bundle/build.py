@@ -29,12 +29,13 @@ from raab.host.releases import shipped
 from raab.project import choice, description, hiding, lock, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
+from raab.project.variables import variables
 
 # The project's code lies in a folder of its own, since that comes to be on sys.path: beside gunicorn.py, every `import gunicorn` of the
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 6
+FORMAT = 7
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -216,6 +217,7 @@ def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> 
         "content": tree.content,
         "lock": next(part.sha256 for part in parts if part.name == LOCK),
         "writable": list(tree.project.writable),
+        "variables": list(variables(tree.project.app, ((one.name, one.path) for one in tree.files))),
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
     return json.dumps(manifest, indent=1) + "\n"
