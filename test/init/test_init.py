@@ -157,6 +157,12 @@ def test_migrations_are_proposed_by_where_the_database_is(
         assert [(key, "flask db upgrade" in one["command"]) for key, one in hooks.items()] == [(hook, True)]
 
 
+def test_a_folder_with_a_files_name_is_proposed_as_one(make: Make) -> None:
+    root = make({"app.py": f"{FLASK}app = Flask('x')\napp.config['UPLOAD_FOLDER'] = 'data.v1'\n"})
+    assert run(root, "--python", sys.executable) == 0
+    assert description.read(root).writable == ("data.v1/",)
+
+
 def test_a_configuration_of_gunicorns_is_nobodys_module(make: Make) -> None:
     assert run(make({"app.py": READY, "gunicorn.py": "workers = 2\n", "yaml/notes.py": ""})) == 0
 

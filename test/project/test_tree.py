@@ -74,6 +74,18 @@ def test_files_travel_as_git_has_them(make: Make) -> None:
     assert (made.service, made.project) == ("shop", "shop")
 
 
+def test_what_is_written_is_a_folder_or_a_file_by_what_lies_there_then_by_its_name(make: Make) -> None:
+    names = ["instance.d", "store", "shop.db/", "data.v1/", "media", "log.txt", "inner.d"]
+    root = make({**FILES, "deploy/config.yaml": f"name: shop\napp: shop:app\nwritable: {json.dumps(names)}\n"})
+    (root / "instance.d").mkdir()
+    (root / "src/inner.d").mkdir(parents=True)
+    (root / "store").write_text("a file without an ending")
+    (root / "shop.db").write_text("a file, whatever is said")
+    manifest = json.loads(bundle.build(root).manifest)
+    assert manifest["writable"] == [name.rstrip("/") for name in names]
+    assert manifest["folders"] == ["instance.d", "data.v1", "media", "inner.d"]
+
+
 def test_the_same_commit_is_the_same_bytes_and_another_raab_another_release(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make(FILES)
     before = look(root).content

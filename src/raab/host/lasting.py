@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path, PurePath
 
 from raab.host import hook
@@ -20,7 +20,9 @@ def settle(paths: Paths, release: Path, say: Callable[[str], None]) -> None:
     manifest = json.loads((release / "manifest.json").read_bytes())
     if wanted := missing(paths.state, manifest.get("writable", ())):
         say(f"making what the service writes: {', '.join(str(paths.state / name) for name in wanted)}")
-        hook.run(paths, release, "writable", Command(command(paths.state, release, wanted), 600), say)
+        # A release from before this was told has folders by their names.
+        folders = manifest.get("folders", [name for name in wanted if not PurePath(name).suffix])
+        hook.run(paths, release, "writable", Command(command(paths.state, release, wanted, folders), 600), say)
 
 
 def missing(state: Path, writable: Sequence[str]) -> tuple[str, ...]:
@@ -28,9 +30,8 @@ def missing(state: Path, writable: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in writable if not (state / name).exists() and not (state / name).is_symlink())
 
 
-def command(state: Path, release: Path, names: Sequence[str]) -> str:
-    """What makes them, for /bin/sh: with what the release brings of them, or empty; of a file, which its name's ending tells, the folder
-    that it will lie in."""
+def command(state: Path, release: Path, names: Sequence[str], folders: Container[str]) -> str:
+    """What makes them, for /bin/sh: with what the release brings of them, or empty; of a file the folder that it will lie in."""
     lines = ["set -e", "umask 027"]
     for name in names:
         target, seed = state / name, release / SEED / name
@@ -39,6 +40,6 @@ def command(state: Path, release: Path, names: Sequence[str]) -> str:
             part = target.with_name(f".{target.name}.part")
             words = {"target": target, "source": seed, "part": part}
             lines.append(TAKE.format(**{key: shlex.quote(str(path)) for key, path in words.items()}))
-        elif not PurePath(name).suffix:
+        elif name in folders:
             lines.append(f"mkdir -p {shlex.quote(str(target))}")
     return "\n".join(lines)

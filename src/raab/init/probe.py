@@ -58,7 +58,7 @@ def look(app: Any, root: str) -> dict[str, Any]:
         of_flask(app, told, root)
     for logger in (logging.getLogger(), *logging.root.manager.loggerDict.values()):
         for handler in getattr(logger, "handlers", ()):
-            add(told["writable"], os.path.dirname(getattr(handler, "baseFilename", "")), root)
+            add(told["writable"], os.path.dirname(getattr(handler, "baseFilename", "")), root, folder=True)
     told["writable"] = sorted(dict.fromkeys(told["writable"]))
     return told
 
@@ -66,14 +66,14 @@ def look(app: Any, root: str) -> dict[str, Any]:
 def of_flask(app: Any, told: dict[str, Any], root: str) -> None:
     told["kind"] = "flask"
     if os.path.isdir(app.instance_path):
-        add(told["writable"], app.instance_path, root)
+        add(told["writable"], app.instance_path, root, folder=True)
     if not app.config.get("SECRET_KEY"):
         told["lacks"].append("SECRET_KEY is not set: without it there are no sessions")
     elif len(str(app.config["SECRET_KEY"])) < 16:
         told["lacks"].append("SECRET_KEY is one that can be guessed")
     database(str(app.config.get("SQLALCHEMY_DATABASE_URI") or ""), told, root, app.instance_path)
     for key in ("UPLOAD_FOLDER", "UPLOADS_DEFAULT_DEST"):
-        add(told["writable"], str(app.config.get(key) or ""), root)
+        add(told["writable"], str(app.config.get(key) or ""), root, folder=True)
     if "migrate" in app.extensions and os.path.isdir("migrations"):
         told["migrate"] = "flask db upgrade"
         told["own_database"] = str(app.config.get("SQLALCHEMY_DATABASE_URI") or "").startswith("sqlite:")
@@ -99,7 +99,7 @@ def of_django(told: dict[str, Any], root: str) -> None:
         if one["ENGINE"].endswith("sqlite3"):
             add(told["writable"], str(one["NAME"]), root)
             told["lacks"].append("its database is an SQLite file, of which each host has its own")
-    add(told["writable"], str(settings.MEDIA_ROOT), root)
+    add(told["writable"], str(settings.MEDIA_ROOT), root, folder=True)
     if settings.STATIC_ROOT:
         add(told["include"], str(settings.STATIC_ROOT), root)
         told["build"].append("python manage.py collectstatic --noinput")
@@ -110,12 +110,13 @@ def of_django(told: dict[str, Any], root: str) -> None:
         told["own_database"] = any(one["ENGINE"].endswith("sqlite3") for one in settings.DATABASES.values())
 
 
-def add(paths: list[str], path: str, root: str) -> None:
-    """By its name within the project; what lies elsewhere, or is the project itself, is no part of it."""
+def add(paths: list[str], path: str, root: str, folder: bool = False) -> None:
+    """By its name within the project; what lies elsewhere, or is the project itself, is no part of it. A folder that is called like a file
+    gets a slash."""
     if path:
         name = os.path.relpath(os.path.join(root, path), root)
         if name != "." and not name.startswith(".."):
-            paths.append(name)
+            paths.append(f"{name}/" if folder and os.path.splitext(name)[1] else name)
 
 
 if __name__ == "__main__":

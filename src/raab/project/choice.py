@@ -39,7 +39,8 @@ def choose(project: Project, lock: str) -> Choice:
     units = (project.units,) if project.units else ()
     others |= {project.gunicorn: "gunicorn.py"} if project.gunicorn else {}
     others |= {project.wsgi: "app/wsgi.py"} if project.wsgi else {}
-    return Choice(project.sources, project.include, project.writable, others, units, (*APART, *others, *units))
+    writable = tuple(name.rstrip("/") for name in project.writable)
+    return Choice(project.sources, project.include, writable, others, units, (*APART, *others, *units))
 
 
 def below(name: str, names: tuple[str, ...]) -> bool:

@@ -33,8 +33,8 @@ class Wheel(NamedTuple):
 
 class Manifest(NamedTuple):
     """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
-    the project's files and folders that the service writes, and that no release has a part in; `variables` are what its commands find it
-    by."""
+    the project's files and folders that the service writes, and that no release has a part in, `folders` the folders among them;
+    `variables` are what its commands find it by."""
 
     id: ReleaseId
     service: ServiceName
@@ -45,6 +45,7 @@ class Manifest(NamedTuple):
     parts: tuple[ManifestPart, ...]
     wheels: tuple[Wheel, ...]
     writable: tuple[RelativePath, ...] = ()
+    folders: tuple[RelativePath, ...] = ()
     variables: tuple[Variable, ...] = ()
 
 

@@ -20,7 +20,9 @@ App = Annotated[
 ]
 Check = Annotated[str, matches(rf"({_NAME}:{_NAME})?", "a function like shop.health:check")]
 # Within the project: neither from the root nor upwards, and of letters that any file system and any release can have.
-Inside = Annotated[str, matches(r"\.|(?!\.\.?(/|$))[\w.@+ -]+(/(?!\.\.?(/|$))[\w.@+ -]+)*", "a path within the project like instance")]
+_INSIDE = r"(?!\.\.?(/|$))[\w.@+ -]+(/(?!\.\.?(/|$))[\w.@+ -]+)*"
+Inside = Annotated[str, matches(rf"\.|{_INSIDE}", "a path within the project like instance")]
+Writable = Annotated[str, matches(rf"{_INSIDE}/?", "a path within the project like media, with a slash at its end for a folder")]
 Own = Annotated[str, matches(r"((?!\.\.?(/|$))[\w.@+-]+(/(?!\.\.?(/|$))[\w.@+-]+)*)?", "a path within the project like gunicorn.py")]
 Shell = Annotated[str, matches(r".*\S.*", "a command for /bin/sh")]
 Wrapper = Annotated[str, matches(_NAME + r":[A-Za-z_]\w*", "a WSGI middleware like shop.middleware:Tenant")]
@@ -86,7 +88,7 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Literal["", "wheel", "files"]
     sources: tuple[Inside, ...]
     include: tuple[Inside, ...]
-    writable: tuple[Inside, ...]
+    writable: tuple[Writable, ...]
     build: tuple[Shell, ...]
     lock: Own
     gunicorn: Own

@@ -76,18 +76,20 @@ def settle(tmp_path: Path, *names: str) -> None:
     state = tmp_path / "state"
     state.mkdir(exist_ok=True)
     wanted = lasting.missing(state, names)
-    subprocess.run(("/bin/sh", "-c", lasting.command(state, tmp_path / "one", wanted)), check=True)
+    folders = ("logs", "deep/media", "data.v1")
+    subprocess.run(("/bin/sh", "-c", lasting.command(state, tmp_path / "one", wanted, folders)), check=True)
 
 
 def test_it_is_filled_from_the_project_once_and_then_left_alone(tmp_path: Path) -> None:
-    writable = ("instance", "logs", "deep/media", "db.sqlite3", "my things")
+    writable = ("instance", "logs", "deep/media", "db.sqlite3", "my things", "data.v1", "store")
     release(tmp_path, "one", {**FILES, "my things/it's": b"1"}, writable)
     settle(tmp_path, *writable)
     state = tmp_path / "state"
     assert (state / "instance/seed.db").read_bytes() == b"first"
     assert (state / "logs").is_dir() and (state / "deep/media").is_dir() and (state / "my things/it's").exists()
-    # An application makes its files itself.
-    assert not (state / "db.sqlite3").exists()
+    # What a folder's name looks like says nothing; an application makes its files itself.
+    assert (state / "data.v1").is_dir()
+    assert not (state / "db.sqlite3").exists() and not (state / "store").exists()
     (state / "instance/seed.db").write_bytes(b"written")
     (state / "logs").rmdir()
     settle(tmp_path, *writable)

@@ -35,7 +35,7 @@ from raab.project.variables import variables
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 7
+FORMAT = 8
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -216,7 +216,8 @@ def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> 
         "commit": tree.commit,
         "content": tree.content,
         "lock": next(part.sha256 for part in parts if part.name == LOCK),
-        "writable": list(tree.project.writable),
+        "writable": list(tree.choice.writable),
+        "folders": list(tree.folders),
         "variables": list(variables(tree.project.app, ((one.name, one.path) for one in tree.files))),
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }

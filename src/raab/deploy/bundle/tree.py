@@ -40,7 +40,7 @@ class Tree(Struct, frozen=True):
     installed raab brings.
 
     `time` is the commit's, in seconds since the epoch (now for a tree that differs from it). `ignored` are files of the code that the
-    release does not have, since git ignores them.
+    release does not have, since git ignores them; `folders` are those of what the service writes.
     """
 
     project: Project
@@ -52,6 +52,7 @@ class Tree(Struct, frozen=True):
     time: int
     dirty: bool
     ignored: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -77,11 +78,24 @@ def look(root: Path) -> Tree:
         hint = "`fab lock` makes it" if missing[0] == LOCK else f"{description.FILE} names it: mend one of the two"
         raise RaabError(f"bundle: {root} lacks {missing[0]}", hint, exitcodes.BAD_INPUT)
     kind = project.code or ("wheel" if is_package(root) else "files")
-    made = Tree(project, choice, kind, found, "", known.commit if known else "", 0, True, listing.ignored())
+    made = Tree(project, choice, kind, found, "", known.commit if known else "", 0, True, listing.ignored(), folders(root, project))
     content = content_hash(found, served_by(made))
     if known is None or not known.commit or listing.differs():
         return replace(made, content=content, time=int(datetime.now(timezone.utc).timestamp()))
     return replace(made, content=content, time=known.time, dirty=False)
+
+
+def folders(root: Path, project: Project) -> tuple[str, ...]:
+    """Those of what the service writes that are folders, by what lies in the project; where nothing does by the slash at the name's end, or
+    by its having no ending as files have."""
+    found = []
+    for said in project.writable:
+        name = said.rstrip("/")
+        # What a wheel has lies in `src` in many a project.
+        there = next((path for path in (root / name, root / "src" / name) if path.exists()), None)
+        if there.is_dir() if there else said.endswith("/") or not Path(name).suffix:
+            found.append(name)
+    return tuple(found)
 
 
 def served_by(tree: Tree) -> str:
