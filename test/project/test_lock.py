@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+import uv
 
 from raab.deploy.bundle import lockfile
 from raab.deploy.bundle.lockfile import Locked
@@ -143,3 +145,39 @@ def test_the_places_of_an_index_stay_as_they_are_written(tmp_path: Path, monkeyp
     made(tmp_path)
     text = (tmp_path / lock.LOCK).read_text()
     assert "--index-url https://${TOKEN}@index.example/simple\n" in text and "hidden" not in text
+
+
+def member(place: Path, name: str, *wanted: str) -> None:
+    place.mkdir(parents=True)
+    sources = "".join(f"[tool.uv.sources.{one}]\nworkspace = true\n" for one in wanted)
+    text = f'[project]\nname = "{name}"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = {json.dumps(wanted)}\n{sources}'
+    (place / "pyproject.toml").write_text(text)
+
+
+def workspace(root: Path, monkeypatch: pytest.MonkeyPatch, *wanted: str) -> Path:
+    """A member, as uv locks it with all the others: nothing of an index is among them."""
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    (root / "pyproject.toml").write_text(
+        '[tool.uv.workspace]\nmembers = ["services/*", "libs/*", "services/shop/inner"]\nexclude = ["libs/old"]\n'
+    )
+    member(root / "services/shop", "shop", *wanted)
+    member(root / "services/shop/inner", "inner")
+    member(root / "libs/common", "common")
+    subprocess.run((uv.find_uv_bin(), "lock", "--quiet"), cwd=root, check=True, capture_output=True)
+    return root / "services/shop"
+
+
+def test_a_member_of_a_workspace_has_the_lock_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member in the project's own folder travels with it; what is no member has nothing of that lock."""
+    project = workspace(tmp_path, monkeypatch, "inner")
+    assert (find(project).file, find(project).pins, find(project).loose) == ("../../uv.lock", (), ())
+    member(tmp_path / "libs/old", "old")
+    assert find(tmp_path / "libs/old").file == "pyproject.toml"
+
+
+def test_a_member_outside_the_project_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No release would have it."""
+    with pytest.raises(RaabError) as raised:
+        find(workspace(tmp_path, monkeypatch, "common"))
+    said = "../../uv.lock: the project needs a member of the workspace that lies outside of it, got ./libs/common"
+    assert (raised.value.message, raised.value.hint) == (said, "have it from an index, or in the project's folder")

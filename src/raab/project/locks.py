@@ -6,6 +6,7 @@ What none of them has a hash for, such as a repository or a folder, is refused: 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,18 +23,41 @@ from raab.errors import RaabError
 from raab.project.pyproject import read_toml
 
 T = TypeVar("T")
-EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-workspace", "--format", "requirements-txt")
+EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt")
 # Those that a lock may have (raab.deploy.bundle.lockfile).
 HASHES = ("sha256", "sha384", "sha512")
 
 
+def shared(root: Path) -> str:
+    """The uv.lock of the workspace that a project is a member of (docs.astral.sh, workspaces), as a path from there; empty for one that has
+    its own, or none."""
+    root = root.resolve()
+    if (root / "uv.lock").is_file():
+        return ""
+    for folder in root.parents:
+        if (folder / "uv.lock").is_file():
+            said = read_toml(folder / "pyproject.toml").get("tool", {}).get("uv", {}).get("workspace", {})
+            members, others = ({path for one in said.get(key, ()) for path in folder.glob(one)} for key in ("members", "exclude"))
+            if root in members - others:
+                return os.path.relpath(folder / "uv.lock", root)
+    return ""
+
+
 def of_uv(root: Path, name: str) -> tuple[Locked, ...]:
-    """As uv itself exports it, without the groups for development."""
+    """As uv itself exports it, without the groups for development. Members of a workspace that lie in the project are its own code."""
     words = (*EXPORT, "--no-header", "--no-annotate", "--quiet")
     done = subprocess.run((uv.find_uv_bin(), *words), cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise RaabError(f"{name}: uv cannot export it, got: {done.stderr.strip()[-1000:]}", "`uv lock` makes it anew", exitcodes.BAD_INPUT)
-    return tuple(lockfile.entry(name, line) for _, line in lockfile.logical(done.stdout))
+    found = []
+    for _, line in lockfile.logical(done.stdout):
+        editable = line.partition(";")[0].removeprefix("-e ").strip() if line.startswith("-e ") else ""
+        if not editable:
+            found.append(lockfile.entry(name, line))
+        elif not (root / name).parent.joinpath(editable).resolve().is_relative_to(root.resolve()):
+            problem = f"{name}: the project needs a member of the workspace that lies outside of it, got {editable}"
+            raise RaabError(problem, "have it from an index, or in the project's folder", exitcodes.BAD_INPUT)
+    return tuple(found)
 
 
 # An index, and an address: the kinds of sources that poetry has hashes for.

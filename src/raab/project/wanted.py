@@ -29,7 +29,8 @@ class Wanted(Struct, frozen=True):
 
 def find(root: Path) -> Wanted:
     """The first of the files below that is there. Raises RaabError for one that cannot be read, and where there is none."""
-    for name, read in READERS.items():
+    readers = {locks.shared(root) or "uv.lock": pinned(locks.of_uv), **READERS}
+    for name, read in readers.items():
         if (root / name).is_file() and (found := read(root, name)):
             return found
     names = ", ".join(READERS)
