@@ -37,7 +37,7 @@ def test_what_a_lock_says_is_what_it_pins(tool: str) -> None:
     assert tool == "pipenv" or re.search("== .(win32|Windows)", locked["colorama"].marker)
     assert "iniconfig" not in {one.name for one in wanted.pins}
     # Those that are resolved within the lock's bounds.
-    assert wanted.loose == (("click", "itsdangerous ; sys_platform != 'win32'") if tool == "poetry" else ())
+    assert wanted.loose == (("click", "itsdangerous ; (sys_platform != 'win32')") if tool == "poetry" else ())
 
 
 @pytest.mark.parametrize("tool", LOCKS)
@@ -78,8 +78,10 @@ def test_a_lock_that_is_none_is_said(name: str, text: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(("value", "wanted"), [
     ("^3", "flask"),
     ({"version": "^3", "extras": ["async"]}, "flask[async]"),
-    ({"version": "^3", "markers": "os_name == 'posix'"}, "flask ; os_name == 'posix'"),
-    ({"extras": ["async", "dotenv"], "markers": "os_name == 'posix'"}, "flask[async,dotenv] ; os_name == 'posix'"),
+    ({"version": "^3", "markers": "os_name == 'posix'"}, "flask ; (os_name == 'posix')"),
+    ({"version": "^3", "platform": "win32"}, "flask ; (sys_platform == 'win32')"),
+    ({"markers": "a == 'b' or c == 'd'", "platform": "darwin"}, "flask ; (a == 'b' or c == 'd') and (sys_platform == 'darwin')"),
+    ({"extras": ["async", "dotenv"], "markers": "os_name == 'posix'"}, "flask[async,dotenv] ; (os_name == 'posix')"),
 ])  # fmt: skip
 def test_a_dependency_of_poetrys_keeps_its_extras_and_its_marker(value: object, wanted: str) -> None:
     assert spelt("flask", value) == wanted

@@ -54,10 +54,13 @@ def optional(value: Any) -> bool:
 
 
 def spelt(name: str, value: Any) -> str:
-    """A dependency as poetry has it, without its version, which the lock has."""
-    extras = value.get("extras", ()) if isinstance(value, dict) else ()
-    marker = value.get("markers", "") if isinstance(value, dict) else ""
-    return name + (f"[{','.join(extras)}]" if extras else "") + (f" ; {marker}" if marker else "")
+    """A dependency as poetry has it, without its version, which the lock has; also what it says of platforms in its own way
+    (python-poetry.org, dependency specification)."""
+    said = value if isinstance(value, dict) else {}
+    extras = f"[{','.join(said['extras'])}]" if said.get("extras") else ""
+    platform = f"sys_platform == '{said['platform']}'" if said.get("platform") else ""
+    markers = " and ".join(f"({one})" for one in (said.get("markers"), platform) if one)
+    return f"{name}{extras} ; {markers}" if markers else f"{name}{extras}"
 
 
 def requirements(root: Path, name: str) -> Wanted | None:

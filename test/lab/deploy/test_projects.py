@@ -198,6 +198,10 @@ def test_a_django_project_is_migrated_and_logged_in_to(
     (project.root / ".gitignore").write_text("*.sqlite3\n__pycache__/\nstaticfiles/\n")
     said = project.init()
     assert "mysite.wsgi:application" in said and "django, loads here" in said
+    assert "on each host, for its SQLite file" in said
+    # A command of the framework's own finds the project by its variable alone.
+    with (project.root / "deploy/lab.yaml").open("a") as environment:
+        environment.write('  after_activate: {command: "cd $RAAB_RELEASE_DIR/app && ../venv/bin/python -m django check", timeout: 60}\n')
     project.commit()
     project.fab("deploy")
     browser = Browser(project.host.address)
