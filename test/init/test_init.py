@@ -157,6 +157,33 @@ def test_migrations_are_proposed_by_where_the_database_is(
         assert [(key, "flask db upgrade" in one["command"]) for key, one in hooks.items()] == [(hook, True)]
 
 
+def test_a_migration_finds_what_lies_in_src(make: Make) -> None:
+    """As the service does, which has that folder on its path."""
+    root = make({"src/shop/__init__.py": FLASK + MIGRATED.format("sqlite:///shop.db"), "migrations/env.py": ""})
+    assert run(root, "--python", sys.executable) == 0
+    assert description.read(root).python_path == ("src", ".")
+    assert "PYTHONPATH=src:. flask db upgrade" in (root / "deploy/lab.yaml").read_text()
+
+
+DJANGO = """
+import types
+settings = types.SimpleNamespace(SETTINGS_MODULE="site1.settings", DEBUG=False, SECRET_KEY="x", ALLOWED_HOSTS=["*"], MEDIA_ROOT="",
+    DATABASES={"default": {"ENGINE": "django.db.backends.postgresql"}}, STATIC_ROOT="static", INSTALLED_APPS=[])
+class Application:
+    def __call__(self, environ, start_response): ...
+"""
+
+
+def test_djangos_commands_are_run_by_the_manage_py_that_is_there(make: Make) -> None:
+    """Django itself is asked in test/lab/deploy/test_projects.py."""
+    wsgi = "from django.conf import Application\napplication = Application()\n"
+    manage = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"
+    root = make({"src/manage.py": manage, "src/site1/wsgi.py": wsgi, "django/__init__.py": "", "django/conf.py": DJANGO})
+    assert run(root, "--python", sys.executable) == 0
+    assert description.read(root).build == ("python src/manage.py collectstatic --noinput",)
+    assert "PYTHONPATH=src:. python src/manage.py migrate --noinput" in (root / "deploy/production.yaml").read_text()
+
+
 def test_a_folder_with_a_files_name_is_proposed_as_one(make: Make) -> None:
     root = make({"app.py": f"{FLASK}app = Flask('x')\napp.config['UPLOAD_FOLDER'] = 'data.v1'\n"})
     assert run(root, "--python", sys.executable) == 0

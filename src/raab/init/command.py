@@ -81,8 +81,8 @@ def init(root: Path, app: str, name: str, python: str) -> list[str]:
         if found.migrate:
             when = "on each host, for its SQLite file" if found.own_database else "once for all hosts, in the database server"
             told.append(f"migrations   {found.migrate}  ({when})")
-        files["deploy/lab.yaml"] = texts.environment(texts.LAB, found.migrate, found.own_database)
-        files["deploy/production.yaml"] = texts.environment(texts.PRODUCTION, found.migrate, found.own_database)
+        for environment, text in (("deploy/lab.yaml", texts.LAB), ("deploy/production.yaml", texts.PRODUCTION)):
+            files[environment] = texts.environment(text, found.migrate, config.python_path, found.own_database)
     files["fabfile.py"] = texts.FABFILE.format(name=name or description.read(root).name)
     written = [file for file, text in files.items() if write(root / file, text)] + ignore(root)
     told += locked(root, written)

@@ -20,7 +20,7 @@ def main() -> None:
     root = os.getcwd()
     sys.path[:0] = [os.path.abspath(place), root]
     try:
-        told = look(load(target), root)
+        told = look(load(target), root, place)
     except BaseException as error:  # an application may call sys.exit when it is imported
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(root)]
         where = f" ({os.path.relpath(frames[-1].filename, root)}:{frames[-1].lineno})" if frames else ""
@@ -47,13 +47,13 @@ def required(function: Any) -> bool:
     return False
 
 
-def look(app: Any, root: str) -> dict[str, Any]:
+def look(app: Any, root: str, place: str) -> dict[str, Any]:
     call = app if inspect.isfunction(app) else type(app).__call__
     told: dict[str, Any] = {"kind": "wsgi", "writable": [], "lacks": [], "build": [], "include": []}
     if inspect.iscoroutinefunction(call):
         return {**told, "kind": "asgi"}
     if "django" in sys.modules and type(app).__module__.startswith("django."):
-        of_django(told, root)
+        of_django(told, root, os.path.normpath(os.path.join(place, "manage.py")))
     elif "flask" in sys.modules and hasattr(app, "instance_path"):
         of_flask(app, told, root)
     for logger in (logging.getLogger(), *logging.root.manager.loggerDict.values()):
@@ -85,7 +85,7 @@ def database(url: str, told: dict[str, Any], root: str, home: str) -> None:
         told["lacks"].append("its database is an SQLite file, of which each host has its own")
 
 
-def of_django(told: dict[str, Any], root: str) -> None:
+def of_django(told: dict[str, Any], root: str, manage: str) -> None:
     from django.conf import settings  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     told["kind"], told["settings"] = "django", settings.SETTINGS_MODULE
@@ -102,11 +102,11 @@ def of_django(told: dict[str, Any], root: str) -> None:
     add(told["writable"], str(settings.MEDIA_ROOT), root, folder=True)
     if settings.STATIC_ROOT:
         add(told["include"], str(settings.STATIC_ROOT), root)
-        told["build"].append("python manage.py collectstatic --noinput")
+        told["build"].append(f"python {manage} collectstatic --noinput")
     elif "django.contrib.staticfiles" in settings.INSTALLED_APPS:
         told["lacks"].append("STATIC_ROOT is not set: nothing serves its static files where DEBUG is off")
-    if os.path.isfile("manage.py"):
-        told["migrate"] = "python manage.py migrate --noinput"
+    if os.path.isfile(manage):
+        told["migrate"] = f"python {manage} migrate --noinput"
         told["own_database"] = any(one["ENGINE"].endswith("sqlite3") for one in settings.DATABASES.values())
 
 

@@ -57,10 +57,11 @@ class Config(Struct, frozen=True):
         return "\n".join([f"name: {self.name}", f"app: {self.app}", *lines, ""])
 
 
-def environment(text: str, migrate: str, own_database: bool) -> str:
+def environment(text: str, migrate: str, python_path: Sequence[str], own_database: bool) -> str:
     """`migrate` is a command in the project's root, with the tools of its environment on the path; empty for none.
     `own_database`: each host has one, in a file."""
     if not migrate:
         return text
-    command = f'"cd $RAAB_RELEASE_DIR/app && PATH=$RAAB_RELEASE_DIR/venv/bin:$PATH {migrate}"'
+    path = f"PYTHONPATH={':'.join(python_path)} " if python_path else ""
+    command = f'"cd $RAAB_RELEASE_DIR/app && PATH=$RAAB_RELEASE_DIR/venv/bin:$PATH {path}{migrate}"'
     return text + HOOKS[own_database].format(command=command)
