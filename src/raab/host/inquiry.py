@@ -6,6 +6,7 @@ import fcntl
 import os
 
 from raab.host.unit import Unit
+from raab.plain import last_words
 
 _SECONDS = 60
 # Bytes: a megabyte of credentials, which is all that systemd hands out, in base64, and some variables.
@@ -27,7 +28,7 @@ class Inquiry:
             why = refusal and (self.unit.reason() or refusal)
         finally:
             said, complaint = self.end()
-        return said, why and (complaint.decode(errors="replace").strip() or why)
+        return said, why and (last_words(complaint.decode(errors="replace")) or why)
 
     def end(self) -> tuple[bytes, bytes]:
         """Nothing of it is left afterwards. What it printed, and what it complained of."""
