@@ -19,9 +19,10 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 
 
 def test_a_free_name_is_marked_and_stays_raab_s(paths: Paths) -> None:
-    """With what an operator has prepared: settings, credentials, drop-ins for the unit to come."""
+    """With what an operator has prepared: settings, credentials, variables, drop-ins for the unit to come."""
     (paths.configuration / "credentials").mkdir(parents=True)
     (paths.configuration / "setting.yaml").touch()
+    (paths.configuration / "environment").touch()
     (paths.units / f"{paths.unit}.d").mkdir(parents=True)
     assert claim.foreign(paths) == []
     claim.take(paths)

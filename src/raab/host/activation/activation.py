@@ -16,8 +16,9 @@ from raab.host.activation.held import Asked, Held
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
 from raab.host.activation.token import Token
+from raab.host.conversation import Unvouched
 from raab.host.paths import Paths
-from raab.host.processes import children
+from raab.host.processes import children, started
 from raab.host.releases import current_release, user_exists
 from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending, tried
@@ -191,9 +192,9 @@ class Activation:
             self.read_settings()
         try:
             held = self.asked.held()
-        except RaabError:
+        except RaabError as error:
             self.asked.conversation.close()
-            if not others.disturbed(self.paths.unit, self.asked.master):
+            if not self.disturbed(error, self.asked.master):
                 raise
             self.wait_for_others()
             self.asked = None
@@ -261,12 +262,17 @@ class Activation:
                 held.take_over()
             else:
                 takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
-        except RaabError:
-            if why or not self.before.active or not others.disturbed(self.paths.unit, master):
+        except RaabError as error:
+            if why or not self.before.active or not self.disturbed(error, master):
                 raise
             self.wait_for_others()
             if takeup.told(self.paths).get("release") != release_id:
                 self.take_up(release_id, None, "")
+
+    def disturbed(self, error: RaabError, master: int) -> bool:
+        """Whether that came of somebody else's restart. A process that lives and listens in the master's place is another matter."""
+        impostor = isinstance(error, Unvouched) and started(master) != ""
+        return not impostor and others.disturbed(self.paths.unit, master)
 
     def wait_for_others(self) -> None:
         """For whoever stops or restarts the service. Raises Stopped, and RaabError where it is restarted again and again."""
