@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from gevent.pool import Pool
@@ -67,14 +68,12 @@ class Connections:
         if not pool.full():
             return
         now = time.monotonic()
-        waiting = [one for one, its in self._open.items() if its is pool and one.waiting]
-        useless = [one for one in waiting if (one.half or not one.served) and now - one.since >= YOUNG]
-        if not useless and not nobody_waits(self._listeners[pool]):
-            useless = sorted((one for one in waiting if one.served and now - one.since >= IDLE), key=lambda one: one.since)
-        for connection in useless:
-            with contextlib.suppress(OSError):
-                if end_unless_asked(connection.client.fileno(), connection.half):
-                    return
+        # In the order of their coming, and no further than needed: under attack this is asked at each connection.
+        if _end_first(one for one, its in self._open.items() if its is pool and one.waiting and _useless(one) and now - one.since >= YOUNG):
+            return
+        if not nobody_waits(self._listeners[pool]):
+            idle = (one for one, its in self._open.items() if its is pool and one.waiting and not _useless(one) and now - one.since >= IDLE)
+            _end_first(sorted(idle, key=lambda one: one.since))
 
     def end_idle(self, until: float = math.inf) -> None:
         """Ends those that have waited for a request until that moment, and on which none has arrived."""
@@ -95,3 +94,17 @@ class Connections:
     def say_goodbye(self, goodbyes: Goodbyes, now: float) -> None:
         """Ends those that last, as many as are due."""
         goodbyes.say(self._open, now)
+
+
+def _useless(connection: Connection) -> bool:
+    """Whether it waits for the rest of a head, or has never sent a whole one."""
+    return connection.half or not connection.served
+
+
+def _end_first(connections: Iterable[Connection]) -> bool:
+    """Ends the first of them on which nothing has arrived that would be lost; tells whether there was one."""
+    for connection in connections:
+        with contextlib.suppress(OSError):
+            if end_unless_asked(connection.client.fileno(), connection.half):
+                return True
+    return False
