@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -95,8 +96,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], reached: Reached, environ: dict[str, str] | None = None) -> Iterator[Reached]:
-    """A program while the block lasts. It ends by SIGTERM, or the test fails."""
+def running(command: list[str], reached: Reached, environ: dict[str, str] | None = None, end: int = signal.SIGTERM) -> Iterator[Reached]:
+    """A program while the block lasts. It ends by that signal, or the test fails."""
     with reached.log.open("wb") as log:
         process = subprocess.Popen(command, cwd="/", env=environ, stdout=log, stderr=log)
     try:
@@ -104,7 +105,7 @@ def running(command: list[str], reached: Reached, environ: dict[str, str] | None
         reached.wait(process)
         yield reached
     finally:
-        process.terminate()
+        process.send_signal(end)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
@@ -148,6 +149,8 @@ def proxy(tmp_path: Path, programs: Programs) -> Iterator[Callable[..., Reached]
             file = tmp_path / f"{name}.conf"
             file.write_text(configuration.format(port=reached.port, home=tmp_path, **values).lstrip())
             flag = {"haproxy": ["-f"], "nginx": ["-e", str(reached.log), "-p", str(tmp_path), "-c"]}[name]
-            return ending.enter_context(running([str(programs.find(name)), *flag, str(file)], reached, programs.environ))
+            # HAProxy, one process, may take its time for a clean end, which is not what is tested.
+            end = signal.SIGKILL if name == "haproxy" else signal.SIGTERM
+            return ending.enter_context(running([str(programs.find(name)), *flag, str(file)], reached, programs.environ, end))
 
         yield begin

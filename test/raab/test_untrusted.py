@@ -14,6 +14,7 @@ import pytest
 from raab.errors import RaabError
 from raab.host.command.cli import main
 from raab.host.counters import counted
+from raab.host.paths import here
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots
 from raab.metrics.slot import LazySlot, Slot
@@ -133,10 +134,11 @@ def test_more_series_than_a_slot_has(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    (tmp_path / "metrics").symlink_to("/etc")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "raab"))
+    (tmp_path / "raab").mkdir()
+    (tmp_path / "raab" / "metrics").symlink_to("/etc")
     with pytest.raises(RaabError, match="not a folder"):
-        counted()
+        counted(here(os.environ))
     assert main(["metrics"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
 
