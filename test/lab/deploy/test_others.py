@@ -127,17 +127,21 @@ def test_a_colleague_at_work_on_the_service(project: Any, lab: Any, ask: Any, ca
 def hang(project: Any, lab: Any, host: LabHost, case: Case) -> subprocess.Popen[str]:
     """A deploy whose activation hangs as the case says; it is under way on the host when this returns."""
     hook = next((name for name in ("before_activate", "after_activate") if name in case.done), "")
-    text = f"hosts: lab\nhooks: {{{hook}: {{command: 'touch /tmp/hanging; sleep 3000', timeout: 3000}}}}\n" if hook else "hosts: lab\n"
+    text = (
+        f"hosts: lab\nhooks: {{{hook}: {{command: 'touch /var/lib/raab/hanging; sleep 3000', timeout: 3000}}}}\n"
+        if hook
+        else "hosts: lab\n"
+    )
     project.environment("hanging", text)
     shell = lab.shell(host)
-    shell.run("rm -rf /tmp/hanging")
+    shell.run("rm -f /var/lib/raab/hanging")
     deployer = subprocess.Popen(
         project.command("deploy", "--env", "hanging", "--hosts", host.name), cwd=project.root, env=project.environ,
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     shell.run("until systemctl -q is-active raab-activate; do :; done")
     if hook:
-        shell.run("until test -e /tmp/hanging; do sleep 0.02; done")
+        shell.run("until test -e /var/lib/raab/hanging; do sleep 0.02; done")
     if "STOP" in case.done:
         shell.run(f"until grep -q loading {EVENTS}; do :; done; systemctl kill -s STOP --kill-who=main raab-activate")
     if "in its place" in case.done:

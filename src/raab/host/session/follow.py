@@ -103,15 +103,17 @@ def activating(paths: Paths) -> bool:
 
 def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
     """Pass on the events of the activation named by `token` until its verdict, which is returned."""
-    try:
-        if json.loads(paths.request.read_bytes())["token"] != token:
-            raise KeyError
-    except (OSError, ValueError, KeyError):
+    if named(paths) != token:
         return {"verdict": {"ok": False, "started": False, "reason": "the activation was never started"}}
     seen = 0
     checked = time.monotonic()
     while True:
         lines = events(paths)
+        # Looked at after the events: those of another one come when the request is the other one's already.
+        if named(paths) != token:
+            wait_for_previous(paths)
+            reason = "the activation was ended without a verdict, and another one came in its place"
+            return {"verdict": {"ok": False, "started": True, "switched": False, "serves": serving(paths), "reason": reason}}
         for event in lines[seen:]:
             if event["event"] == "verdict":
                 return {"verdict": event}
@@ -127,6 +129,14 @@ def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
                 return {"verdict": {**verdict, "reason": f"the activation ended without a verdict: {reason}"}}
         seen = len(lines)
         time.sleep(POLL_SECONDS)
+
+
+def named(paths: Paths) -> str:
+    """The token of the activation now running, or of the last one; empty where none can be read."""
+    try:
+        return str(json.loads(paths.request.read_bytes())["token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def serving(paths: Paths) -> str | None:
