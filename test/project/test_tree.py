@@ -156,11 +156,20 @@ def test_a_wheel_without_the_application_is_none(make: Make) -> None:
 
 def test_without_git_what_is_nobodys_stays_behind(tmp_path: Path) -> None:
     root = tmp_path / "shop"
-    others = {".env": "", "venv/x.py": "", "node_modules/a.js": "", "shop/__pycache__/a.pyc": ""}
-    for name, text in {**FILES, **others, "shop/a.py": "", "deploy/requirements.lock": LOCK}.items():
+    others = {".env": "", ".idea/x.xml": "", "dist/x.whl": "", "venv/x.py": "", "node_modules/a.js": "", "shop/__pycache__/a.pyc": ""}
+    for name, text in {
+        **FILES,
+        **others,
+        "shop/a.py": "",
+        "static/.well-known": "",
+        "static/dist/a.js": "",
+        "deploy/requirements.lock": LOCK,
+    }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    assert sorted(archive(bundle.build(root))) == [".raab/RECORD", "shop.py", "shop/a.py", "static/logo.svg", "templates/a.html"]
+    assert sorted(archive(bundle.build(root))) == [
+        ".raab/RECORD", "shop.py", "shop/a.py", "static/.well-known", "static/dist/a.js", "static/logo.svg", "templates/a.html",
+    ]  # fmt: skip
 
 
 HIDING = {

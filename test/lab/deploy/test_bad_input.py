@@ -125,7 +125,7 @@ def test_a_user_without_sudo(project: Any, lab: Any, deployed: LabHost) -> None:
         shell.run("echo 'deployer ALL=(root) NOPASSWD: /usr/bin/python3' >/etc/sudoers.d/deployer")
         assert "release" in project.fab("plan", "--env", "user").out
     finally:
-        shell.run("rm -f /etc/sudoers.d/deployer; userdel --remove deployer 2>/dev/null", check=False)
+        shell.run("rm -f /etc/sudoers.d/deployer; userdel --force --remove deployer 2>/dev/null", check=False)
 
 
 @pytest.mark.parametrize("text", ["echo Welcome; echo to this host >&2", "printf Welcome", "printf '{'", "(sleep 1; echo late) &"])
@@ -158,7 +158,7 @@ def test_a_user_who_is_let_in_and_gets_no_session(project: Any, lab: Any, deploy
         assert "it took the key, and then closed the connection" in said
         assert "it does not let deployer in: an account that has expired" in said
     finally:
-        shell.run("userdel --remove deployer 2>/dev/null", check=False)
+        shell.run("userdel --force --remove deployer 2>/dev/null", check=False)
 
 
 def test_a_host_with_too_little_disk(project: Any, lab: Any) -> None:

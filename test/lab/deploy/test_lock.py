@@ -53,7 +53,7 @@ def test_a_dependency_without_a_wheel_is_built_here_and_served_there(project: An
     (project.root / "src/raab/modules/fromsource").mkdir()
     (project.root / "src/raab/modules/fromsource/__init__.py").write_text(VIEW)
     setup, lock = project.root / "setup.py", project.root / "requirements.lock"
-    setup.write_text(setup.read_text().replace('"flask>=3.1",', '"flask>=3.1",\n        "fromsource>=1",'))
+    setup.write_text(setup.read_text().replace('"pyyaml>=6.0.2",', '"pyyaml>=6.0.2",\n        "fromsource>=1",'))
     refused = project.fab("deploy", "--hosts", host.name, expect=2)
     assert "requirements.lock: it lacks what is needed, got raab needs fromsource>=1, and the lock has none" in refused.out
     digest = source(project.root / "own")

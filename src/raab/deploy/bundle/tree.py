@@ -21,8 +21,10 @@ from raab.project.choice import LOCK, Choice, below, choose
 from raab.project.pyproject import is_package
 from raab.settings.served import Project
 
-# What a folder without git may well have and no release should: environments, others' libraries, what was built, secrets.
-NOBODYS = frozenset({"venv", "env", "node_modules", "dist", "build"})
+# What a folder without git may well have and no release should: beside the code what was built, wherever it lies environments, others'
+# libraries, secrets.
+BESIDE = frozenset({"env", "dist", "build"})
+NOBODYS = frozenset({"venv", ".venv", "node_modules", ".env"})
 # What a clone without Git LFS has in the place of a large file (git-lfs's docs/spec.md).
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 
@@ -263,9 +265,10 @@ def walk(root: Path, folder: str) -> Iterator[str]:
 
 
 def nobodys(name: str) -> bool:
-    """Whether a file that no git vouches for is rather none of the code: hidden, an environment, somebody else's library, a build."""
+    """Whether a file that no git vouches for is rather none of the code: an environment, somebody else's library, secrets; at the top of
+    the project a build, and what is hidden. Within the code a hidden file may well be served, as static/.well-known is."""
     parts = name.rstrip("/").split("/")
-    return bool(NOBODYS.intersection(parts)) or any(part.startswith(".") for part in parts)
+    return bool(NOBODYS.intersection(parts)) or parts[0] in BESIDE or parts[0].startswith(".")
 
 
 def printable(name: str) -> bool:
