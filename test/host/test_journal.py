@@ -82,19 +82,18 @@ def test_a_condemned_release_is_no_part_of_it() -> None:
 
 
 def test_a_drill_counts_for_nothing() -> None:
-    """Neither what it makes nor what it goes back to or sees fail; unless it is the one that is under way."""
+    """Neither what it makes nor what it goes back to or sees fail."""
     entries = (entry("a"), entry("b"), entry("x", drill=True), entry("y", drill=True), entry("x", action="rollback", drill=True),
                entry("b", "failed", drill=True), entry("a", drill=True))  # fmt: skip
     assert journal.chain(entries) == ("a", "b")
     assert journal.drilled(entries) == {"x", "y"}
-    assert journal.worth_keeping(entries[:5], drill=False) == ("a", "b")
-    assert journal.worth_keeping(entries[:5], drill=True) == ("x", "y", "a", "b")
+    assert journal.worth_keeping(entries[:5]) == ("a", "b")
 
 
 def test_what_is_likeliest_gone_back_to_is_kept_longest() -> None:
     """The chain before those that were gone back from, however late they came."""
     entries = (entry("a"), entry("b"), *(one for name in "cde" for one in (entry(name), back("b", name))))
-    assert journal.worth_keeping(entries, drill=False) == ("c", "d", "e", "a", "b")
+    assert journal.worth_keeping(entries) == ("c", "d", "e", "a", "b")
 
 
 def test_a_release_that_only_begun_did_not_serve() -> None:

@@ -103,10 +103,10 @@ def drilled(entries: tuple[Entry, ...]) -> frozenset[str]:
     return frozenset(made - {str(entry.get("release")) for entry in entries if not entry.get("drill") and "verdict" in entry})
 
 
-def worth_keeping(entries: tuple[Entry, ...], drill: bool) -> tuple[str, ...]:
-    """The releases that somebody may want to go back to, the likeliest last. Those of drills count while a `drill` is under way."""
+def worth_keeping(entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The releases that somebody may want to go back to, the likeliest last; none of a drill's."""
     last = verdicts(entries)
-    made = frozenset() if drill else drilled(entries)
+    made = drilled(entries)
     back = chain(entries)
     others = (release for release in once(entries) if release not in back and release not in made and last[release] != "failed")
     return (*others, *back)

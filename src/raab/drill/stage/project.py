@@ -40,8 +40,6 @@ ROUTES = "src/drillroutes/__init__.py"
 MARK = "src/drillroutes/mark.py"
 ANOTHER = "\n# another one\n"
 BROKEN = "src/raab/modules/drillbroken/__init__.py"
-# More than a run makes, so that the release that drills begin with is not pruned.
-KEEP = 100
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Project:
         """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML. What is deployed by one that `stays` is no drill's."""
         document = {
             "hosts": {host.name: {"address": host.address, "port": host.port or 22, "user": host.user or "root"} for host in hosts},
-            "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": list(waves), "keep": KEEP,
+            "identity": hosts[0].identity, "known_hosts": hosts[0].known_hosts, "waves": list(waves),
             "service_port": self.environment.settings.service_port, "drills": "made" if self.for_drills and not stays else "refused",
         }  # fmt: skip
         (self.root / "deploy" / f"{name}.yaml").write_text(json.dumps(document))

@@ -360,16 +360,16 @@ class Activation:
             hook.run(self.paths, self.release, name, command, self.teller.output)
 
     def prune(self) -> None:
+        if self.task.drill:
+            # What a drill has brought it removes at its end, and it takes nothing else away.
+            return
         from raab.host.activation import prune
 
         current = current_release(self.paths)
         # The one just activated stays in any case: if it failed, somebody will want to look at it.
         protected = frozenset(name for name in (current, self.before.release, self.task.release, self.told.get("release")) if name)
-        entries = journal.read(self.paths.journal)
-        if self.task.drill:
-            # A drill takes away nothing but what drills have brought.
-            protected |= frozenset(path.name for path in self.paths.releases.iterdir()) - journal.drilled(entries)
-        prune.prune(self.paths, journal.worth_keeping(entries, self.task.drill), protected, self.task.keep)
+        kept = journal.worth_keeping(journal.read(self.paths.journal))
+        prune.prune(self.paths, kept, protected, self.task.keep)
 
 
 def ended() -> RaabError:
