@@ -124,8 +124,9 @@ def test_a_colleague_at_work_on_the_service(project: Any, lab: Any, ask: Any, ca
     project.fab("deploy", "--hosts", host.name)
 
 
-def hang(project: Any, lab: Any, host: LabHost, case: Case) -> subprocess.Popen[str]:
-    """A deploy whose activation hangs as the case says; it is under way on the host when this returns."""
+@contextmanager
+def hanging(project: Any, lab: Any, host: LabHost, case: Case) -> Iterator[subprocess.Popen[str]]:
+    """A deploy whose activation hangs as the case says, under way on the host. It holds the lock, and ends with the block at the latest."""
     hook = next((name for name in ("before_activate", "after_activate") if name in case.done), "")
     text = (
         f"hosts: lab\nhooks: {{{hook}: {{command: 'touch /var/lib/raab/hanging; sleep 3000', timeout: 3000}}}}\n"
@@ -139,17 +140,21 @@ def hang(project: Any, lab: Any, host: LabHost, case: Case) -> subprocess.Popen[
         project.command("deploy", "--env", "hanging", "--hosts", host.name), cwd=project.root, env=project.environ,
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    shell.run("until systemctl -q is-active raab-activate; do :; done")
-    if hook:
-        shell.run("until test -e /var/lib/raab/hanging; do sleep 0.02; done")
-    if "STOP" in case.done:
-        shell.run(f"until grep -q loading {EVENTS}; do :; done; systemctl kill -s STOP --kill-who=main raab-activate")
-    if "in its place" in case.done:
-        shell.run(
-            f"systemctl kill -s KILL raab-activate; while systemctl -q is-active raab-activate; do sleep 0.02; done; rm -f {EVENTS}; "
-            "systemd-run -q --collect --unit=raab-activate --property=TimeoutStopSec=1 sh -c 'trap \"\" TERM; sleep 3000'"
-        )
-    return deployer
+    try:
+        shell.run("until systemctl -q is-active raab-activate; do :; done")
+        if hook:
+            shell.run("until test -e /var/lib/raab/hanging; do sleep 0.02; done")
+        if "STOP" in case.done:
+            shell.run(f"until grep -q loading {EVENTS}; do :; done; systemctl kill -s STOP --kill-who=main raab-activate")
+        if "in its place" in case.done:
+            shell.run(
+                f"systemctl kill -s KILL raab-activate; while systemctl -q is-active raab-activate; do sleep 0.02; done; rm -f {EVENTS}; "
+                "systemd-run -q --collect --unit=raab-activate --property=TimeoutStopSec=1 sh -c 'trap \"\" TERM; sleep 3000'"
+            )
+        yield deployer
+    finally:
+        deployer.kill()
+        deployer.wait()
 
 
 @pytest.mark.timeout(600)
@@ -163,8 +168,7 @@ def test_an_activation_that_hangs_is_ended(project: Any, lab: Any, ask: Any, cas
         before = ask(host)["release"]
         slow(project, case.name)
         wanted = project.release()
-        with Load([(host.address, 8000)], Mix(fresh=10, reused=10)) as load:
-            deployer = hang(project, lab, host, case)
+        with Load([(host.address, 8000)], Mix(fresh=10, reused=10)) as load, hanging(project, lab, host, case) as deployer:
             told = project.fab("unlock", "--hosts", host.name, expect=6).out
             assert f"an activation of {wanted} goes on by itself" in told, told
             assert "activation is at work" in project.fab("restart", "--hosts", host.name, expect=6).err
