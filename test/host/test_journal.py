@@ -101,6 +101,25 @@ def test_a_release_that_only_begun_did_not_serve() -> None:
     assert journal.chain((entry("a", "begun"),)) == journal.once((entry("a", "begun"),)) == ()
 
 
+def test_what_an_operator_has_linked_served_too() -> None:
+    """What an activation found serving is the witness of it."""
+    assert journal.chain((entry("a"), entry("b"), entry("c", **{"from": "a"}))) == ("b", "a", "c")
+    assert journal.chain((entry("c", **{"from": "x"}),)) == journal.once((entry("c", **{"from": "x"}),)) == ("x", "c")
+    assert journal.once((entry("a"), entry("d", "begun", drill=True, **{"from": "x"}), entry("d", drill=True, **{"from": "x"}))) == (
+        "a",
+        "x",
+        "d",
+    )
+    assert journal.chain((entry("a"), entry("d", drill=True, **{"from": "x"}), entry("x", drill=True, **{"from": "d"}))) == ("a", "x")
+
+
+def test_what_was_never_proved_or_is_a_drills_did_not_serve() -> None:
+    """Whatever an activation found there: it was cut off or failed, or the drill was."""
+    assert journal.chain((entry("a"), entry("b", "begun", **{"from": "a"}), entry("c", **{"from": "b"}))) == ("a", "c")
+    assert journal.chain((entry("a"), entry("b", "failed", **{"from": "a"}), entry("c", **{"from": "b"}))) == ("a", "c")
+    assert journal.chain((entry("a"), entry("d", drill=True, **{"from": "a"}), entry("c", **{"from": "d"}))) == ("a", "c")
+
+
 def test_a_label_says_which_commit_it_is_and_is_no_verdict() -> None:
     entries = (entry("a"), journal.label("a", "c" * 40, "ann", "laptop", 1.0))
     assert journal.labels(entries) == {"a": "c" * 40}

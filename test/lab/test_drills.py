@@ -18,6 +18,7 @@ from raab.drill.catalogue import DRILLS, choose
 from raab.drill.progress import Progress
 from raab.drill.runner import Pace, Runner
 from raab.drill.stage.project import Project
+from raab.drill.stage.service import PATHS
 from raab.lab import lab as lifecycle
 
 if TYPE_CHECKING:
@@ -227,11 +228,21 @@ def test_a_drill_fails_when_what_it_guards_is_broken(sabotage: Sabotage, runner:
     assert not wrong
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_fab_drill_quick_passes(lab: LabForTests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What CI runs: one verb, two hosts, every promise kept, a report that a browser shows; its picture is kept in build/drill."""
+    """What CI runs: one verb, two hosts, every promise kept, a report that a browser shows; its picture is kept in build/drill.
+
+    One host serves what was deployed to it and does so afterwards; the other has never had anything.
+    """
+    served = lab.fresh(1)
+    lab.fresh(2)
+    monkeypatch.setenv("RAAB_LAB", lab.lab.name)
+    fab = str(Path(sys.executable).parent / "fab")
+    subprocess.run((fab, "deploy", "--hosts", served.name), cwd=ROOT, check=True, capture_output=True, timeout=120)
+    before = lab.shell(served).run(f"readlink {PATHS.current}; ls {PATHS.releases}").out
     document = drilled(lab, tmp_path / "quick.html", monkeypatch, "--quick", seconds=360)
     assert document["good"]
+    assert lab.shell(served).run(f"readlink {PATHS.current}; ls {PATHS.releases}").out == before
     assert [result["name"] for result in document["results"]] == [drill.name for drill in choose("", True, True)]
     print(f"{document['seconds']:.0f} s")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,9 @@ def chain(entries: tuple[Entry, ...]) -> tuple[str, ...]:
     Going back ends a release's part in it; so does a verdict against it, and what a drill does counts for nothing.
     """
     found: list[str] = []
-    for entry in entries:
+    for entry, by_hand in with_what_served(entries):
         release, verdict = str(entry.get("release")), entry.get("verdict")
+        found = _newest(found, by_hand)
         if entry.get("drill") or verdict not in ("serving", "failed"):
             continue
         if verdict == "serving" and entry.get("action") in BACK:
@@ -82,15 +84,41 @@ def chain(entries: tuple[Entry, ...]) -> tuple[str, ...]:
                 del found[found.index(release) + 1 :]
                 continue
             found = [one for one in found if one != left]
-        found = [one for one in found if one != release] + ([release] if verdict == "serving" else [])
+        found = _newest(found, release) if verdict == "serving" else [one for one in found if one != release]
     return tuple(found)
+
+
+def _newest(order: list[str], release: str) -> list[str]:
+    """The order with the release at its end; as it is for none."""
+    return [*(one for one in order if one != release), release] if release else order
+
+
+def with_what_served(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, str]]:
+    """Each entry, and with it the release that served when it began, if no entry says so: an operator had linked it by hand.
+
+    One that its own last entry does not call `serving` is none to go back to, nor is one that only drills have activated.
+    """
+    made = drilled(entries)
+    served: str = ""
+    doubtful: set[str] = set()
+    for entry in entries:
+        release, verdict, before = str(entry.get("release")), entry.get("verdict"), str(entry.get("from") or "")
+        yield entry, before if before not in (served, release, *doubtful, *made) else ""
+        if verdict == "serving":
+            served = release
+            doubtful.discard(release)
+        elif verdict:
+            served = before
+            doubtful.add(release)
 
 
 def once(entries: tuple[Entry, ...]) -> tuple[str, ...]:
     """Every release that once served, in the order in which they were deployed; what has become of it since does not matter."""
     order: dict[str, None] = {}
-    for entry in entries:
+    for entry, by_hand in with_what_served(entries):
         release = str(entry.get("release"))
+        if by_hand:
+            order.setdefault(by_hand)
         if entry.get("verdict") == "serving" and (entry.get("action") not in BACK or release not in order):
             order.pop(release, None)
             order[release] = None
@@ -98,9 +126,18 @@ def once(entries: tuple[Entry, ...]) -> tuple[str, ...]:
 
 
 def drilled(entries: tuple[Entry, ...]) -> frozenset[str]:
-    """The releases that drills alone have activated."""
-    made = {str(entry.get("release")) for entry in entries if entry.get("drill")}
-    return frozenset(made - {str(entry.get("release")) for entry in entries if not entry.get("drill") and "verdict" in entry})
+    """The releases that drills alone have activated, and that did not serve before a drill began."""
+    others: set[str] = set()
+    made: set[str] = set()
+    for entry in entries:
+        release, before = str(entry.get("release")), str(entry.get("from") or "")
+        if before not in made:
+            others.add(before)
+        if entry.get("drill") and release not in others:
+            made.add(release)
+        elif "verdict" in entry and not entry.get("drill"):
+            others.add(release)
+    return frozenset(made - others)
 
 
 def worth_keeping(entries: tuple[Entry, ...]) -> tuple[str, ...]:
