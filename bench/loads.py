@@ -14,7 +14,7 @@ from figures import Series, Table
 from masters import Master, installed, master
 from usage import descendants, proportional_memory
 
-from raab.host.memory import memory
+from raab.host.master.memory import memory
 
 APPLICATIONS = {"ordinary": "ordinary:application", "tiny": "apps:flask"}
 MODES = ("each", "shared")

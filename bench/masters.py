@@ -18,7 +18,7 @@ from unittest.mock import patch
 from usage import descendants, processor_seconds
 
 from raab.errors import RaabError
-from raab.host.control import ask
+from raab.host.master.control import ask
 from raab.lab.process import until
 
 ROOT = Path(__file__).resolve().parents[1]

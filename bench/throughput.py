@@ -21,7 +21,7 @@ from peers import fetched
 from usage import descendants, processor_seconds
 
 from raab.errors import RaabError
-from raab.host.memory import memory as memory_of
+from raab.host.master.memory import memory as memory_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

@@ -151,15 +151,25 @@ def test_what_runs_on_a_host_needs_no_deployer_tools() -> None:
     assert not offenders("raab/host", ("raab.deploy", "raab.lab", "fabric", "paramiko", "invoke", "rich", "build", "uv"))
 
 
+GROUND = ("master", "units", "address")
 ROOMS = ("command", "session", "activation", "renewal")
 
 
-@pytest.mark.parametrize(("room", "below"), [("", ()), ("renewal", ()), ("session", ()), ("activation", ("renewal",))])
+@pytest.mark.parametrize(
+    ("room", "below"),
+    [
+        ("", ()),
+        *((room, ()) for room in GROUND),
+        ("renewal", GROUND),
+        ("session", GROUND),
+        ("activation", (*GROUND, "renewal")),
+    ],
+)
 def test_the_rooms_of_a_host_stand_on_the_ground(room: str, below: tuple[str, ...]) -> None:
     """What root runs is read room by room: none needs another one, but for those named, and all stand on the same ground. What an operator
     types may use all of them."""
     folder = SRC / "raab/host" / room
-    others = tuple(f"raab.host.{name}" for name in ROOMS if name not in (room, *below))
+    others = tuple(f"raab.host.{name}" for name in (*GROUND, *ROOMS) if name not in (room, *below))
     strangers = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in (folder.rglob("*.py") if room else (path for path in folder.glob("*.py") if path.name != "__main__.py"))

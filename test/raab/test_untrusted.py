@@ -13,7 +13,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host.command.cli import main
-from raab.host.counters import counted
+from raab.host.master.counters import counted
 from raab.host.paths import here
 from raab.metrics.layout import SERIES, SLOT_BYTES
 from raab.metrics.reading import read as read_slots

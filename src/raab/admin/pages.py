@@ -12,8 +12,8 @@ from typing import Any
 
 from raab.admin.release import described
 from raab.errors import RaabError
-from raab.host import overview, samples
-from raab.host.counters import counted
+from raab.host.master import overview, samples
+from raab.host.master.counters import counted
 from raab.host.paths import Paths, here
 from raab.metrics.exposition import render
 from raab.web.health import Check, answers, drained

@@ -15,7 +15,7 @@ from raab.served.place import enter
 def run(args: argparse.Namespace) -> int:
     """Say so when it could, and how its workers would get the application, by the variables of this process.
 
-    Whether the addresses can be had is for root to look at (raab.host.addresses).
+    Whether the addresses can be had is for root to look at (raab.host.address.addresses).
 
     Raises ConfigError with everything that is wrong, RaabError for a module or mount that cannot be used.
     """

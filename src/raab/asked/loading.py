@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from raab.host.loading import told
+from raab.host.master.loading import told
 
 if TYPE_CHECKING:
     from raab.settings.schema import Server

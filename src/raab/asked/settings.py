@@ -1,4 +1,4 @@
-"""`raab settings`: what an activation has to know of the release's settings, as JSON (raab.host.answers.settings reads it)."""
+"""`raab settings`: what an activation has to know of the release's settings, as JSON (raab.host.master.answers.settings reads it)."""
 
 from __future__ import annotations
 

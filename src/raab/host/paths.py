@@ -105,7 +105,7 @@ class Paths(NamedTuple):
 
     @property
     def mark(self) -> Path:
-        """By which a host knows that the name is raab's (raab.host.claim)."""
+        """By which a host knows that the name is raab's (raab.host.units.claim)."""
         return self.configuration / ".raab"
 
     @property

@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"[0-9a-f]{64}")
 
 def asked_by_activation(given: str) -> bool:
     """Whether `given` is the token that root has left for this activation where the service may read and not write
-    (raab.host.activation.token)."""
+    (raab.host.activation.proof.token)."""
     folder = os.environ.get("RUNTIME_DIRECTORY")
     if not folder or not _TOKEN.fullmatch(given):
         return False

@@ -18,8 +18,8 @@ from raab.deploy.plan.rollback import Rollback
 from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
+from raab.host.address.taken import Taken
 from raab.host.renewal.pending import Pending
-from raab.host.taken import Taken
 
 OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
 LOCK = "c" * 64

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host.activation import probe
-from raab.host.activation.proof import prove
-from raab.host.activation.token import Token
+from raab.host.activation.proof import probe
+from raab.host.activation.proof.proof import prove
+from raab.host.activation.proof.token import Token
 from raab.host.paths import Paths
 
 TOKEN = "f" * 64

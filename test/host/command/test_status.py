@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from raab.host import overview
 from raab.host.command import status
-from raab.host.memory import Memory, memory
+from raab.host.master import overview
+from raab.host.master.memory import Memory, memory
 from raab.host.paths import Paths
 
 MB = 1 << 20

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import inquiry, processes, sandbox, systemd, unit
+from raab.host import processes, systemd
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, tell, twin, variables
+from raab.host.units import inquiry, sandbox, unit
 
 NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
     "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import lasting, seal
+from raab.host import seal
 from raab.host.paths import Paths
 from raab.host.session.install import lead_out
 from raab.host.session.unpack import Target, unpack
+from raab.host.units import lasting
 from raab.project import archive
 
 FILES = {"shop.py": b"x = 1\n", "data/rates.json": b"{}", "instance/seed.db": b"first"}

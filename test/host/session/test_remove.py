@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import claim, unitfiles
 from raab.host.paths import Paths
 from raab.host.session import program
 from raab.host.session.remove import remove
+from raab.host.units import claim, unitfiles
 
 
 @pytest.fixture

@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from raab.host import seal, unit, unitfiles
+from raab.host import seal
 from raab.host.activation.activation import Activation
 from raab.host.activation.task import Task
 from raab.host.paths import Paths
 from raab.host.session.install import exchange
 from raab.host.session.session import Session
+from raab.host.units import unit, unitfiles
 from raab.host.verify import RAABS_OWN, record_digest
 
 UV = f"""#!/bin/sh

@@ -118,7 +118,7 @@ import json, re, sys, time
 from pathlib import Path
 sys.path.insert(0, re.search("insert.0, '(.*)'", Path("/usr/local/lib/raab/__main__.py").read_text())[1])
 from raab.errors import RaabError
-from raab.host import hook
+from raab.host.units import hook
 from raab.host.paths import Paths
 from raab.protocol.requests import Command
 began, said, error = time.monotonic(), [], ""

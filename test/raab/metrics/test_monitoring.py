@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from raab.host import samples
+from raab.host.master import samples
 from raab.metrics.exposition import render
 from raab.metrics.layout import ABORTERS, BOUNDS, Name
 from raab.metrics.reading import Reading, Series

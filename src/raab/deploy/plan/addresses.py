@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from raab.deploy.plan.facts import HostFacts
-from raab.host.taken import Address, meant, meet
+from raab.host.address.taken import Address, meant, meet
 from raab.settings.node import ConfigError, Node, Problem
 from raab.settings.schema import Binds
 from raab.settings.sources import layered, sections, variables

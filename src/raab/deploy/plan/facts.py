@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from raab.deploy.bundle.platforms import Platform
+from raab.host.address.taken import Taken
 from raab.host.renewal.pending import Pending
-from raab.host.taken import Taken
 
 # What a host says is checked as a stranger's word: names become arguments of commands here, numbers are printed and reckoned with.
 Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]

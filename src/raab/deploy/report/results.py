@@ -21,8 +21,8 @@ class Probe(Struct, frozen=True):
 
 class HostReport(Struct, frozen=True):
     """One host's outcome. Times in seconds, `sent` in bytes over the connection; `channels` counts its SSH channels; `strays` are processes
-    of the service that are nobody's (raab.host.strays), a line each. `release` is what the host serves now: None for nothing, the word
-    unknown for one that gave no answer."""
+    of the service that are nobody's (raab.host.master.strays), a line each. `release` is what the host serves now: None for nothing, the
+    word unknown for one that gave no answer."""
 
     name: str
     address: str

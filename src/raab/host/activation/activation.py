@@ -10,13 +10,16 @@ from contextlib import suppress
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, hook, journal, lasting, strays, systemd, unitfiles, verify
-from raab.host.activation import before, others, probe, proof, question, switch, takeup
+from raab.host import journal, systemd, verify
+from raab.host.activation import before, others, question, switch, takeup
 from raab.host.activation.held import Asked, Held
+from raab.host.activation.proof import probe, proof
+from raab.host.activation.proof.token import Token
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
-from raab.host.activation.token import Token
-from raab.host.conversation import Unvouched
+from raab.host.address import addresses
+from raab.host.master import strays
+from raab.host.master.conversation import Unvouched
 from raab.host.paths import Paths
 from raab.host.processes import children, started
 from raab.host.releases import current_release, user_exists
@@ -24,6 +27,7 @@ from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending, tried
 from raab.host.renewal.pending import lines
 from raab.host.renewal.twin import Now
+from raab.host.units import hook, lasting, unitfiles
 from raab.protocol.requests import Command
 
 # How often a restart by somebody else is waited for. One who goes on with it has to be told to stop.

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host.conversation import PATIENCE, Conversation
+from raab.host.master.conversation import PATIENCE, Conversation
 from raab.host.paths import Paths
 from raab.host.processes import children
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from raab.errors import RaabError
-from raab.host import answers, sandbox
-from raab.host.answers import Settings
-from raab.host.inquiry import Inquiry
+from raab.host.master import answers
+from raab.host.master.answers import Settings
 from raab.host.paths import Paths
 from raab.host.renewal.ahead import shown
+from raab.host.units import sandbox
+from raab.host.units.inquiry import Inquiry
 
 
 class Question:

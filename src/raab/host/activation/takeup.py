@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import loading, systemd
+from raab.host import systemd
 from raab.host.activation import asofnow, others
 from raab.host.activation.held import judge
 from raab.host.activation.task import Teller
-from raab.host.control import ask
-from raab.host.conversation import PATIENCE, Unanswered
+from raab.host.master import loading
+from raab.host.master.control import ask
+from raab.host.master.conversation import PATIENCE, Unanswered
 from raab.host.paths import Paths
 from raab.host.processes import children
 from raab.host.renewal.twin import Now

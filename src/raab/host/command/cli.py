@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 from raab import exitcodes, servicename
 from raab.errors import RaabError
-from raab.host import services
 from raab.host.paths import RAAB, Paths, here
+from raab.host.units import services
 
 _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the service is not running, 4 the release does not serve"
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from raab.host.counters import counted
+from raab.host.master.counters import counted
+from raab.host.master.samples import service
 from raab.host.paths import Paths
-from raab.host.samples import service
 from raab.metrics.exposition import render
 
 

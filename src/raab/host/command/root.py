@@ -1,4 +1,4 @@
-"""Root's program as it is installed on a host (raab.host.program), for everybody who starts it."""
+"""Root's program as it is installed on a host (raab.host.session.program), for everybody who starts it."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from raab.host.master.scaling import scale
 from raab.host.paths import Paths
-from raab.host.scaling import scale
 
 
 def run(paths: Paths, args: argparse.Namespace) -> int:

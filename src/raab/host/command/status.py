@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import strays
-from raab.host.overview import template_ready, whole
+from raab.host.master import strays
+from raab.host.master.overview import template_ready, whole
 from raab.host.paths import Paths
 
 _MB = 1024 * 1024

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import addresses, answers, inquiry, processes, systemd
+from raab.host import processes, systemd
+from raab.host.address import addresses
+from raab.host.master import answers
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, twin, variables
 from raab.host.renewal.pending import Pending
 from raab.host.renewal.twin import Now
+from raab.host.units import inquiry
 from raab.plain import plain
 
 # By which its addresses are told (raab.deploy.plan.addresses).

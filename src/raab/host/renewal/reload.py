@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host.control import ask
-from raab.host.conversation import PATIENCE
+from raab.host.master.control import ask
+from raab.host.master.conversation import PATIENCE
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, twin, variables
 from raab.host.renewal.ahead import pending, tried

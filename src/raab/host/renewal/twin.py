@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from raab.errors import RaabError
-from raab.host import inquiry, sandbox, systemd
+from raab.host import systemd
 from raab.host.paths import Paths
 from raab.host.renewal.variables import lasting
-from raab.host.sandbox import quoted
+from raab.host.units import inquiry, sandbox
+from raab.host.units.sandbox import quoted
 
 PYTHON = "/usr/bin/python3"
 # What systemd makes of User=, unless the unit says something else; the twin has another user.

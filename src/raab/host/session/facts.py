@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raab.host import claim, journal, listening, processes, seal, unitfiles
+from raab.host import journal, processes, seal
+from raab.host.address import listening
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock, program
+from raab.host.units import claim, unitfiles
 from raab.host.verify import RAABS_OWN
 
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"

@@ -17,8 +17,8 @@ from typing import Any
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
-from raab.host.control import ask
 from raab.host.durable import write_durably
+from raab.host.master.control import ask
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
 from raab.protocol.reading import read

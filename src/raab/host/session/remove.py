@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from raab.errors import RaabError
-from raab.host import claim, services, systemd, unitfiles
+from raab.host import systemd
 from raab.host.paths import RAAB, Paths
 from raab.host.session import program
+from raab.host.units import claim, services, unitfiles
 
 # Seconds for the requests that it has under way, and for those of its processes that do not end by themselves.
 ENDING = 180.0

@@ -14,9 +14,11 @@ from typing import Any
 
 from raab import exitcodes
 from raab.errors import RaabError
-from raab.host import hook, journal, lasting, overview, releases, restart, scaling, seal, systemd, unitfiles, verify
+from raab.host import journal, releases, restart, seal, systemd, verify
+from raab.host.master import overview, scaling
 from raab.host.paths import Paths
 from raab.host.session import outlook, program, remove, rescue
+from raab.host.units import hook, lasting, unitfiles
 from raab.protocol import requests
 
 # That of the host, by which root's own program is run (raab.service).

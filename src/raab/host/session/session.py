@@ -153,8 +153,8 @@ class Session:
 
     def stage(self, request: requests.Stage) -> Answer:
         """Take what the host lacks, and make the release of it."""
-        from raab.host import claim
         from raab.host.session import install, receive
+        from raab.host.units import claim
 
         claim.take(self.paths)
         began = time.monotonic()

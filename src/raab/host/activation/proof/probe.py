@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 def request(token: str) -> bytes:
-    """What is sent; `token` is the activation's (raab.host.activation.token)."""
+    """What is sent; `token` is the activation's (raab.host.activation.proof.token)."""
     return f"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: {token}\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n".encode()
 
 

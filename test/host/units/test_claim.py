@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import claim
 from raab.host.paths import Paths
+from raab.host.units import claim
 
 
 @pytest.fixture

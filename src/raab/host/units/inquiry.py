@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from raab.host.unit import Unit
+from raab.host.units.unit import Unit
 from raab.plain import last_words
 
 _SECONDS = 60

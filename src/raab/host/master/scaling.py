@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host.control import ask
+from raab.host.master.control import ask
 from raab.host.paths import Paths
 
 # A worker has its load_timeout to come up, which the settings may put at minutes.

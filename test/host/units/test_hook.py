@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import hook, unit
 from raab.host.paths import Paths
+from raab.host.units import hook, unit
 from raab.protocol.requests import Command
 
 # Keeps its own words and the unit's file; `show` tells what a test has put there.

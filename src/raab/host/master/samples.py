@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from raab.errors import RaabError
 from raab.host import releases
-from raab.host.overview import document, template_ready
+from raab.host.master.overview import document, template_ready
 from raab.host.paths import Paths
 from raab.metrics.exposition import Sample
 

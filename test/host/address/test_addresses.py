@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host import addresses, listening, systemd
+from raab.host import systemd
+from raab.host.address import addresses, listening
 from raab.host.paths import Paths
 
 NOBODY = pwd.getpwnam("nobody").pw_uid

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from raab.host import conversation, processes, restart, strays
+from raab.host import processes, restart
+from raab.host.master import conversation, strays
 from raab.host.paths import Paths
 from raab.host.processes import Process
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from raab import exitcodes
 from raab.errors import RaabError
-from raab.host import processes, sandbox, systemd
+from raab.host import processes, systemd
 from raab.host.paths import Paths
 from raab.host.processes import Process
-from raab.host.unit import Unit
+from raab.host.units import sandbox
+from raab.host.units.unit import Unit
 from raab.plain import plain
 from raab.protocol.requests import Command
 

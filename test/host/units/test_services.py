@@ -11,9 +11,9 @@ import pytest
 from test.host.command.test_status import told
 
 from raab.errors import RaabError
-from raab.host import claim, services
 from raab.host.command import status
 from raab.host.paths import Paths
+from raab.host.units import claim, services
 
 
 @pytest.fixture

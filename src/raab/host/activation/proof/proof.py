@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from raab.errors import RaabError
-from raab.host.activation import probe
+from raab.host.activation.proof import probe
 
 
 class Proof(NamedTuple):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from raab.host import unitfiles
 from raab.host.paths import Paths
+from raab.host.units import unitfiles
 
 UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a/%p\nExecReload=/b\nTimeoutStopSec=5\n"
 

@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host import answers, control, conversation, unitfiles
-from raab.host.activation import probe, proof, switch, takeup
+from raab.host.activation import switch, takeup
 from raab.host.activation.activation import Activation
+from raab.host.activation.proof import probe, proof
 from raab.host.activation.task import Task
 from raab.host.command.cli import main
+from raab.host.master import answers, control, conversation
 from raab.host.paths import Paths, here
+from raab.host.units import unitfiles
 
 pytestmark = pytest.mark.timeout(60)
 

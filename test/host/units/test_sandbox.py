@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from raab.host import sandbox
 from raab.host.paths import Paths
+from raab.host.units import sandbox
 
 UNIT = """\
 [Unit]

@@ -11,7 +11,7 @@ from pathlib import Path
 from raab import servicename
 from raab.host.durable import write_durably
 from raab.host.paths import Paths
-from raab.host.sandbox import PLACES
+from raab.host.units.sandbox import PLACES
 
 MARK = "# Written by raab: the service {name} of this host is raab's. It stays as long as anything of the service does.\n"
 # What an operator may have put into /etc/<name> before the first deploy.

@@ -1,7 +1,7 @@
 """A connection to the other end of the control socket.
 
 The socket lies where any code of the service's user may put another one, so nothing that comes from there is believed before its listener
-is known to be the process that systemd calls the service's main one, and then no more than raab.host.answers lets through.
+is known to be the process that systemd calls the service's main one, and then no more than raab.host.master.answers lets through.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import answers
+from raab.host.master import answers
 from raab.host.paths import Paths
 from raab.host.processes import started
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from raab.host.address.taken import PATH, Taken
 from raab.host.processes import control_group, process
-from raab.host.taken import PATH, Taken
 from raab.plain import plain
 
 # sock_diag(7) and <linux/inet_diag.h>, <linux/netlink.h>.
@@ -29,7 +29,7 @@ _ACCEPTS = 0x10000
 
 
 class Listening(NamedTuple):
-    """A socket that listens on this host; `version` is that of its address's protocol, `both` as in Taken (raab.host.taken)."""
+    """A socket that listens on this host; `version` is that of its address's protocol, `both` as in Taken (raab.host.address.taken)."""
 
     version: int
     host: str

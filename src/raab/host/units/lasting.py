@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path, PurePath
 
-from raab.host import hook
 from raab.host.paths import SEED, Paths
+from raab.host.units import hook
 from raab.protocol.requests import Command
 
 # By the service's user, in a directory of its own: root would follow whatever links it has made there. Each comes to be by one rename.

@@ -14,7 +14,7 @@ from raab.host import systemd
 from raab.host.durable import write_durably
 from raab.host.paths import RAAB, UNIT_FILE, Paths
 from raab.host.releases import user_exists
-from raab.host.sandbox import assignments
+from raab.host.units.sandbox import assignments
 
 SYSUSERS = """\
 # The service's user (sysusers.d(5)): no password, no shell, no home.

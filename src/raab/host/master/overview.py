@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import strays
-from raab.host.control import ask
-from raab.host.counters import counted
-from raab.host.memory import memory
+from raab.host.master import strays
+from raab.host.master.control import ask
+from raab.host.master.counters import counted
+from raab.host.master.memory import memory
 from raab.host.paths import Paths
 from raab.metrics.reading import Tally
 

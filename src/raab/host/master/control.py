@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from raab.errors import RaabError
-from raab.host import conversation
-from raab.host.conversation import NAMING_SECONDS, Conversation, Unanswered, Unvouched
+from raab.host.master import conversation
+from raab.host.master.conversation import NAMING_SECONDS, Conversation, Unanswered, Unvouched
 from raab.host.paths import Paths
 
 # Seconds in which a master that is to come, or to follow another, may be waited for: `raab status` has no more either.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from raab import exitcodes, servicename
 from raab.errors import RaabError
-from raab.host import claim
 from raab.host.paths import RAAB, Paths
+from raab.host.units import claim
 
 
 def names(roots: Paths) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from raab.host import conversation, processes, systemd
-from raab.host.control import ask
+from raab.host import processes, systemd
+from raab.host.master import conversation
+from raab.host.master.control import ask
 from raab.host.paths import Paths
 from raab.host.processes import Process
 

@@ -1,0 +1,1 @@
+"""Which release serves: shown by answers over the real sockets. Standard library only."""

@@ -1,0 +1,1 @@
+"""Asking the running master, and what it says. The ground alone is below it. Standard library only."""
