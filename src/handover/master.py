@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from collections import deque
-from typing import Any
+from typing import Any, NoReturn
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
@@ -80,6 +80,8 @@ class HandoverArbiter(Arbiter):
         self.successor: Successor | None = None
         newest = int(os.environ.pop(successor.GENERATION, "0"))
         self.predecessor = predecessor(os.environ)
+        if self.predecessor and (why := self.predecessor.unspoken):
+            self._give_up(why)
         self.listeners = Listeners(self.notifier)
         self._open_listeners()
         # gunicorn takes the files of its UNIX sockets away when it ends, unless they are systemd's. They are: it keeps the sockets.
@@ -109,10 +111,14 @@ class HandoverArbiter(Arbiter):
                 self.cfg, self.log, follows=self.predecessor is not None
             )
         except (OSError, ValueError) as error:
-            self.log.error("cannot listen: %s", error)
-            if self.predecessor:
-                self.predecessor.tell(f"failed cannot listen: {error}")
-            sys.exit(1)
+            self._give_up(f"cannot listen: {error}")
+
+    def _give_up(self, why: str) -> NoReturn:
+        """This start comes to nothing."""
+        self.log.error("%s", why)
+        if self.predecessor:
+            self.predecessor.tell(f"failed {why}")
+        sys.exit(1)
 
     @property
     def options(self) -> Options:

@@ -289,6 +289,18 @@ def test_half_a_request_makes_room(start: Callable[..., Master]) -> None:
         assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
+def test_masters_that_do_not_understand_each_other(start: Callable[..., Master]) -> None:
+    """One that is followed speaks a later version than who follows: it serves on, and whoever asked is told why, and what helps."""
+    master = start(prepare="vars(__import__('handover.outside.successor').outside.successor).update(VERSION=2)")
+    old = master.status()["pid"]
+    master.release("2")
+    master.switch("2")
+    with Load([("127.0.0.1", master.port)], master.mix) as load:
+        verdict = master.ask(verb="reload", environment={"PATH": os.environ["PATH"], "TESTED": "yes"})
+    assert not verdict["good"] and "speaks version 1 with the one that it follows, got version 2\nhint: take" in verdict["reason"]
+    assert load.account.failures == () and (master.status()["pid"], master.status()["generation"]) == (old, 1)
+
+
 def test_a_reload_with_another_environment(master: Master) -> None:
     """Starts a master with it, and with nothing that gunicorn's settings have made of the old one's; and so does that one in its turn."""
     environment = {"PATH": os.environ["PATH"], "TESTED": "yes"}

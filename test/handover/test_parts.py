@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handover.decision.request import Request, parse
+from handover.outside.predecessor import predecessor
 from handover.outside.sockets import covers, spread, stored_name
+from handover.outside.successor import CHANNEL, SPEAKS
 from handover.process import exit_status, parent_of
 from handover.settings import fingerprint, target
 from handover.settings.apart import apart
@@ -169,6 +172,19 @@ def test_a_request_is_read() -> None:
     for version in ("2", "0", '"1"', "true", "null"):
         with pytest.raises(ValueError, match=r"this master speaks version 1, got a request of version .*\nhint: "):
             parse(f'{{"verb": "status", "version": {version}}}'.encode())
+
+
+@pytest.mark.parametrize(("spoken", "version"), [("", 1), ("{pid} 1", 1), ("{pid} 2", 2), ("1{pid} 2", 1), ("{pid} x", 1), ("2", 1)])
+def test_a_master_knows_what_the_one_before_speaks(spoken: str, version: int) -> None:
+    """One of before there were versions says nothing, and passes on what was said to itself: that is for another process."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environ = {CHANNEL: str(theirs.detach()), SPEAKS: spoken.format(pid=os.getpid())}
+    known = predecessor(environ)
+    assert known
+    with ours, known.channel:
+        assert known.speaks == version and bool(known.unspoken) == (version > 1) and environ == {}
+        assert ours.recv(100) == f"pid {os.getpid()}".encode()
+    assert predecessor(environ) is None
 
 
 def test_an_environment_is_one_that_a_process_can_have() -> None:

@@ -22,6 +22,11 @@ from handover.decision.events import Event, Heir, Word
 _FIRST_FD = 3
 CHANNEL = "HANDOVER_CHANNEL"
 GENERATION = "HANDOVER_GENERATION"
+# `PID VERSION`: what the one that starts it speaks, for the process with this id. A master that knows nothing of it passes the variable on
+# to its own successor, to which it says nothing then.
+SPEAKS = "HANDOVER_SPEAKS"
+# Of what two masters say to each other. Who is started knows its own version and those before, and answers in that of who has started it.
+VERSION = 1
 
 
 class Successor:
@@ -85,5 +90,6 @@ def _become(command: Sequence[str], environ: Mapping[str, str], listeners: Seque
         "LISTEN_FDS": str(len(listeners)),
         "LISTEN_FDNAMES": ":".join(name for _, name in listeners),
         CHANNEL: str(_FIRST_FD + len(listeners)),
+        SPEAKS: f"{os.getpid()} {VERSION}",
     }
     os.execve(command[0], list(command), {**environ, **passed})

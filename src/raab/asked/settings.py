@@ -8,12 +8,13 @@ import os
 from collections.abc import Sequence
 
 from raab.factory.configFactory import load_settings
+from raab.host.master.answers import SPOKEN
 
 
 def run(args: argparse.Namespace) -> int:
     """Where the service will listen, and for how many seconds it may load. Raises ConfigError with everything that is wrong."""
     server = load_settings().server
-    told = {"bind": list(server.bind), "admin_port": server.admin_port, "load_timeout": server.load_timeout}
+    told = {"speaks": SPOKEN, "bind": list(server.bind), "admin_port": server.admin_port, "load_timeout": server.load_timeout}
     print(json.dumps({**told, "barred": barred(server.bind)}))
     return 0
 

@@ -19,6 +19,9 @@ BLOCK = BUCKETS + len(BOUNDS) + 1
 # fault of what it runs. All four are the worker's and begin anew with each; then, as lasting as the series, the answers that were cut, a
 # count for each of ABORTERS.
 IN_FLIGHT, PID, ANSWERED, FAILED, ABORTED = 0, 1, 2, 3, 4
+# Which version of all this a slot is written in; 0 is the first, too, from before there were versions. Workers of two raabs have the same
+# folder when one follows the other, and the host's `raab` reads what workers of all of them write.
+LAYOUT, VERSION = 14, 1
 # Who can have cut an answer: a client that went away, the application by an error, the limit on the time that a client may take for it, a
 # worker that had to leave.
 ABORTERS = ("client", "application", "time limit", "worker")

@@ -6,11 +6,13 @@ import fcntl
 import json
 import os
 import stat
+import struct
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from raab.errors import RaabError
 from raab.metrics.layout import (
     ABORTED,
     ABORTERS,
@@ -21,10 +23,12 @@ from raab.metrics.layout import (
     COUNT,
     FAILED,
     IN_FLIGHT,
+    LAYOUT,
     PID,
     SECONDS,
     SERIES,
     SLOT_BYTES,
+    VERSION,
     Name,
 )
 from raab.plain import plain
@@ -70,7 +74,8 @@ class Reading:
 
 
 def read(folder: Path) -> Reading:
-    """The sum of all slots. An absent folder has none. Raises UntrustedError when something in it is not what a worker writes."""
+    """The sum of all slots. An absent folder has none. Raises UntrustedError when something in it is not what a worker writes, RaabError
+    for a worker of a newer raab's."""
     blocks: dict[Name, list[float]] = {}
     in_flight = 0.0
     workers: dict[int, Tally] = {}
@@ -79,6 +84,12 @@ def read(folder: Path) -> Reading:
         with os.fdopen(open_regular(path), "rb") as slot:
             content = slot.read(SLOT_BYTES)
             alive = _alive(slot.fileno())
+        if (version := version_of(content)) > VERSION:
+            if not alive:
+                # Left by the release that was gone back from.
+                continue
+            problem = f"{path}: a worker counts in version {version}, and this raab reads version {VERSION}"
+            raise RaabError(problem, "deploy a release of that service: it brings the raab that counts so")
         values = array("d", content[: len(content) // 8 * 8])
         own = _counted(path, values[:BLOCK])
         if len(own) == BLOCK:
@@ -94,6 +105,13 @@ def read(folder: Path) -> Reading:
                 blocks[name] = [a + b for a, b in zip(blocks[name], block, strict=True)] if name in blocks else list(block)
     series = (Series(name, b[COUNT], b[SECONDS], b[BYTES], tuple(b[BUCKETS:])) for name, b in sorted(blocks.items()))
     return Reading(tuple(series), int(in_flight), workers, aborted)
+
+
+def version_of(content: bytes) -> int:
+    """The version that a slot's first block is written in; what is no number of one is for `read` to refuse."""
+    place = LAYOUT * 8
+    (told,) = struct.unpack_from("d", content, place) if len(content) >= place + 8 else (0.0,)
+    return max(1, int(told)) if 0 <= told <= _MOST else 1
 
 
 def _slots(folder: Path) -> list[Path]:

@@ -21,14 +21,16 @@ from raab.metrics.layout import (
     COUNT,
     FAILED,
     IN_FLIGHT,
+    LAYOUT,
     PID,
     REST,
     SECONDS,
     SERIES,
     SLOT_BYTES,
+    VERSION,
     Name,
 )
-from raab.metrics.reading import names_of
+from raab.metrics.reading import names_of, version_of
 from raab.untrusted import open_regular
 
 _log = logging.getLogger(__name__)
@@ -50,18 +52,24 @@ class Slot:
             number += 1
         # Kept open: the lock on it is what says that this worker lives.
         self._descriptor = descriptor
+        names_file = folder / f"{number}.names"
+        if version_of(os.pread(descriptor, BLOCK * 8, 0)) != VERSION:
+            # Of a worker of another raab, whose numbers mean other things.
+            os.ftruncate(descriptor, 0)
+            names_file.unlink(missing_ok=True)
         os.ftruncate(descriptor, SLOT_BYTES)
         os.fchmod(descriptor, 0o640)
         self._values = memoryview(mmap.mmap(descriptor, SLOT_BYTES)).cast("d")
+        self._values[LAYOUT] = float(VERSION)
         for own in (IN_FLIGHT, ANSWERED, FAILED):
             self._values[own] = 0.0
         # Last: whoever reads it finds this worker's numbers, and not those of the one before.
         self._values[PID] = float(os.getpid())
         # A file of its own making, or of a worker before: not a FIFO that another one has left, which would hang every start.
-        names = open_regular(folder / f"{number}.names", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        names = open_regular(names_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._names = os.fdopen(names, "a", encoding="ascii")
         os.fchmod(self._names.fileno(), 0o640)
-        found = names_of(folder / f"{number}.names")
+        found = names_of(names_file)
         self._blocks: dict[tuple[str, str, int], int] = {name: (index + 1) * BLOCK for index, name in enumerate(found)}
 
     def enter(self) -> None:

@@ -12,6 +12,9 @@ from raab.protocol import requests
 from raab.protocol.reading import read, shown
 from raab.protocol.values import ServiceName
 
+# Of what is said between a deployer and a host, and of what a session leaves for the activation that it starts. Who says no version speaks
+# the first. A host's half of a connection comes from its deployer; root's program on the host may be a newer raab's.
+VERSION = 1
 # Both sides send an empty line every so many seconds, whatever they are busy with, and take the other one for gone after its silence.
 # A host lets go first, even of one whose last line came late: who is told that the connection was lost and deploys again finds no lock
 # of his own there.
@@ -55,6 +58,7 @@ def decode(line: bytes) -> Asked:
         told = json.loads(line)
         if type(told) is not dict:
             raise ValueError(f"not a request: {shown(told)}")
+        understood(told.pop("speaks", 1), "the host's half of this connection", "its deployer")
         operation = told.pop("op", None)
         if type(operation) is not str or operation not in OPERATIONS:
             raise ValueError(f"no such operation: {shown(operation)}")
@@ -64,6 +68,13 @@ def decode(line: bytes) -> Asked:
         raise RaabError(f"request: {error}", "deploy with the raab that this project is made with", exitcodes.BAD_INPUT) from None
 
 
+def understood(version: Any, listener: str, speaker: str) -> None:
+    """Raises RaabError where it is a version that nobody here knows."""
+    if type(version) is not int or not 1 <= version <= VERSION:
+        problem = f"protocol: {listener} speaks version {VERSION}, got version {shown(version)} from {speaker}"
+        raise RaabError(problem, "deploy with the newer of the two raabs: it brings what hosts need to know", exitcodes.REFUSED)
+
+
 def encode(operation: str, service: str, values: dict[str, Any]) -> bytes:
     """A request about a service, as a line. Raises RaabError, exit code 2, for values that no host would take."""
     try:
@@ -71,4 +82,4 @@ def encode(operation: str, service: str, values: dict[str, Any]) -> bytes:
         read(OPERATIONS[operation], json.loads(json.dumps(values)), operation)
     except ValueError as error:
         raise RaabError(f"request: {error}", "a host would refuse it, too", exitcodes.BAD_INPUT) from None
-    return json.dumps({"op": operation, "service": service, **values}).encode() + b"\n"
+    return json.dumps({"op": operation, "service": service, "speaks": VERSION, **values}).encode() + b"\n"

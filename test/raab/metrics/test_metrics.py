@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import struct
 from pathlib import Path
 
 import pytest
 
+from raab.errors import RaabError
 from raab.metrics.exposition import Sample, render
-from raab.metrics.layout import BOUNDS, SERIES, Name
+from raab.metrics.layout import BOUNDS, LAYOUT, SERIES, Name
 from raab.metrics.reading import Tally, read
 from raab.metrics.slot import LazySlot, Slot
 
@@ -154,3 +156,32 @@ def test_prometheus_can_read_it(tmp_path: Path) -> None:
     assert [sample.value for sample in duration.samples if sample.name.endswith("_bucket")] == [0, 0, *[1] * 10]
     assert [sample.value for sample in duration.samples if not sample.name.endswith("_bucket")] == [0.02, 1]
     assert [sample.value for sample in families["raab_workers"].samples] == [2, 0.5]
+
+
+def spoken(folder: Path, version: int) -> None:
+    """Have the first slot be of a worker whose raab counts so."""
+    with (folder / "0.slot").open("r+b") as file:
+        file.seek(LAYOUT * 8)
+        file.write(struct.pack("d", version))
+
+
+def test_a_worker_of_a_newer_raab_is_not_misread(tmp_path: Path) -> None:
+    """Who reads says what helps; what such workers have left holds nobody up, and their slots are begun anew."""
+    run(tmp_path, 3)
+    spoken(tmp_path, 2)
+    assert read(tmp_path).series == ()
+    slot = Slot(tmp_path)
+    slot.observe("PUT", "/", 200, 0.1, 10)
+    assert [(series.name.method, series.count) for series in read(tmp_path).series] == [("PUT", 1)]
+    spoken(tmp_path, 2)
+    with pytest.raises(RaabError, match="a worker counts in version 2, and this raab reads version 1\nhint: deploy a release") as caught:
+        read(tmp_path)
+    assert not isinstance(caught.value, OSError)
+
+
+@pytest.mark.parametrize("told", [0, 1])
+def test_slots_of_before_there_were_versions_are_gone_on_with(tmp_path: Path, told: int) -> None:
+    run(tmp_path, 3)
+    spoken(tmp_path, told)
+    run(tmp_path, 4)
+    assert sum(series.count for series in read(tmp_path).series) == 7

@@ -19,13 +19,15 @@ LETTERS = 20_000
 
 
 class Event(Struct, frozen=True):
-    """One line of a conversation. `done` ends it well and has the answer's own fields, `error` ends it too; any other tells a text."""
+    """One line of a conversation. `done` ends it well and has the answer's own fields, `error` ends it too; any other tells a text.
+    `speaks` is the version that it is said in (raab.protocol.conversation)."""
 
     event: str
     text: str = ""
     message: str = ""
     hint: str = ""
     code: int = 1
+    speaks: int = 1
 
 
 class Nothing(Struct, frozen=True):

@@ -105,6 +105,7 @@ class Remote:
             try:
                 told = decode(line)
                 event = msgspec.convert(told, Event)
+                conversation.understood(event.speaks, "this deployer", f"host {self.host.name}")
                 if event.event == "done":
                     return msgspec.convert(told, kind)
             except (ValueError, RecursionError) as error:

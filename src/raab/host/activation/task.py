@@ -7,9 +7,10 @@ import os
 import time
 from typing import Any, NamedTuple
 
+from raab.errors import RaabError
 from raab.host.paths import Paths
-from raab.protocol.reading import read
-from raab.protocol.requests import Activate, Command
+from raab.protocol import task
+from raab.protocol.requests import Command
 
 
 class Task(NamedTuple):
@@ -32,11 +33,14 @@ class Task(NamedTuple):
 
     @classmethod
     def read(cls, paths: Paths, release: str) -> Task:
-        """The task that a session left for this release; an operator who types `raab activate ID` has left none."""
+        """The task that a session left for this release; an operator who types `raab activate ID` has left none. Raises RaabError for one
+        that cannot be read, or is a newer raab's: what it asks for is not to be guessed."""
         try:
-            request: Activate = read(Activate, json.loads(paths.request.read_bytes()), "task")
-        except (OSError, ValueError):
+            request = task.understand(paths.request.read_bytes())
+        except FileNotFoundError:
             return cls(release)
+        except ValueError as error:
+            raise RaabError(f"activate: {paths.request} is no task, got {error}", f"rm {paths.request}") from error
         if request.release != release:
             return cls(release)
         return cls(

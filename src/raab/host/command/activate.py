@@ -9,9 +9,10 @@ import argparse
 import os
 from contextlib import suppress
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.activation.held import Asked
-from raab.host.activation.task import Task
+from raab.host.activation.task import Task, Teller
 from raab.host.paths import RELEASE_ID, Paths
 
 
@@ -22,7 +23,12 @@ def run(paths: Paths, args: argparse.Namespace) -> int:
         raise RaabError("activate: only root may switch releases", "use sudo", exit_code=2)
     if not RELEASE_ID.match(release) or not paths.manifest(release).exists():
         raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exit_code=2)
-    task = Task.read(paths, release)
+    try:
+        task = Task.read(paths, release)
+    except RaabError as error:
+        # Who has started it waits for a verdict.
+        Teller(paths).verdict({"ok": False, "release": release, "switched": False, "reason": error.message, "hint": error.hint})
+        return exitcodes.REFUSED
     asked = None
     # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first, nor by who is to end.
     if task.before is None and not task.restart:

@@ -48,7 +48,8 @@ def main(argv: Sequence[str]) -> int:
 def by_systemd(word: str, name: str, *more: str) -> str:
     works = {"ask": part.ask, "reload": reloaded, "started": kept, "ahead": looked}
     if word not in works or more or servicename.wrong(name):
-        raise RaabError(f"raab: unknown word, got {' '.join((word, name, *more))}", "it is the unit's program, and not for people")
+        said = " ".join((word, name, *more))
+        raise RaabError(f"raab: unknown word, got {said}", "it is for units; a deploy by a newer raab brings the words of its own")
     return works[word](Paths(name))
 
 

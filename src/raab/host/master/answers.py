@@ -18,7 +18,8 @@ from raab.plain import plain
 Check = Callable[[Any, str], Any]
 
 _MOST = 1 << 53
-# The newest version of what masters say (handover/decision/request.py): one root's program speaks to those of all releases.
+# The newest version of what masters say (handover/decision/request.py), and releases of their settings (raab.asked.settings): one root's
+# program speaks to those of all services.
 SPOKEN = 1
 # The kernel's own limit on 64 bits (proc(5), pid_max).
 _PIDS = 1 << 22
@@ -42,14 +43,19 @@ def decode(packet: bytes, verb: str) -> dict[str, Any]:
         return {"error": text(told["error"], "error")}
     if told == {"ask": "again"}:
         return told
-    if type(speaks := told.get("speaks", SPOKEN)) is int and speaks > SPOKEN:
-        newer = f"the master speaks version {min(speaks, _MANY)} on its control socket, and this raab version {SPOKEN}"
-        raise RaabError(newer, "deploy a release of that service: it brings the raab that speaks so")
+    _understood(told, "the master speaks version {} on its control socket")
     if verb == "hold":
         checked: dict[str, Any] = (_HELD if told.get("held") else _NOT_HELD if "held" in told else _VERDICT)(told, "")
     else:
         checked = _ANSWERS[verb](told, "")
     return checked
+
+
+def _understood(told: dict[str, Any], how: str) -> None:
+    """Raises RaabError for what is of a newer version."""
+    if type(speaks := told.get("speaks", SPOKEN)) is int and speaks > SPOKEN:
+        newer = f"{how.format(min(speaks, _MANY))}, and this raab version {SPOKEN}"
+        raise RaabError(newer, "deploy a release of that service: it brings the raab that speaks so")
 
 
 class Settings(NamedTuple):
@@ -63,10 +69,14 @@ class Settings(NamedTuple):
 
 
 def settings(document: str) -> Settings:
-    """The answer to `raab settings`, from the last line that was printed. Raises ValueError saying what is wrong."""
+    """The answer to `raab settings`, from the last line that was printed. Raises ValueError saying what is wrong, RaabError for a release
+    that is newer than this."""
     lines = document.splitlines()
     try:
-        checked = _SETTINGS(json.loads(lines[-1] if lines else ""), "settings")
+        told = json.loads(lines[-1] if lines else "")
+        if type(told) is dict:
+            _understood(told, "the release speaks version {} of its settings")
+        checked = _SETTINGS(told, "settings")
     except RecursionError:
         raise ValueError("a document without end") from None
     barred = tuple(checked.get("barred", ()))

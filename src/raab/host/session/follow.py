@@ -21,7 +21,7 @@ from raab.host.durable import write_durably
 from raab.host.master.control import ask
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
-from raab.protocol.reading import read
+from raab.protocol import task
 from raab.protocol.requests import Activate
 
 Emit = Callable[[dict[str, Any]], None]
@@ -45,7 +45,7 @@ def start(paths: Paths, request: Activate) -> None:
     paths.deploying.mkdir(mode=0o700, parents=True, exist_ok=True)
     wait_for_previous(paths)
     paths.events.unlink(missing_ok=True)
-    write_durably(paths.request, json.dumps(task(request)).encode(), 0o600)
+    write_durably(paths.request, task.written(request), 0o600)
     systemd.must(
         "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={paths.activation_unit}", "--property=KillMode=mixed",
         f"--property=TimeoutStopSec={GOING_BACK_SECONDS}",
@@ -65,19 +65,12 @@ def same_project(paths: Paths, request: Activate) -> None:
         )  # fmt: skip
 
 
-def task(request: Activate) -> dict[str, Any]:
-    """As JSON, without what was for the way here only."""
-    hooks = {name: hook and hook._asdict() for name, hook in request.hooks._asdict().items()}
-    return {**request._asdict(), "hooks": hooks, "program": ""}
-
-
 def asked_for(paths: Paths) -> Activate | None:
-    """What the activation now running was asked to do."""
+    """What the activation now running was asked to do. Raises RaabError where a newer raab has asked."""
     try:
-        request: Activate = read(Activate, json.loads(paths.request.read_bytes()), "task")
+        return task.understand(paths.request.read_bytes())
     except (OSError, ValueError):
         return None
-    return request
 
 
 def wait_for_previous(paths: Paths, seconds: float = 30) -> None:

@@ -107,7 +107,7 @@ class Session:
                 self.refuse(RaabError(f"{operation}: a defect in raab", traceback.format_exc(), 70))
                 return 70
             else:
-                self.emit({"event": "done", **answer})
+                self.emit({"event": "done", "speaks": conversation.VERSION, **answer})
         return 0
 
     def name(self, service: str) -> None:
