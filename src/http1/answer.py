@@ -9,6 +9,7 @@ from typing import Any
 from http1.answerhead import composed, early_hints
 from http1.body import Body
 from http1.errors import ClientGone, Farewell, WrongAnswer
+from http1.farewell import reset_at_close
 from http1.handed import Handed
 from http1.head import Head
 from http1.limits import PIECE_BYTES, REST_BYTES
@@ -67,15 +68,24 @@ class Answer:
         return self.status != 0
 
     @property
+    def complete(self) -> bool:
+        """Whether it has gone out, whatever the application would add: of an answer without a body, its head."""
+        return self._bodiless and self.begun
+
+    @property
     def lasting(self) -> bool:
         """Whether it lasts for as long as its client likes: an event stream, or a connection that the application has taken over."""
         return self.take_over() if self.handed is not None else self._event is not None
 
     @property
+    def streaming(self) -> bool:
+        """Whether an event stream has begun, and nobody waits for its client to take a part of it."""
+        return self._event is not None and self.begun and not self.client._write_event.active
+
+    @property
     def between_events(self) -> bool:
         """Whether an event stream has begun and can be ended here, so that its client misses no half of an event."""
-        ended = self._event is not None and self._event.endswith(_EVENT_ENDS)
-        return ended and self.begun and self._length is None and not self.client._write_event.active
+        return self.streaming and self._length is None and (self._event or b"").endswith(_EVENT_ENDS)
 
     def take_over(self) -> bool:
         """Whether the application has answered by the socket that it was handed; then that is what was answered."""
@@ -93,6 +103,8 @@ class Answer:
         if self._head is not None and not exc_info:
             raise WrongAnswer("start_response is called twice")
         head = composed(status, headers, self._minor, self._asks_head)
+        if self.handed is None and status[:3] == "101":
+            raise WrongAnswer(f"nobody has asked to leave HTTP, got {status!r}")
         self._head, self._length, self._chunked, self._bodiless, events, close = head
         self._event = _EVENT_ENDS[0] if events else None
         self.close = self.close or close
@@ -116,6 +128,8 @@ class Answer:
         if self._event is not None:
             self._event = (self._event + piece)[-4:]
         begun = self._taken_head()
+        if begun and self._ends_with_connection:
+            reset_at_close(self.client, True)
         if self._chunked:
             self._send(b"%b%x\r\n%b\r\n" % (begun, size, piece))
         elif begun and size > PIECE_BYTES:
@@ -138,6 +152,8 @@ class Answer:
             self._send(self._taken_head() + b"0\r\n\r\n")
         elif not self.begun:
             self._send_head()
+        elif self._ends_with_connection:
+            reset_at_close(self.client, False)
 
     def replace(self, status: HTTPStatus) -> None:
         """The server's own answer, in place of one of which nothing has been sent. Raises ClientGone."""
@@ -156,6 +172,11 @@ class Answer:
         """100 Continue, for a client that waits for it before it sends the body."""
         if not self.begun:
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    @property
+    def _ends_with_connection(self) -> bool:
+        """Whether nothing but the end of its connection tells where its body ends, as for a client that speaks HTTP/1.0."""
+        return self._length is None and not self._chunked and not self._bodiless
 
     def _send_head(self) -> None:
         if not self.begun:

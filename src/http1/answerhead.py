@@ -42,9 +42,13 @@ def composed(status: str, headers: Iterable[tuple[str, str]], minor: int, asks_h
         raise WrongAnswer(f"the status is malformed, got {status!r}")
     code, length = int(status[:3]), None
     upgrading = close = code == 101
+    if code < 200 and not upgrading:
+        # Its client would go on waiting for the answer, and take the next one for it.
+        raise WrongAnswer(f"the status is that of an interim answer, got {status!r}")
     bodiless = asks_head or code < 200 or code in (204, 304)
     events = chunked = False
-    lines = [f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {date()}\r\n"]
+    # RFC 9112 section 4: the blank stands there also where no reason does.
+    lines = [f"HTTP/1.1 {status if len(status) > 3 else status + ' '}\r\nServer: {SERVER}\r\nDate: {date()}\r\n"]
     for name, value in headers:
         small = _NAMES.get(name) or lower(name)
         if not (value.isascii() and value.isprintable()):
@@ -53,7 +57,7 @@ def composed(status: str, headers: Iterable[tuple[str, str]], minor: int, asks_h
             if not _DIGITS.fullmatch(value) or length not in (None, int(value)):
                 raise WrongAnswer(f"the Content-Length is none, or two, got {value!r}")
             length = int(value)
-            if code < 200 or code == 204:
+            if upgrading or code == 204:
                 continue
         elif small in _OURS and not (upgrading and small in ("connection", "upgrade")):
             close = close or (small == "connection" and "close" in value.lower())

@@ -12,7 +12,7 @@ import gevent
 from http1 import environ as environs
 from http1.answer import Answer
 from http1.body import Body
-from http1.errors import BodyError, ClientGone, Farewell, Refused, WrongAnswer
+from http1.errors import BodyError, ClientGone, Deserted, Farewell, Refused, WrongAnswer
 from http1.farewell import finish, part
 from http1.handed import Handed
 from http1.head import Head, Parser
@@ -23,7 +23,8 @@ from http1.turns import Turn
 
 class Connection:
     """One accepted connection. `waiting` for a request's head, `since` that moment and until the moment `until` at most (seconds of the
-    monotonic clock); `served` when one has come before. `answer`: the last one. `told`: its client has been told that its worker retires.
+    monotonic clock); `served` when one has come before. `parting`, since that moment: all is said, and what its client still sends is
+    thrown away. `answer`: the last one. `told`: its client has been told that its worker retires.
 
     A timer for each would cost each request; whoever looks after connections asks `overdue` once in a while.
     """
@@ -38,6 +39,7 @@ class Connection:
         "_turn",
         "answer",
         "client",
+        "parting",
         "served",
         "since",
         "told",
@@ -54,7 +56,7 @@ class Connection:
         self.served, self.waiting, self.since = False, True, time.monotonic()
         self.until = self.since + site.head_timeout
         self.answer: Answer | None = None
-        self.told = False
+        self.told = self.parting = False
 
     @property
     def half(self) -> bool:
@@ -87,6 +89,14 @@ class Connection:
     def _end_events(self, answer: Answer) -> None:
         if answer is self.answer and answer.between_events:
             self._greenlet.throw(Farewell())
+
+    def desert(self) -> None:
+        """Ends an event stream, as its client has left. Never waits, and is called outside the connection's own greenlet."""
+        gevent.get_hub().loop.run_callback(self._desert, self.answer)
+
+    def _desert(self, answer: Answer | None) -> None:
+        if answer is not None and answer is self.answer and answer.streaming:
+            self._greenlet.throw(Deserted())
 
     def serve(self) -> None:
         """Answers one request after the other, and closes the connection. Raises nothing."""
@@ -142,11 +152,21 @@ class Connection:
         if answer.aborted or answer.take_over() or (answer.handed is not None and answer.handed.touched):
             return False
         unread = body is not None and not body.done
-        if not answer.close and (body is None or not unread or finish(body)):
+        if not answer.close and (body is None or not unread or self._finish(body)):
             return True
         if unread or self._reader.holds:
-            part(self.client, self._turn)
+            self._take_leave()
         return False
+
+    def _finish(self, body: Body) -> bool:
+        """Whether the next request can be read."""
+        self.parting, self.since = True, time.monotonic()
+        self.parting = not finish(body)
+        return not self.parting
+
+    def _take_leave(self) -> None:
+        self.parting, self.since = True, time.monotonic()
+        part(self.client, self._turn)
 
     def _run(self, environ: dict[str, Any], answer: Answer) -> None:
         """Has the application answer."""
@@ -155,10 +175,12 @@ class Connection:
             result = self._site.application(environ, answer.start)
             for piece in result:
                 answer.write(piece)
+                if answer.complete:
+                    break
             answer.finish()
         except Farewell:
             self._part(answer)
-        except ClientGone:
+        except (ClientGone, Deserted):
             answer.aborted = answer.aborted or "client"
         except BaseException as error:
             self._fail(environ, answer, error)
@@ -208,4 +230,4 @@ class Connection:
             answer.replace(status)
         finally:
             self._site.refused(Refusal(status.value, refused.args[0], self._base["REMOTE_ADDR"], line, answer.sent))
-        part(self.client, self._turn)
+        self._take_leave()

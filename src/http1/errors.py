@@ -30,6 +30,10 @@ class Farewell(BaseException):
     """The worker retires, and ends an event stream between two events. No Exception, so that no application takes it for one of its own."""
 
 
+class Deserted(BaseException):
+    """The client of an event stream has left, which a silent application would never notice. No Exception, as Farewell."""
+
+
 class WrongAnswer(Exception):
     """The application's answer is none that can be sent."""
 

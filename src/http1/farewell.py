@@ -1,9 +1,10 @@
-"""What a client still sends when nobody will read it: thrown away, by a bound of bytes and of seconds."""
+"""How a connection ends: what its client still sends is thrown away, by a bound of bytes and of seconds; half an answer is a reset."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from typing import Any
 
 import gevent
@@ -34,3 +35,10 @@ def part(client: Any, turn: Turn) -> None:
         while left > 0 and (size := client.recv_into(waste)):
             left -= size
             turn.worked(size)
+
+
+def reset_at_close(client: Any, wanted: bool) -> None:
+    """Has a connection reset by whatever closes it, be it the end of the process (socket(7), SO_LINGER): its client, a proxy perhaps that
+    keeps a copy, shall not take half of an answer for the whole. There is no such thing for a UNIX socket."""
+    with contextlib.suppress(OSError):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", wanted, 0))

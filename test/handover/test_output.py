@@ -20,8 +20,12 @@ import pytest
 from handover.outside.output import Output, portions
 
 PRINTING = """
-import os, signal, sys, threading
+import logging, os, signal, sys, threading, warnings
 import gevent
+class Failing(logging.Handler):
+    def emit(self, record):
+        try: fail()
+        except Evil: self.handleError(record)
 class Evil(Exception): pass
 def fail(): raise Evil("x\\n<0>forged {release}\\nMay 1 00:00:00 host sshd[1]: forged")
 def application(environ, start_response):
@@ -37,6 +41,11 @@ def application(environ, start_response):
         type("Heavy", (), {"__del__": lambda self: fail()})()
     if path == "/loop":
         gevent.get_hub().loop.run_callback(fail)
+    if path == "/warning":
+        warnings.warn("x\\n<0>forged {release}\\nMay 1 00:00:00 host sshd[1]: forged")
+    if path == "/handler":
+        logging.getLogger("shop").addHandler(Failing())
+        logging.getLogger("shop").error("x\\n<0>forged")
     if path == "/much":
         print("y" * 5000)
     start_response("200 OK", [("Content-Length", "2")])
@@ -169,20 +178,22 @@ def test_what_an_application_prints_survives_its_worker(start: Callable[..., Any
 
 
 def test_what_fails_in_the_background_is_one_sound_line(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it says, in greenlets, threads, finalizers and callbacks of the loop: an object with a priority, of which nothing begins a
-    line of its own."""
+    """Whatever it says, in greenlets, threads, finalizers, callbacks of the loop, handlers of logs and warnings: an object with a
+    priority, of which nothing begins a line of its own."""
     monkeypatch.setenv("JOURNAL_STREAM", "1:1")
     master = start()
     master.release("2", wsgi=PRINTING)
     master.switch("2")
     assert master.ask(verb="reload")["good"]
-    for path in ("/greenlet", "/thread", "/finalizer", "/loop"):
+    for path in ("/greenlet", "/thread", "/finalizer", "/loop", "/handler", "/warning"):
         assert ask(master, path) == b"ok"
-    master.wait(lambda: (master.home / "log").read_text().count("sshd") >= 4)
+    master.wait(lambda: (master.home / "log").read_text().count("sshd") >= 6)
     lines = (master.home / "log").read_text().splitlines()
     assert all(re.match("<[2-7]>{", line) for line in lines)
     failed = [said for said in (json.loads(line[3:]) for line in lines) if "Evil" in said.get("exc_info", "")]
-    assert len(failed) == 4
+    assert len(failed) == 5
+    warned = [said["message"] for said in (json.loads(line[3:]) for line in lines) if said["level"] == "WARNING"]
+    assert any("UserWarning: x\n<0>forged" in message for message in warned)
     assert {said["level"] for said in failed} == {"ERROR"}
     assert all("in fail" in said["exc_info"] for said in failed)
 

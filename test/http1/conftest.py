@@ -22,7 +22,7 @@ from gevent import monkey; monkey.patch_all()
 import logging, sys, time
 import gevent
 from gevent.server import StreamServer
-from http1 import Connection, Limits, Site
+from http1 import Connection, Limits, Site, end_deserted
 
 logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
 
@@ -32,6 +32,16 @@ class Raises:
     def __next__(self):
         if self.pieces: return self.pieces.pop(0)
         raise self.error
+
+class Silent:
+    # One event, and then nothing for ever.
+    begun = False
+    def __iter__(self): return self
+    def __next__(self):
+        if self.begun: gevent.sleep(3600)
+        self.begun = True
+        return b"data: x\\n\\n"
+    def close(self): print("closed", file=sys.stderr, flush=True)
 
 def application(environ, start):
     path, body = environ["PATH_INFO"], environ["wsgi.input"]
@@ -67,6 +77,12 @@ def application(environ, start):
     if kind == "close":
         start("200 OK", [("Connection", "close"), ("Content-Length", "1")])
         return [b"x"]
+    if kind == "endless":
+        start("200 OK", [("Content-Type", "text/event-stream" if rest else "text/plain")])
+        return iter(lambda: b"data: x\\n\\n", None)
+    if kind == "silent":
+        start("200 OK", [("Content-Type", "text/event-stream")])
+        return Silent()
     if kind == "hints":
         environ["wsgi.early_hints"]([("Link", "</a.css>; rel=preload")])
         start("200 OK", [("Content-Length", "1")])
@@ -81,8 +97,24 @@ def application(environ, start):
 def refused(refusal): print("refused", *refusal, file=sys.stderr, flush=True)
 
 site = Site(application, logging.getLogger(), lambda: None, lambda: None, lambda: False, refused, 2.0, 5.0, False, Limits())
-server = StreamServer(("127.0.0.1", 0), lambda client, peer: Connection(site, client, server.address, peer).serve())
+connections = {}
+
+def serve(client, peer):
+    connection = Connection(site, client, server.address, peer)
+    connections[connection] = True
+    try:
+        connection.serve()
+    finally:
+        del connections[connection]
+
+def look():
+    while True:
+        gevent.sleep(0.1)
+        end_deserted(connections)
+
+server = StreamServer(("127.0.0.1", 0), serve)
 server.start()
+gevent.spawn(look)
 print(server.address[1], flush=True)
 server.serve_forever()
 """

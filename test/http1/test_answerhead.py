@@ -41,6 +41,8 @@ WRONG: list[tuple[object, list[tuple[object, str]]]] = [
     ("200\r\nX: y", []),
     (200, []),
     ("20 OK", []),
+    ("100 Continue", []),
+    ("103 Early Hints", []),
     ("200 OK", [("X-A", "b\r\nSet-Cookie: c")]),
     ("200 OK", [("X A", "b")]),
     ("200 OK", [(b"X-A", "b")]),

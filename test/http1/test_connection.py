@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -183,6 +184,53 @@ def test_statuses_without_a_body_have_none(server: Server) -> None:
         assert (b"Content-Length: 3" in said) is length
     said = server.ask(b"HEAD /head/200+OK HTTP/1.1\r\nHost: x\r\n\r\n" + SOUND)
     assert statuses(said) == [200, 200] and b"Content-Length: 3" in said and b"abc" not in said
+
+
+@pytest.mark.parametrize("status", ["100+Continue", "102+Processing", "103+Early+Hints", "199+x", "101+Switching+Protocols"])
+def test_what_is_no_final_status_is_no_answer(server: Server, status: str) -> None:
+    """Its client would wait for another one, and take the next request's for it; nobody has asked to leave HTTP either."""
+    said = server.ask(f"GET /head/{status} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + SOUND)
+    assert statuses(said) == [500] and b"\r\nConnection: close\r\n" in said
+
+
+def test_a_status_without_a_reason_has_its_blank(server: Server) -> None:
+    """RFC 9112 section 4."""
+    assert server.ask(b"GET /head/200 HTTP/1.1\r\nHost: x\r\n\r\n", seconds=0.5).startswith(b"HTTP/1.1 200 \r\n")
+
+
+@pytest.mark.parametrize("path", ["/endless", "/endless/events"])
+def test_who_asks_for_the_head_of_what_has_no_end_gets_it_and_goes_on(server: Server, path: str) -> None:
+    """An application that yields without end keeps neither that client waiting nor anybody else."""
+    said = server.ask(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + SOUND, seconds=1)
+    assert statuses(said) == [200, 200] and b"data" not in said
+
+
+@pytest.mark.parametrize(("path", "broken"), [("/raise/ValueError/abc", True), ("/raise/SystemExit/abc", True), ("/echo", False)])
+def test_half_of_what_ends_with_its_connection_is_a_reset(server: Server, path: str, broken: bool) -> None:
+    """A client that speaks HTTP/1.0, as nginx does unless it is told otherwise, has nothing else to know it by."""
+    with server.connect() as client:
+        client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        time.sleep(0.2)
+        with pytest.raises(ConnectionResetError) if broken else contextlib.nullcontext():
+            while client.recv(65536):
+                pass
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+def test_an_event_stream_ends_with_its_client(server: Server, how: str) -> None:
+    """Also when nothing is sent that would fail: it would keep its place for ever."""
+    closed = server.said().count("closed")
+    with server.connect() as client:
+        client.sendall(b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert statuses(client.recv(1000)) == [200]
+        time.sleep(0.3)
+        assert server.said().count("closed") == closed
+        if how == "reset":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for _ in range(20):
+        if server.said().count("closed") > closed:
+            return
+    raise AssertionError("it has not ended")
 
 
 def test_an_answers_head_cannot_be_split(server: Server) -> None:

@@ -12,7 +12,7 @@ from gevent.pool import Pool
 
 from handover.outside.sockets import nobody_waits
 from handover.workers.connection import end, end_unless_asked
-from http1 import Connection, Goodbyes, Patience
+from http1 import Connection, Goodbyes, Patience, end_deserted
 
 # Seconds for which a new connection may be silent or half-way through a head, and a served one idle, before it may have to make room for
 # another one. A client sends its head with the end of the handshake.
@@ -63,13 +63,13 @@ class Connections:
 
     def _make_room(self, pool: Pool) -> None:
         """Ends a connection of a full pool that is no request, so that the next one finds a place: the oldest that has never sent a whole
-        head or has begun another one and not ended it, or, when others wait already, the one that has been idle for longest. What is young
-        is let be: its head may be on its way."""
+        head, has begun another one and not ended it, or has been told all and does not leave; or, when others wait already, the one that
+        has been idle for longest. What is young is let be: its head may be on its way."""
         if not pool.full():
             return
         now = time.monotonic()
         # In the order of their coming, and no further than needed: under attack this is asked at each connection.
-        if _end_first(one for one, its in self._open.items() if its is pool and one.waiting and _useless(one) and now - one.since >= YOUNG):
+        if _end_first(one for one, its in self._open.items() if its is pool and _useless(one) and now - one.since >= YOUNG):
             return
         if not nobody_waits(self._listeners[pool]):
             idle = (one for one, its in self._open.items() if its is pool and one.waiting and not _useless(one) and now - one.since >= IDLE)
@@ -91,20 +91,24 @@ class Connections:
             with contextlib.suppress(OSError):
                 end(answer.client.fileno())
 
+    def end_deserted(self) -> None:
+        """Ends event streams that nobody listens to any more."""
+        end_deserted(self._open)
+
     def say_goodbye(self, goodbyes: Goodbyes, now: float) -> None:
         """Ends those that last, as many as are due."""
         goodbyes.say(self._open, now)
 
 
 def _useless(connection: Connection) -> bool:
-    """Whether it waits for the rest of a head, or has never sent a whole one."""
-    return connection.half or not connection.served
+    """Whether it waits for the rest of a head, has never sent a whole one, or is told no more."""
+    return connection.parting or (connection.waiting and (connection.half or not connection.served))
 
 
 def _end_first(connections: Iterable[Connection]) -> bool:
     """Ends the first of them on which nothing has arrived that would be lost; tells whether there was one."""
     for connection in connections:
         with contextlib.suppress(OSError):
-            if end_unless_asked(connection.client.fileno(), connection.half):
+            if end_unless_asked(connection.client.fileno(), connection.half or connection.parting):
                 return True
     return False

@@ -156,6 +156,7 @@ class HandoverWorker(GeventWorker):
             self.notify()
             self.tally()
             self.connections.end_idle(time.monotonic())
+            self.connections.end_deserted()
             self.connections.make_room()
             # A full pool is looked at until it has room.
             self.leave.wait(YOUNG if self.connections.full else 1.0)
@@ -272,6 +273,7 @@ class HandoverWorker(GeventWorker):
             if time.monotonic() - looked >= 1:
                 looked = time.monotonic()
                 self.connections.end_idle(looked)
+                self.connections.end_deserted()
                 self.connections.end_slow(patience, looked)
             gevent.sleep(_DRAIN_STEP)
         if held := self.connections.held:

@@ -81,6 +81,8 @@ def test_a_middleware_rewrites_the_environment_and_routes_by_host(make_app: Make
     assert client.get("/echo/x").get_json() == {"SCRIPT_NAME": "/echo", "PATH_INFO": "/x", "shop.tenant": ""}
     assert client.get("/nowhere", headers={"Host": "old.example:80"}).get_json()["PATH_INFO"] == "/nowhere"
     assert client.get("/nowhere").status_code == 404
+    # The target of OPTIONS may be no path at all.
+    assert client.options("/", environ_overrides={"PATH_INFO": "*"}).status_code == 404
     # What is asked before a generation serves passes them, too.
     assert client.get("/readyz", environ_base={"handover.check": True}).text == "ok\n"
 
