@@ -39,6 +39,8 @@ FLASK = "from flask import Flask\n"
 READY = f"{FLASK}app = Flask('x')\n"
 ASGI = "class App:\n    async def __call__(self, scope, receive, send): pass\napp = App()\n"
 FACTORY = f"{FLASK}def create_app(config=None):\n    return Flask(__name__)\n"
+MANAGE = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', '{}')\n"
+GIVEN = "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
 SHAPES: dict[str, tuple[dict[str, str], str]] = {
     "a single file": ({"app.py": f"{FLASK}app = Flask(__name__)\n"}, "app:app"),
     "a file of the project's name": ({"hello.py": f"{FLASK}hello = Flask(__name__)\n"}, "hello:hello"),
@@ -53,12 +55,27 @@ SHAPES: dict[str, tuple[dict[str, str], str]] = {
     "falcon": ({"things.py": "import falcon\napp = falcon.App()\n"}, "things:app"),
     "a Django project": (
         {
-            "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n",
-            "site1/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+            "manage.py": MANAGE.format("site1.settings"),
+            "site1/wsgi.py": GIVEN,
             "app.py": f"{FLASK}app = Flask(__name__)\n",
         },
         "site1.wsgi:application",
     ),
+    "Django's settings beside manage.py": (
+        {"manage.py": MANAGE.format("settings"), "settings.py": "", "wsgi.py": GIVEN},
+        "wsgi:application",
+    ),
+    "Django's settings by stage": (
+        {"manage.py": MANAGE.format("site1.conf.local"), "site1/conf/local.py": "", "site1/wsgi.py": GIVEN},
+        "site1.wsgi:application",
+    ),
+    "a manage.py that names no settings": (
+        {"manage.py": "from site1.server import main\n", "site1/server/wsgi.py": "application = one if many else other\n"},
+        "site1.server.wsgi:application",
+    ),
+    "a function of two": ({"shop/__init__.py": "def application(environ, start_response):\n    ...\n"}, "shop:application"),
+    "wsgi.py that imports it": ({"shop/__init__.py": READY, "wsgi.py": "from shop import app as application\n"}, "wsgi:application"),
+    "wsgi.py with something around it": ({"wsgi.py": "app = SessionMiddleware(bottle.app(), {})\n"}, "wsgi:app"),
     "with tests and an environment beside it": (
         {
             "tests/app.py": f"{FLASK}app = Flask(__name__)\n",

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import uv
+from packaging.requirements import Requirement
 
 from raab.deploy.bundle import lockfile
 from raab.deploy.bundle.lockfile import Locked
 from raab.errors import RaabError
 from raab.project import lock, runtime
-from raab.project.wanted import find, spelt
+from raab.project.poetry import spelt
+from raab.project.wanted import find
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 # Made by the tools themselves, of a project that wants two packages, and a third for its development: from an index, and from elsewhere.
@@ -80,11 +82,38 @@ def test_a_lock_that_is_none_is_said(name: str, text: str, tmp_path: Path) -> No
     ({"version": "^3", "extras": ["async"]}, "flask[async]"),
     ({"version": "^3", "markers": "os_name == 'posix'"}, "flask ; (os_name == 'posix')"),
     ({"version": "^3", "platform": "win32"}, "flask ; (sys_platform == 'win32')"),
-    ({"markers": "a == 'b' or c == 'd'", "platform": "darwin"}, "flask ; (a == 'b' or c == 'd') and (sys_platform == 'darwin')"),
+    (
+        {"markers": "os_name == 'b' or os_name == 'd'", "platform": "darwin"},
+        "flask ; (os_name == 'b' or os_name == 'd') and (sys_platform == 'darwin')",
+    ),
     ({"extras": ["async", "dotenv"], "markers": "os_name == 'posix'"}, "flask[async,dotenv] ; (os_name == 'posix')"),
+    ({"version": "^3", "python": "*"}, "flask"),
+    ({"python": ">=3.10, <3.13"}, "flask ; (python_version >= '3.10' and python_version < '3.13')"),
+    ({"python": "^3.11"}, "flask ; (python_version >= '3.11' and python_version < '4.0')"),
+    ({"python": "~3.11"}, "flask ; (python_version >= '3.11' and python_version < '3.12')"),
+    ({"python": "~=3.11.2"}, "flask ; (python_full_version >= '3.11.2' and python_version < '3.12')"),
+    ({"python": "3.11.*"}, "flask ; (python_version >= '3.11' and python_version < '3.12')"),
+    ({"python": "!=3.11.*"}, "flask ; ((python_version < '3.11' or python_version >= '3.12'))"),
+    ({"python": "<3.11.4"}, "flask ; (python_full_version < '3.11.4')"),
+    ({"python": "3.10 || >= 3.12"}, "flask ; (python_version == '3.10' or python_version >= '3.12')"),
+    (
+        {"python": "<3.11", "platform": "linux"},
+        "flask ; (sys_platform == 'linux') and (python_version < '3.11')",
+    ),
+    (
+        [{"version": "<3", "python": "<3.11"}, {"version": "^3", "python": ">=3.12"}],
+        "flask ; ((python_version < '3.11')) or ((python_version >= '3.12'))",
+    ),
+    ([{"version": "<3", "python": "<3.11"}, {"version": "^3", "extras": ["async"]}], "flask[async]"),
 ])  # fmt: skip
 def test_a_dependency_of_poetrys_keeps_its_extras_and_its_marker(value: object, wanted: str) -> None:
     assert spelt("flask", value) == wanted
+    Requirement(spelt("flask", value))
+
+
+def test_pythons_that_cannot_be_read_are_said() -> None:
+    with pytest.raises(RaabError, match=r"pyproject\.toml: the Pythons of flask cannot be read, got '>=3\.10,<four'"):
+        spelt("flask", {"python": ">=3.10,<four"})
 
 
 def test_poetrys_versions_are_bounds_for_what_the_project_says(tmp_path: Path) -> None:

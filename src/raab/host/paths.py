@@ -40,6 +40,11 @@ class Paths(NamedTuple):
         return self.name
 
     @property
+    def typed(self) -> str:
+        """What an operator types before a verb that is meant for it, whatever else the host has."""
+        return RAAB if self.name == RAAB else f"{RAAB} -s {self.name}"
+
+    @property
     def activation_unit(self) -> str:
         return f"{self.name}-activate.service"
 

@@ -16,6 +16,7 @@ FACTORIES = ("create_app", "make_app", "app_factory", "create_application", "get
 # Files that have it in most projects, the likeliest first; and what it is called there.
 FILES = ("wsgi", "app", "application", "main", "server", "run", "__init__")
 NAMES = ("application", "app", "wsgi", "wsgi_app")
+CONVENTION = "wsgi"
 # Folders in which nobody's application is.
 ELSEWHERE = frozenset({"test", "tests", "docs", "doc", "node_modules", "venv", "env", "build", "dist", "migrations", "examples", "deploy"})
 DEEPEST = 3
@@ -45,17 +46,15 @@ def find(root: Path) -> list[Candidate]:
 
 
 def of_django(root: Path) -> Candidate | None:
-    """manage.py names the settings, and these the application (docs.djangoproject.com, WSGI_APPLICATION)."""
+    """manage.py names the settings; the application lies beside these, or in a package that they are in."""
     for place in (".", "src"):
         manage = root / place / "manage.py"
         if not manage.is_file():
             continue
-        named = settings(manage)
-        if not named:
-            continue
-        package = named.rpartition(".settings")[0] or named.rpartition(".")[0]
-        if (root / place / package.replace(".", "/") / "wsgi.py").is_file():
-            return Candidate((0,), f"{package}.wsgi:application", place)
+        around = settings(manage).split(".")[:-1]
+        for depth in range(len(around), -1, -1):
+            if root.joinpath(place, *around[:depth], "wsgi.py").is_file():
+                return Candidate((0,), f"{'.'.join((*around[:depth], 'wsgi'))}:application", place)
     return None
 
 
@@ -86,24 +85,39 @@ def within(path: Path, home: Path, place: str) -> Iterator[Candidate]:
     module = ".".join(part for part in parts if part != "__init__")
     file = FILES.index(parts[-1]) if parts[-1] in FILES else len(FILES)
     for node in tree.body:
-        for name, made in ready(node):
-            if name in NAMES or made:
-                yield Candidate((0, NAMES.index(name) if name in NAMES else len(NAMES), file, len(parts)), f"{module}:{name}", place)
-        if isinstance(node, ast.FunctionDef) and node.name in FACTORIES and callable_with_nothing(node):
+        for name in bound(node) if parts[-1] == CONVENTION else ready(node):
+            yield Candidate((0, NAMES.index(name) if name in NAMES else len(NAMES), file, len(parts)), f"{module}:{name}", place)
+        if isinstance(node, ast.FunctionDef) and node.name in FACTORIES and takes(node) == 0:
             yield Candidate((1, FACTORIES.index(node.name), file, len(parts)), f"{module}:{node.name}()", place)
 
 
-def ready(node: ast.stmt) -> Iterator[tuple[str, bool]]:
-    """Names that are bound to an application: to the call of what makes one, or of a factory."""
+def ready(node: ast.stmt) -> Iterator[str]:
+    """Names that are bound to an application: to the call of what makes one, or of a factory; or that are one, by what they take."""
+    if isinstance(node, ast.FunctionDef):
+        # environ and start_response (PEP 3333).
+        yield from (node.name,) if node.name in NAMES and not node.decorator_list and takes(node) == 2 else ()
     if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Call):
         return
     function = node.value.func
     called = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
     if called in MAKERS or called in FACTORIES:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        yield from ((target.id, True) for target in targets if isinstance(target, ast.Name))
+        yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
-def callable_with_nothing(node: ast.FunctionDef) -> bool:
+def bound(node: ast.stmt) -> Iterator[str]:
+    """In the file that is there for servers: an application by its name, whatever makes it; and what is one by what makes it."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+    elif isinstance(node, ast.ImportFrom):
+        names = [alias.asname or alias.name for alias in node.names]
+    else:
+        names = []
+    yield from dict.fromkeys((*(name for name in names if name in NAMES), *ready(node)))
+
+
+def takes(node: ast.FunctionDef) -> int:
+    """How many arguments it has to be given."""
     given = node.args
-    return len(given.posonlyargs) + len(given.args) == len(given.defaults) and all(given.kw_defaults)
+    return len(given.posonlyargs) + len(given.args) - len(given.defaults) + given.kw_defaults.count(None)

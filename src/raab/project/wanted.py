@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -13,6 +12,7 @@ from raab.deploy.bundle import lockfile
 from raab.deploy.bundle.lockfile import Locked
 from raab.errors import RaabError
 from raab.project import locks
+from raab.project.poetry import optional, spelt
 from raab.project.pyproject import read_toml
 
 
@@ -47,20 +47,6 @@ def poetry_lock(root: Path, name: str) -> Wanted:
     loose = [*about.get("project", {}).get("dependencies", ())]
     loose += [spelt(key, value) for key, value in own.items() if key != "python" and not optional(value)]
     return Wanted(name, loose=tuple(loose), within=locks.of_poetry(root, name))
-
-
-def optional(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value.get("optional"))
-
-
-def spelt(name: str, value: Any) -> str:
-    """A dependency as poetry has it, without its version, which the lock has; also what it says of platforms in its own way
-    (python-poetry.org, dependency specification)."""
-    said = value if isinstance(value, dict) else {}
-    extras = f"[{','.join(said['extras'])}]" if said.get("extras") else ""
-    platform = f"sys_platform == '{said['platform']}'" if said.get("platform") else ""
-    markers = " and ".join(f"({one})" for one in (said.get("markers"), platform) if one)
-    return f"{name}{extras} ; {markers}" if markers else f"{name}{extras}"
 
 
 def requirements(root: Path, name: str) -> Wanted | None:

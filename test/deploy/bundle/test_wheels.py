@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from raab.deploy.bundle import lockfile, supplies, wheels
-from raab.deploy.bundle.build import build
+from raab.deploy.bundle.build import build, build_wheel
 from raab.deploy.bundle.platforms import Platform
 from raab.errors import RaabError
+from raab.project.pyproject import equipped
 
 DEBIAN = Platform("3.11.2", "CPython", "glibc 2.36", "x86_64")
 HASH = "--hash=sha256:" + "a" * 64
@@ -168,6 +170,28 @@ def test_its_tools_are_those_of_their_lock(index: Any, lock: Path, tmp_path: Pat
     assert [one.note for one in wheels.fetch(tmp_path, lock, DEBIAN).built] == ["built here from its source: source 1.0, by tool 2.0"]
     (tmp_path / "requirements-build.lock").write_text(entry("tool", "2.0", "0" * 64))
     assert "they could not be had" in refusal(tmp_path, lock).message
+
+
+def test_the_projects_own_wheel_is_built_by_the_tools_of_their_lock(index: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By those and no others, whatever an index has by now and this environment has."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    old = index.wheel("tool", "2.0")
+    index.wheel("tool", "3.0")
+    index.sdist("shop", "1", tools=("tool",))
+    with tarfile.open(index.home / "files/shop-1.tar.gz") as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    tree = tmp_path / "shop-1"
+    backend = (tree / "backend.py").read_text()
+    (tree / "backend.py").write_text("from importlib import metadata\n" + backend.replace('"BUILT = True"', "metadata.version('tool')"))
+    assert not equipped(tree)
+    assert zipfile.ZipFile(build_wheel(tree, 0)).read("shop/__init__.py") == b"3.0"
+    monkeypatch.setattr("raab.deploy.bundle.build.equipped", lambda tree: True)
+    (tree / "requirements-build.lock").write_text(entry("tool", "2.0", old))
+    assert zipfile.ZipFile(build_wheel(tree, 0)).read("shop/__init__.py") == b"2.0"
+    (tree / "requirements-build.lock").write_text(entry("tool", "2.0", "0" * 64))
+    with pytest.raises(RaabError, match=r"(?is)the wheel does not build.*hash"):
+        build_wheel(tree, 0)
 
 
 def test_what_is_built_and_not_pure_is_for_its_own_kind(index: Any, lock: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from raab.deploy.hosts.answers import Examined, Own
 from raab.deploy.inspection import doctor
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.facts import Ahead, HostFacts, InstalledRelease
+from raab.host.paths import RAAB, Paths
 from raab.host.renewal.pending import Pending
 
 ID = "20261122T061500Z-1a2b3c4"
@@ -87,3 +88,14 @@ def test_the_next_start_is_told_as_raab_check_tells_it() -> None:
     assert pending.well and "TESTED" in pending.text and "next restart: LimitNOFILE" in pending.text
     assert doctor.next_start(Ahead())[0].text == "as it serves now"
     assert doctor.next_start(None) == ()
+
+
+def test_what_is_to_be_typed_on_the_host_names_the_service() -> None:
+    """A host may have others, which `raab check` alone would mean."""
+    ahead = Ahead(problem="it lacks a file")
+    found = doctor.findings(replace(WELL, activating=True), 0.0, convert({**TOLD, "drained": True}, Examined), ahead, "shop")
+    cures = {one.check: one.cure for one in found if not one.well}
+    assert cures["lock"].startswith("journalctl -u shop-activate says")
+    assert cures["drained"] == "raab -s shop undrain, on the host"
+    assert cures["next start"] == "raab -s shop check, on the host, says more"
+    assert Paths(RAAB).typed == "raab"

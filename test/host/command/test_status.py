@@ -37,7 +37,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, word: dict[str, Any]) -> str:
     ours to see."""
     monkeypatch.setattr(overview, "ask", lambda paths, seconds, verb: word)
     monkeypatch.setattr(overview, "memory", lambda pid: None if pid == 12 else Memory(8 * MB, 40 * MB, 20 * MB))
-    return status.render(overview.document(Paths("raab"), 1.0), 4661.0)
+    return status.render(overview.document(Paths("raab"), 1.0), 4661.0, "raab")
 
 
 def test_a_shared_generation(monkeypatch: pytest.MonkeyPatch) -> None:

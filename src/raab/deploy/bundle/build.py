@@ -24,6 +24,7 @@ from raab.deploy.bundle.files import texts, whole
 from raab.deploy.bundle.parts import LOCK, Bundle, Part
 from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
+from raab.deploy.bundle.wheels import TOOLS_LOCK
 from raab.errors import RaabError
 from raab.host.releases import shipped
 from raab.project import choice, description, hiding, lock, runtime, tools
@@ -188,15 +189,17 @@ def copies(tree: Tree, target: Path) -> tuple[Input, ...]:
 def build_wheel(tree: Path, time: int) -> Path:
     """`time` is what all files in it are dated, in seconds since the epoch.
 
-    By the tools of this environment where it has what the project is built with; else uv fetches them, into an environment of their own.
+    By the tools that the project pins, on every machine the same; where it pins none by those of this environment, if it has what the
+    project is built with. Else uv fetches them. What it fetches comes into an environment of their own.
     """
     target = tree.parent / "dist"
     environment = {"SOURCE_DATE_EPOCH": str(max(time, EARLIEST)), "RAAB_WHEEL": "servers"}
-    if equipped(tree):
+    pinned = (f"--build-constraints={tree / TOOLS_LOCK}", "--require-hashes") if (tree / TOOLS_LOCK).is_file() else ()
+    if not pinned and equipped(tree):
         command: tuple[str, ...] = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(tree))
         environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tree.parent)}
     else:
-        command = (uv.find_uv_bin(), "build", "--wheel", "--no-python-downloads", "--out-dir", str(target), str(tree))
+        command = (uv.find_uv_bin(), "build", "--wheel", "--no-python-downloads", *pinned, "--out-dir", str(target), str(tree))
         environment = {**os.environ, **environment}
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
     if done.returncode:

@@ -154,7 +154,7 @@ def examine(runner: Runner, name: str) -> tuple[Finding, ...]:
     # The host read its clock somewhere between question and answer.
     lag = facts.time - (asked + time.time()) / 2
     ahead = runner.ask(name, "ahead", AheadAnswer).ahead if facts.current else None
-    return doctor.findings(facts, lag, examined, ahead)
+    return doctor.findings(facts, lag, examined, ahead, runner.environment.service)
 
 
 def freed(answer: Unlocked) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from raab.deploy.inspection import outlook
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
 from raab.deploy.plan.facts import Ahead, HostFacts
+from raab.host.paths import RAAB, Paths
 from raab.host.renewal.pending import lines
 
 LAG_SECONDS = 2.0
@@ -17,9 +18,10 @@ ROOM = 200 * MIB + MARGIN
 FEWEST_INODES = 10_000
 
 
-def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None = None) -> tuple[Finding, ...]:
+def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None = None, service: str = RAAB) -> tuple[Finding, ...]:
     """All checks, in a fixed order. `lag` is how many seconds the host's clock is ahead; `told` the answer to `examine`, `ahead` what it
-    says of the next start, if it knows."""
+    says of the next start of the service, if it knows."""
+    paths = Paths(service)
     versions = f"{facts.system}, Python {facts.python}, systemd {facts.systemd}, {facts.libc}"
     found = [
         Finding("versions", facts.systemd >= OLDEST_SYSTEMD, versions, f"upgrade the host: systemd {OLDEST_SYSTEMD} or newer"),
@@ -28,7 +30,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
         Finding(
             "clock", abs(lag) <= LAG_SECONDS, f"{lag:+.1f} s against this machine", "timedatectl set-ntp true, on the one that is wrong"
         ),
-        Finding("lock", not facts.activating, lock(facts), "journalctl -u raab-activate says where it is; fab unlock"),
+        Finding("lock", not facts.activating, lock(facts), f"journalctl -u {paths.activation_unit} says where it is; fab unlock"),
     ]
     if facts.current is None:
         return (*found, Finding("release", True, "none yet"))
@@ -36,7 +38,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
     return (
         *found,
         release(facts),
-        outlook.drained(told.drained),
+        outlook.drained(told.drained, paths.typed),
         Finding("leftovers", not broken, f"interrupted: {', '.join(broken)}" if broken else "none", "the next deploy removes them"),
         Finding("files", not told.drift, "; ".join(told.drift[:3]) or "as installed", "fab deploy of the same mends them"),
         outlook.kept(told.kept),
@@ -46,7 +48,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
         *outlook.interpreter(told.interpreter),
         workers(told.raab, told.trouble),
         *strays(told.raab),
-        *next_start(ahead),
+        *next_start(ahead, paths.typed),
     )
 
 
@@ -56,12 +58,14 @@ def disk(facts: HostFacts) -> Finding:
     return Finding("disk", well, text, "make room below /opt; a smaller `keep` in the environment's file keeps fewer releases")
 
 
-def next_start(ahead: Ahead | None) -> tuple[Finding, ...]:
+def next_start(ahead: Ahead | None, command: str = RAAB) -> tuple[Finding, ...]:
     """As `raab check` says it on the host. What is only pending is no illness."""
     if ahead is None:
         return ()
     if ahead.problem:
-        return (Finding("next start", False, "; ".join(ahead.problem.splitlines()), ahead.hint or "raab check, on the host, says more"),)
+        return (
+            Finding("next start", False, "; ".join(ahead.problem.splitlines()), ahead.hint or f"{command} check, on the host, says more"),
+        )
     return (Finding("next start", True, "; ".join(lines(ahead.pending, "fab reload")) or "as it serves now"),)
 
 

@@ -30,9 +30,9 @@ def places(told: Sequence[Place]) -> tuple[Finding, ...]:
     return tuple(bad) or ((Finding("writing", True, ", ".join(place.path for place in told)),) if told else ())
 
 
-def drained(is_so: bool) -> Finding:
+def drained(is_so: bool, command: str) -> Finding:
     return Finding(
-        "drained", not is_so, "yes: /readyz says 503, and load balancers pass it over" if is_so else "no", "raab undrain, on the host"
+        "drained", not is_so, "yes: /readyz says 503, and load balancers pass it over" if is_so else "no", f"{command} undrain, on the host"
     )
 
 

@@ -211,7 +211,7 @@ class Activation:
             # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
             wanted = ", ".join(self.binds) or "nothing that can be read"
             text = f"trial: the service would serve {', '.join(there)}, and its settings say {wanted}"
-            raise RaabError(text, f"raab check, then systemctl restart {self.paths.name}")
+            raise RaabError(text, f"{self.paths.typed} check, then systemctl restart {self.paths.name}")
         return held
 
     def behind(self) -> bool:

@@ -21,6 +21,7 @@ class Question:
     """
 
     def __init__(self, paths: Paths, release: Path, verb: str) -> None:
+        self.paths = paths
         self.verb = verb
         self.inquiry = Inquiry(sandbox.of_release(paths, release), f"{release}/venv/bin/python -I -m raab.host {verb}")
 
@@ -47,4 +48,4 @@ def settings(question: Question, limit: float) -> Settings:
     try:
         return answers.settings(said)
     except ValueError as error:
-        raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
+        raise RaabError(f"settings: the release does not say what they are, got {error}", f"{question.paths.typed} config") from error

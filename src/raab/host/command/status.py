@@ -23,7 +23,7 @@ def run(services: Sequence[Paths], args: argparse.Namespace) -> int:
     """
     if len(services) == 1:
         status = whole(services[0])
-        print(json.dumps(status, indent=2) if args.json else render(status, time.time()))
+        print(json.dumps(status, indent=2) if args.json else render(status, time.time(), services[0].name))
         return 0
     found = {paths.name: of(paths) for paths in services}
     failed = {name: told for name, told in found.items() if isinstance(told, RaabError)}
@@ -31,7 +31,9 @@ def run(services: Sequence[Paths], args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(good | {name: {"error": error.message} for name, error in failed.items()}, indent=2, sort_keys=True))
     else:
-        texts = {name: render(told, time.time()) for name, told in good.items()} | {name: str(error) for name, error in failed.items()}
+        texts = {name: render(told, time.time(), name) for name, told in good.items()} | {
+            name: str(error) for name, error in failed.items()
+        }
         print("\n\n".join(f"{name}\n{texts[name]}" for name in found))
     return max((error.exit_code for error in failed.values()), default=0)
 
@@ -44,8 +46,8 @@ def of(paths: Paths) -> dict[str, Any] | RaabError:
         return error
 
 
-def render(status: dict[str, Any], now: float) -> str:
-    """The status as a person reads it; `now` in seconds since the epoch."""
+def render(status: dict[str, Any], now: float, service: str) -> str:
+    """The status of a service as a person reads it; `now` in seconds since the epoch."""
     low, high = status["bounds"]
     lines = [
         f"release      {status['release']}",
@@ -65,7 +67,7 @@ def render(status: dict[str, Any], now: float) -> str:
         sizes = _megabytes(w["private"]), _megabytes(w["shared"])
         lines.append(_row(w["pid"], w["generation"], w["phase"], _span(w["age"]), *sizes, w["requests"], w["connections"], w["active"]))
     if status.get("strays"):
-        lines += ["", "These are nobody's, and live on until `systemctl restart raab` (readme, After an intrusion):"]
+        lines += ["", f"These are nobody's, and live on until `systemctl restart {service}` (readme, After an intrusion):"]
         lines += [strays.Stray(**stray).text for stray in status["strays"]]
     return "\n".join(lines)
 

@@ -44,7 +44,7 @@ def checked(paths: Paths, wanted: Now) -> str:
     try:
         settings = answers.settings(tried(wanted, paths.current, "settings"))
     except ValueError as error:
-        raise RaabError(f"settings: the release does not say what they are, got {error}", "raab config") from error
+        raise RaabError(f"settings: the release does not say what they are, got {error}", f"{paths.typed} config") from error
     addresses.check(paths, settings.bind, settings.admin_port, settings.barred)
     reboot(paths)
     return said

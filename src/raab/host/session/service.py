@@ -117,7 +117,7 @@ def workers(paths: Paths) -> dict[str, Any]:
         raise RaabError(f"workers: {trouble}")
     ours = [worker for worker in status["workers"] if worker["generation"] == status["generation"]]
     if any(worker.get("failed") is None for worker in ours):
-        raise RaabError("workers: what they have counted cannot be read", "`raab metrics` on the host says why")
+        raise RaabError("workers: what they have counted cannot be read", f"`{paths.typed} metrics` on the host says why")
     return {
         "died": status.get("died", 0),
         "requests": sum(worker["answered"] for worker in ours),
