@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -329,3 +330,28 @@ def test_a_fabfile_is_two_lines() -> None:
     """The verbs are raab's, for every project."""
     docstring, *rest = ast.parse((ROOT / "fabfile.py").read_text()).body
     assert isinstance(docstring, ast.Expr) and len(rest) == 2
+
+
+def test_what_people_are_told_to_type_is_about_their_service() -> None:
+    """`raab check` of a host means raab's own or its only service: a text says it by `Paths.typed`; and a unit by the service's name."""
+    telling = re.compile(
+        r"\braab (check|config|settings|status|metrics|drain|undrain|scale|trial|activate|reload)\b|(systemctl [a-z-]+|-u) raab(?!-root)\b"
+    )
+    rooms = ("host", "asked", "admin", "web", "served", "settings", "factory", "metrics", "deploy", "protocol")
+    said = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
+        for room in rooms
+        for path in sorted((SRC / "raab" / room).rglob("*.py"))
+        for node in texts(ast.parse(path.read_text()))
+        if telling.search(node.value)
+    ]
+    # Its own command line tells of itself.
+    assert [line for line in said if "command/cli.py" not in line] == []
+
+
+def texts(tree: ast.AST) -> Iterator[ast.Constant]:
+    """All but docstrings."""
+    expressions = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in expressions:
+            yield node

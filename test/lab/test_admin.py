@@ -143,7 +143,7 @@ def test_a_port_of_its_own(service: Service, traffic: Traffic) -> None:
     here = "python3 -ISc 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:9100/metrics\", timeout=9).read().decode())'"
     with traffic(), traffic(SCRAPES, seen_from_here(service, SOCKET)):
         service.systemctl("reload")
-        assert "raab_up 1\n" in service.run(here).out
+        assert 'raab_up{service="raab"} 1\n' in service.run(here).out
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((service.address[0], 9100), 5)
         for path in ("/livez", "/readyz", "/metrics"):

@@ -53,7 +53,7 @@ def test_counters_never_fall(service: Service) -> None:
         seen.append(counted(service))
     for before, after in itertools.pairwise(seen):
         assert all(after[series] >= count for series, count in before.items())
-    root = 'raab_http_request_duration_seconds_count{method="GET",route="/",status="200"}'
+    root = 'raab_http_request_duration_seconds_count{service="raab",method="GET",route="/",status="200"}'
     assert seen[-1][root] - seen[0].get(root, 0) >= 60
     # Two generations live side by side for a moment, and a killed worker's successor beside them.
     assert int(service.run("ls /run/raab/metrics/*.slot | wc -l").out) <= 6

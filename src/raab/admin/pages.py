@@ -15,7 +15,7 @@ from raab.errors import RaabError
 from raab.host.master import overview, samples
 from raab.host.master.counters import counted
 from raab.host.paths import Paths, here
-from raab.metrics.exposition import render
+from raab.metrics.exposition import Told, render
 from raab.web.health import Check, answers, drained
 from raab.web.wsgi import StartResponse, WSGIEnvironment
 
@@ -72,7 +72,8 @@ class Pages:
 
     def _ready(self, query: str) -> Answer:
         """One word as at the public port; with `verbose`, a line before it for each thing that has a say."""
-        found = [("drain", "`raab drain` was typed here, `raab undrain` ends it" if drained() else None)]
+        raab = here(os.environ).typed
+        found = [("drain", f"`{raab} drain` was typed here, `{raab} undrain` ends it" if drained() else None)]
         found += answers(self._checks, _limit)
         failed = [name for name, reason in found if reason is not None]
         word = "ok" if not failed else "draining" if failed == ["drain"] else "not ready"
@@ -95,7 +96,7 @@ def _metrics(paths: Paths) -> Answer:
     except RaabError:
         # What the workers have counted is true without the master's word.
         told = []
-    return Answer(render(reading, told), kind="text/plain; version=0.0.4; charset=utf-8")
+    return Answer(render(Told(paths.name, reading, told)), kind="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _json(value: object) -> Answer:

@@ -16,6 +16,7 @@ from typing import Any
 from raab.asked.loading import load_and_tell
 from raab.errors import RaabError
 from raab.factory.configFactory import load_settings
+from raab.host.paths import here
 
 _CHECK = "/readyz"
 
@@ -75,7 +76,7 @@ def _configure(config: Path) -> Any:
         raise RaabError(f"trial: the release lacks a part of its server, got {error}", "deploy it again") from error
     except (Exception, SystemExit) as error:
         lines = [line for line in said.getvalue().splitlines() if line.strip()] or [f"{type(error).__name__}: {error}"]
-        raise RaabError(f"trial: {config.name} is refused by gunicorn, got {lines[-1]}", "raab check") from error
+        raise RaabError(f"trial: {config.name} is refused by gunicorn, got {lines[-1]}", f"{here(os.environ).typed} check") from error
     finally:
         sys.argv = argv
 

@@ -190,13 +190,13 @@ def status(
 
 @verb(wait=WAIT)
 def reload(context: Context, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
-    """systemctl reload raab on each host: the same code and changed settings, and nobody notices."""
+    """systemctl reload of the service on each host: the same code and changed settings, and nobody notices."""
     return inspection(context, env, hosts).service("reload", wait=wait)
 
 
 @verb(wait=WAIT)
 def restart(context: Context, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
-    """systemctl restart raab on each host: connections wait meanwhile, none is refused."""
+    """systemctl restart of the service on each host: connections wait meanwhile, none is refused."""
     return inspection(context, env, hosts).service("restart", wait=wait)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from raab.metrics.layout import BOUNDS
 from raab.metrics.reading import Reading
@@ -20,39 +21,53 @@ class Sample:
     values: tuple[tuple[Mapping[str, str], float], ...]
 
 
-def render(reading: Reading, more: Iterable[Sample] = ()) -> str:
-    """The requests' metrics, and `more`, as the body of a scrape's answer."""
-    return "".join(f"{line}\n" for line in (*_requests(reading), *(line for sample in more for line in _sample(sample))))
+class Told(NamedTuple):
+    """What is known of a service: by its workers, and by others."""
+
+    service: str
+    reading: Reading
+    more: Sequence[Sample] = ()
 
 
-def _requests(reading: Reading) -> Iterator[str]:
-    yield from _head("raab_http_requests_in_flight", "gauge", "Requests being answered now.")
-    yield f"raab_http_requests_in_flight {reading.in_flight}"
-    metric = "raab_http_request_duration_seconds"
-    yield from _head(metric, "histogram", "Time from a request's head to the end of its answer.")
-    for series in reading.series:
-        labels = _labels(series.name._asdict())
-        for bound, total in zip((*map(_number, BOUNDS), "+Inf"), accumulate(series.buckets), strict=True):
-            yield f'{metric}_bucket{{{labels},le="{bound}"}} {_number(total)}'
-        yield f"{metric}_sum{{{labels}}} {_number(series.seconds)}"
+class _Family(NamedTuple):
+    """A metric; each row has what follows its name, its labels, and its value."""
+
+    name: str
+    kind: str
+    help: str
+    rows: tuple[tuple[str, Mapping[str, object], float], ...]
+
+
+def render(*services: Told) -> str:
+    """The metrics of these services, each series with the label `service`, as the body of a scrape's answer: one host may have several."""
+    families: dict[str, list[str]] = {}
+    for told in services:
+        for name, kind, text, rows in (*_requests(told.reading), *map(_family, told.more)):
+            lines = families.setdefault(name, [f"# HELP {name} {text}", f"# TYPE {name} {kind}"])
+            for suffix, labels, value in rows:
+                lines.append(f"{name}{suffix}{{{_labels({'service': told.service, **labels})}}} {_number(value)}")
+    return "".join(f"{line}\n" for lines in families.values() for line in lines)
+
+
+def _requests(reading: Reading) -> Iterator[_Family]:
+    in_flight, aborted, series = reading.in_flight, reading.aborted.items(), reading.series
+    yield _Family("raab_http_requests_in_flight", "gauge", "Requests being answered now.", (("", {}, in_flight),))
+    rows: list[tuple[str, Mapping[str, object], float]] = []
+    for one in series:
+        labels = one.name._asdict()
+        for bound, total in zip((*map(_number, BOUNDS), "+Inf"), accumulate(one.buckets), strict=True):
+            rows.append(("_bucket", {**labels, "le": bound}, total))
         # The buckets' sum and not the count beside them: a worker may be between the two.
-        yield f"{metric}_count{{{labels}}} {_number(sum(series.buckets))}"
-    yield from _head("raab_http_responses_aborted_total", "counter", "Answers that ended too early, by who ended them.")
-    for who, count in reading.aborted.items():
-        yield f'raab_http_responses_aborted_total{{by="{who}"}} {count}'
-    yield from _head("raab_http_response_bytes_total", "counter", "Bytes of answers' bodies.")
-    for series in reading.series:
-        yield f"raab_http_response_bytes_total{{{_labels(series.name._asdict())}}} {_number(series.bytes)}"
+        rows += [("_sum", labels, one.seconds), ("_count", labels, sum(one.buckets))]
+    yield _Family("raab_http_request_duration_seconds", "histogram", "Time from a request's head to the end of its answer.", tuple(rows))
+    cut = tuple(("", {"by": who}, count) for who, count in aborted)
+    yield _Family("raab_http_responses_aborted_total", "counter", "Answers that ended too early, by who ended them.", cut)
+    sizes = tuple(("", one.name._asdict(), one.bytes) for one in series)
+    yield _Family("raab_http_response_bytes_total", "counter", "Bytes of answers' bodies.", sizes)
 
 
-def _sample(sample: Sample) -> Iterator[str]:
-    yield from _head(sample.name, sample.kind, sample.help)
-    for labels, value in sample.values:
-        yield f"{sample.name}{{{_labels(labels)}}} {_number(value)}" if labels else f"{sample.name} {_number(value)}"
-
-
-def _head(name: str, kind: str, text: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"
+def _family(sample: Sample) -> _Family:
+    return _Family(sample.name, sample.kind, sample.help, tuple(("", labels, value) for labels, value in sample.values))
 
 
 def _labels(labels: Mapping[str, object]) -> str:

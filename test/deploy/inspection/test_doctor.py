@@ -77,7 +77,7 @@ def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
 
 
 def test_why_the_service_did_not_answer() -> None:
-    assert "not the service's master" in doctor.workers(Own(), "control: not the service's master\nhint: x").text
+    assert "not the service's master" in doctor.workers(Own(), "control: not the service's master\nhint: x", "raab").text
 
 
 def test_the_next_start_is_told_as_raab_check_tells_it() -> None:
@@ -95,7 +95,7 @@ def test_what_is_to_be_typed_on_the_host_names_the_service() -> None:
     ahead = Ahead(problem="it lacks a file")
     found = doctor.findings(replace(WELL, activating=True), 0.0, convert({**TOLD, "drained": True}, Examined), ahead, "shop")
     cures = {one.check: one.cure for one in found if not one.well}
-    assert cures["lock"].startswith("journalctl -u shop-activate says")
+    assert cures["lock"].startswith("journalctl -u shop-activate.service says")
     assert cures["drained"] == "raab -s shop undrain, on the host"
     assert cures["next start"] == "raab -s shop check, on the host, says more"
     assert Paths(RAAB).typed == "raab"

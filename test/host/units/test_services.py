@@ -11,7 +11,7 @@ import pytest
 from test.host.command.test_status import told
 
 from raab.errors import RaabError
-from raab.host.command import status
+from raab.host.command import cli, status
 from raab.host.paths import Paths
 from raab.host.units import claim, services
 
@@ -68,3 +68,42 @@ def test_the_status_of_several(roots: Paths, monkeypatch: pytest.MonkeyPatch, ca
         assert json.loads(said)["blog"] == {"error": "blog: does not run"} and json.loads(said)["shop"]["target"] == 4
     else:
         assert said.startswith("blog\nblog: does not run\nhint: start it\n\nshop\nrelease      2026")
+
+
+@pytest.fixture
+def two(roots: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A host of two services; `raab` is typed there."""
+    add(roots, "blog", "shop")
+    monkeypatch.setattr(cli, "Paths", lambda name: roots._replace(name=name))
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    return roots
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-s sohp status", "raab -s: no such service on this host, got sohp\nhint: it has blog, shop\n"),
+        ("-s sohp metrics", "got sohp\nhint: it has"),
+        ("-s ../etc drain", "no service can be called so, got ../etc"),
+        ("check", "raab: which service? this host has blog, shop\nhint: raab -s blog ...\n"),
+        ("drain", "raab: which service?"),
+    ],
+)
+def test_a_service_that_is_not_clear_is_asked_for(two: Paths, capsys: pytest.CaptureFixture[str], words: str, said: str) -> None:
+    assert cli.main(words.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_metrics_of_several(two: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each series has its service, and each metric its head once, as Prometheus wants it. One that cannot be asked holds nobody up."""
+    two._replace(name="blog").runtime.mkdir(parents=True)
+    (two._replace(name="blog").runtime / "metrics").symlink_to("/")
+    assert cli.main(["metrics"]) == 1
+    told = capsys.readouterr()
+    assert "blog" in told.err and "not a folder" in told.err and 'raab_up{service="shop"} 0\n' in told.out and "blog" not in told.out
+    (two._replace(name="blog").runtime / "metrics").unlink()
+    assert cli.main(["metrics"]) == 0
+    told = capsys.readouterr()
+    assert 'raab_up{service="blog"} 0\nraab_up{service="shop"} 0\n' in told.out and told.out.count("# TYPE raab_up ") == 1
+    assert cli.main(["-s", "blog", "metrics"]) == 0
+    assert "shop" not in capsys.readouterr().out

@@ -54,7 +54,7 @@ def test_verbose_readiness_tells_the_drain(make_app: MakeApp, runtime: Path) -> 
     (runtime / "drain").touch()
     status, _, text = ask(app, "/readyz?verbose=true")
     assert status == 503
-    assert text == "drain: `raab drain` was typed here, `raab undrain` ends it\nraab.modules.greeting: ok\ndraining\n"
+    assert text == "drain: `raab -s shop drain` was typed here, `raab -s shop undrain` ends it\nraab.modules.greeting: ok\ndraining\n"
 
 
 def test_only_its_own_paths_and_only_reading(make_app: MakeApp, runtime: Path) -> None:
@@ -73,7 +73,7 @@ def test_without_a_master_each_page_says_what_it_can(make_app: MakeApp, runtime:
     app = make_app()
     status, headers, text = ask(app, "/metrics")
     assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-    assert "raab_up 0\n" in text and "raab_http_requests_in_flight 0\n" in text
+    assert 'raab_up{service="shop"} 0\n' in text and 'raab_http_requests_in_flight{service="shop"} 0\n' in text
     status, _, text = ask(app, "/-/workers")
     assert status == 503 and text.endswith("hint: systemctl status shop\n")
 

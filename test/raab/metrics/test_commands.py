@@ -22,8 +22,8 @@ def test_metrics_of_a_stopped_service_say_so(runtime: Path, capsys: pytest.Captu
     Slot(runtime / "metrics").observe("GET", "/", 200, 0.1, 1)
     assert main(["metrics"]) == 0
     said = capsys.readouterr().out
-    assert "raab_up 0\n" in said
-    assert 'raab_http_request_duration_seconds_count{method="GET",route="/",status="200"} 1\n' in said
+    assert f'raab_up{{service="{runtime.name}"}} 0\n' in said
+    assert f'raab_http_request_duration_seconds_count{{service="{runtime.name}",method="GET",route="/",status="200"}} 1\n' in said
 
 
 def test_drain_leaves_a_mark_and_undrain_takes_it_away(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.metrics.exposition import Sample, render
+from raab.metrics.exposition import Sample, Told, render
 from raab.metrics.layout import BOUNDS, LAYOUT, SERIES, Name
 from raab.metrics.reading import Tally, read
 from raab.metrics.slot import LazySlot, Slot
@@ -66,7 +66,7 @@ def test_a_scrape_after_many_reloads_reads_no_more_than_after_one(tmp_path: Path
 
 
 def load(folder: Path) -> tuple[dict[str, int], int]:
-    return {path.name: path.stat().st_size for path in folder.iterdir()}, len(render(read(folder)).splitlines())
+    return {path.name: path.stat().st_size for path in folder.iterdir()}, len(render(Told("raab", read(folder))).splitlines())
 
 
 def test_living_workers_have_slots_of_their_own(tmp_path: Path) -> None:
@@ -146,13 +146,14 @@ def test_prometheus_can_read_it(tmp_path: Path) -> None:
     slot = Slot(tmp_path)
     slot.enter()
     slot.observe("GET", '/a"b\\c\nd', 200, 0.02, 7)
-    text = render(read(tmp_path), [Sample("raab_workers", "gauge", "Workers.", (({"phase": "serving"}, 2), ({"phase": "x"}, 0.5)))])
+    workers = Sample("raab_workers", "gauge", "Workers.", (({"phase": "serving"}, 2), ({"phase": "x"}, 0.5)))
+    text = render(Told("shop", read(tmp_path), [workers]))
     families = {family.name: family for family in parser.text_string_to_metric_families(text)}
     http = {f"raab_http_{name}" for name in ("requests_in_flight", "request_duration_seconds", "response_bytes", "responses_aborted")}
     assert set(families) == http | {"raab_workers"}
     duration = families["raab_http_request_duration_seconds"]
     assert duration.type == "histogram"
-    assert duration.samples[0].labels == {"method": "GET", "route": '/a"b\\c\nd', "status": "200", "le": "0.005"}
+    assert duration.samples[0].labels == {"service": "shop", "method": "GET", "route": '/a"b\\c\nd', "status": "200", "le": "0.005"}
     assert [sample.value for sample in duration.samples if sample.name.endswith("_bucket")] == [0, 0, *[1] * 10]
     assert [sample.value for sample in duration.samples if not sample.name.endswith("_bucket")] == [0.02, 1]
     assert [sample.value for sample in families["raab_workers"].samples] == [2, 0.5]

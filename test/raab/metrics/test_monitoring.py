@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from raab.host.master import samples
-from raab.metrics.exposition import render
+from raab.host.paths import Paths
+from raab.metrics.exposition import Told, render
 from raab.metrics.layout import ABORTERS, BOUNDS, Name
 from raab.metrics.reading import Reading, Series
 
@@ -37,26 +38,27 @@ STATUS = {
 def exposed(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(samples, "document", lambda paths, seconds: STATUS)
     series = Series(Name("GET", "/", 200), 1, 0.1, 10, (0.0,) * 4 + (1.0,) + (0.0,) * (len(BOUNDS) - 4))
-    return render(Reading((series,), 0, {}, dict.fromkeys(ABORTERS, 0)), samples.service(1.0, lambda release: "0.1.0"))
+    reading = Reading((series,), 0, {}, dict.fromkeys(ABORTERS, 0))
+    return render(*(Told(name, reading, samples.service(Paths(name), 1.0)) for name in ("raab", "shop")))
 
 
 def test_workers_are_told_by_phase(exposed: str) -> None:
     """And the rest of what the master knows."""
-    assert 'raab_workers{phase="retiring"} 1\nraab_workers{phase="serving"} 2\n' in exposed
-    assert "raab_up 1\n" in exposed
-    assert "raab_last_reload_success 1\n" in exposed
+    assert 'raab_workers{service="raab",phase="retiring"} 1\nraab_workers{service="raab",phase="serving"} 2\n' in exposed
+    assert 'raab_up{service="raab"} 1\nraab_up{service="shop"} 1\n' in exposed
+    assert 'raab_last_reload_success{service="raab"} 1\n' in exposed
 
 
 def test_memory_and_template_are_told(exposed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the workers whose memory can be seen; of a master that has templates."""
-    assert 'raab_worker_private_bytes{worker="1"} 8\nraab_worker_private_bytes{worker="3"} 9\n' in exposed
-    assert 'raab_worker_shared_bytes{worker="1"} 40\n' in exposed
-    assert "raab_load_shared 1\n" in exposed and "raab_template_ready 1\n" in exposed
+    assert 'raab_worker_private_bytes{service="raab",worker="1"} 8\nraab_worker_private_bytes{service="raab",worker="3"} 9\n' in exposed
+    assert 'raab_worker_shared_bytes{service="raab",worker="1"} 40\n' in exposed
+    assert 'raab_load_shared{service="raab"} 1\n' in exposed and 'raab_template_ready{service="raab"} 1\n' in exposed
     retired = {**STATUS, "templates": [{"generation": 0, "ready": True}, {"generation": 1, "ready": False}]}
     older = {key: value for key, value in STATUS.items() if key not in ("load", "templates")}
     for status, expected in ((retired, {"raab_load_shared": 1, "raab_template_ready": 0}), (older, {})):
         monkeypatch.setattr(samples, "document", lambda paths, seconds, status=status: status)
-        told = {sample.name: sample.values[0][1] for sample in samples.service(1.0, lambda release: "0.1.0")}
+        told = {sample.name: sample.values[0][1] for sample in samples.service(Paths("raab"), 1.0)}
         assert {name: told[name] for name in ("raab_load_shared", "raab_template_ready") if name in told} == expected
 
 

@@ -46,7 +46,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
         units(facts, told.units),
         outlook.left(told.left),
         *outlook.interpreter(told.interpreter),
-        workers(told.raab, told.trouble),
+        workers(told.raab, told.trouble, paths.typed),
         *strays(told.raab),
         *next_start(ahead, paths.typed),
     )
@@ -97,10 +97,10 @@ def units(facts: HostFacts, wanted: Mapping[str, str]) -> Finding:
     )
 
 
-def workers(status: Own, trouble: str) -> Finding:
+def workers(status: Own, trouble: str, command: str) -> Finding:
     if not status.said:
         reason = f", got {' '.join(trouble.split())}" if trouble else ""
-        return Finding("workers", False, f"the service does not answer `raab status`{reason}", "fab logs says why; fab restart")
+        return Finding("workers", False, f"the service does not answer `{command} status`{reason}", "fab logs says why; fab restart")
     text = f"{status.serving} serve, {status.target} wanted"
     return Finding("workers", status.serving == status.target, text, "wait for a moment, then see fab logs")
 

@@ -22,6 +22,8 @@ _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the s
 
 # What only a release can answer.
 ASKED = ("check", "config", "settings", "trial")
+# What is told of all services, where none is named.
+EVERY = ("status", "metrics")
 Answer = Callable[[argparse.Namespace], int]
 
 
@@ -42,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("settings", help="of these what an activation has to know, as JSON")
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
     verbs.add_parser("undrain", help="the end of it")
-    verbs.add_parser("metrics", help="what Prometheus wants to know, in its text format")
+    verbs.add_parser("metrics", help="what Prometheus wants to know of every service, in its text format")
     activate = verbs.add_parser("activate", help="make a release the current one, proved by answers (root)")
     activate.add_argument("release", help="the release's id")
     return root
@@ -54,6 +56,9 @@ def chosen(name: str | None) -> Paths:
         return here(os.environ) if os.environ.get("RUNTIME_DIRECTORY") else services.meant(Paths(RAAB))
     if why := servicename.wrong(name):
         raise RaabError(f"raab -s: no service can be called so, got {name}: {why}", "see `raab status`", exitcodes.BAD_INPUT)
+    known = services.names(Paths(RAAB))
+    if known and name not in known:
+        raise RaabError(f"raab -s: no such service on this host, got {name}", f"it has {', '.join(known)}", exitcodes.BAD_INPUT)
     return Paths(name)
 
 
@@ -74,10 +79,8 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
         words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
     try:
-        if args.verb == "status":
-            from raab.host.command import status
-
-            return status.run(every(args.service), args)
+        if args.verb in EVERY:
+            return int(importlib.import_module(f"raab.host.command.{args.verb}").run(every(args.service), args))
         paths = chosen(args.service)
         if args.verb in ASKED:
             from raab.host.command import asked

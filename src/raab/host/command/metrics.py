@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
+from raab.errors import RaabError
 from raab.host.master.counters import counted
 from raab.host.master.samples import service
 from raab.host.paths import Paths
-from raab.metrics.exposition import render
+from raab.metrics.exposition import Told, render
 
 
-def run(paths: Paths, args: argparse.Namespace) -> int:
-    """Print all metrics. A service that is not running is a metric too: raab_up 0."""
-    sys.stdout.write(render(counted(paths), service(paths, 10.0)))
-    return 0
+def run(services: Sequence[Paths], _: argparse.Namespace) -> int:
+    """Print all metrics of these services. One that is not running is a metric too: raab_up 0. Of one that cannot be asked there are none,
+    which is said on stderr and by the exit code."""
+    found: list[Told] = []
+    failed: list[RaabError] = []
+    for paths in services:
+        try:
+            found.append(Told(paths.name, counted(paths), service(paths, 10.0)))
+        except RaabError as error:
+            failed.append(error)
+    sys.stdout.write(render(*found))
+    for one in failed:
+        print(one, file=sys.stderr)
+    return max((one.exit_code for one in failed), default=0)

@@ -28,7 +28,7 @@ def prove(binds: Sequence[str], token: str, release: str, workers: Callable[[], 
     end = time.monotonic() + limit
     shown = [prove_at(target, token, release, workers, limit, end) for target in probe.targets(binds)]
     if not shown:
-        raise RaabError("proof: there is no address to ask at", "raab check")
+        raise RaabError("proof: there is no address to ask at", "server.bind, in the settings, names one")
     return Proof(release, shown[-1].workers, sum(one.answers for one in shown))
 
 
