@@ -19,9 +19,8 @@ from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
 from raab.host.address import addresses
 from raab.host.master import strays
-from raab.host.master.conversation import Unvouched
 from raab.host.paths import Paths
-from raab.host.processes import children, started
+from raab.host.processes import children
 from raab.host.releases import current_release, user_exists
 from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending, tried
@@ -50,7 +49,8 @@ class Activation:
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.told = takeup.told(paths)
-        self.standing = unitfiles.standing(paths)
+        self.standing = unitfiles.standing(paths, *others.TOLD)
+        self.running = others.of(self.standing)
         enabled = self.standing.get("UnitFileState") == "enabled"
         self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
         self.prober: probe.Prober | None = None
@@ -184,6 +184,7 @@ class Activation:
                 self.asked.conversation.close()
             return None
         if not self.asked:
+            self.running = others.running(self.paths.unit)
             with suppress(RaabError):
                 self.asked = Asked(self.paths, self.task.release)
         if not self.asked:
@@ -196,9 +197,9 @@ class Activation:
             self.read_settings()
         try:
             held = self.asked.held()
-        except RaabError as error:
+        except RaabError:
             self.asked.conversation.close()
-            if not self.disturbed(error, self.asked.master):
+            if not self.disturbed():
                 raise
             self.wait_for_others()
             self.asked = None
@@ -259,24 +260,24 @@ class Activation:
     def take_up(self, release_id: str, held: Held | None, why: str) -> None:
         """Have the service take up what `current` names; `why` it takes a restart. Whoever restarts it meanwhile is waited for: what comes
         of that is the same release, or one reload away from it."""
-        master = held.master if held else systemd.main_pid(self.paths.unit)
+        if not held:
+            self.running = others.running(self.paths.unit)
         try:
             if held and not why:
                 self.teller.step("handing over to new workers")
                 held.take_over()
             else:
                 takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
-        except RaabError as error:
-            if why or not self.before.active or not self.disturbed(error, master):
+        except RaabError:
+            if why or not self.before.active or not self.disturbed():
                 raise
             self.wait_for_others()
             if takeup.told(self.paths).get("release") != release_id:
                 self.take_up(release_id, None, "")
 
-    def disturbed(self, error: RaabError, master: int) -> bool:
-        """Whether that came of somebody else's restart. A process that lives and listens in the master's place is another matter."""
-        impostor = isinstance(error, Unvouched) and started(master) != ""
-        return not impostor and others.disturbed(self.paths.unit, master)
+    def disturbed(self) -> bool:
+        """Whether somebody else has restarted the service since it was asked."""
+        return self.running.became(others.running(self.paths.unit))
 
     def wait_for_others(self) -> None:
         """For whoever stops or restarts the service. Raises Stopped, and RaabError where it is restarted again and again."""

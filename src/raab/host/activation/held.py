@@ -20,8 +20,7 @@ class Asked:
         self.began = time.time()
         self.unit = paths.unit
         self.conversation = Conversation(paths, PATIENCE)
-        self.master = self.conversation.peer
-        self.old = children(self.master)
+        self.old = children(self.conversation.peer)
         self.conversation.say(verb="hold", release=release)
 
     def held(self) -> Held | None:
@@ -40,11 +39,11 @@ class Asked:
 
 
 class Held:
-    """A release that is loaded. `bind` is where it will serve by the word of `master`, the process that was asked, `old` are the process
-    ids of its children before."""
+    """A release that is loaded. `bind` is where it will serve by the word of the master that was asked, `old` are the process ids of its
+    children before."""
 
     def __init__(self, asked: Asked, word: dict[str, Any]) -> None:
-        self.unit, self.conversation, self.old, self.master = asked.unit, asked.conversation, asked.old, asked.master
+        self.unit, self.conversation, self.old = asked.unit, asked.conversation, asked.old
         self.bind: list[str] = word["bind"]
 
     def take_over(self) -> None:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from raab.errors import RaabError
 from raab.host import systemd
 
 _STEP = 0.05
+# The properties by which systemd tells of a unit's run.
+TOLD = ("ActiveState", "Job", "InvocationID", "MainPID")
+
+
+class Running(NamedTuple):
+    """A run of the service by systemd's word alone, whoever says what at the control socket: the number that each start gets anew, and its
+    main process, in whose place a reload may put another. `settled`: it runs, and systemd is about to do nothing with it."""
+
+    invocation: str
+    main: str
+    settled: bool
+
+    def became(self, now: Running) -> bool:
+        """Whether somebody has made it another run by now, or is about to."""
+        return not (self.settled and now == self)
 
 
 class Stopped(RaabError):
@@ -19,10 +36,14 @@ class Stopped(RaabError):
         )
 
 
-def disturbed(unit: str, master: int) -> bool:
-    """Whether the service's main process is another one than this by now, or is about to be."""
-    told = systemd.show(unit, "ActiveState", "MainPID", "Job")
-    return told.get("ActiveState") not in ("active", "reloading") or bool(told.get("Job")) or told.get("MainPID") != str(master)
+def of(told: Mapping[str, str]) -> Running:
+    """What systemd tells by the names in TOLD, as a value."""
+    settled = told.get("ActiveState") in ("active", "reloading") and not told.get("Job")
+    return Running(told.get("InvocationID", ""), told.get("MainPID", ""), settled)
+
+
+def running(unit: str) -> Running:
+    return of(systemd.show(unit, *TOLD))
 
 
 def wait(unit: str, seconds: float) -> None:

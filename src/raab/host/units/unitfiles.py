@@ -77,9 +77,9 @@ def prepare(paths: Paths) -> bool:
     return True
 
 
-def standing(paths: Paths) -> dict[str, str]:
-    """What systemd says of the service's unit file."""
-    return systemd.show(paths.unit, "NeedDaemonReload", "UnitFileState")
+def standing(paths: Paths, *more: str) -> dict[str, str]:
+    """What systemd says of the service's unit file, and what more is asked of it."""
+    return systemd.show(paths.unit, "NeedDaemonReload", "UnitFileState", *more)
 
 
 def install(paths: Paths, release: Path, before: dict[str, str]) -> bool:
