@@ -76,12 +76,13 @@ def reached_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newer: bool) -
         f"#!{sys.executable}\n"
         "import re, subprocess, sys, threading, zlib\n"
         "open(sys.argv[sys.argv.index('-E') + 1], 'w').write('Authenticated to here')\n"
-        "sent = zlib.decompress(sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))).decode()\n"
-        + ("sent = sent.replace('\\\\nVERSION = 1\\\\n', '\\\\nVERSION = 2\\\\n')\n" if newer else "")
-        + "packed = zlib.compress(sent.encode())\n"
         "host = subprocess.Popen(('sh', '-c', sys.argv[-1]), stdin=subprocess.PIPE)\n"
-        "host.stdin.write(b'%d\\n%s' % (len(packed), packed))\n"
         "for line in iter(sys.stdin.buffer.readline, b''):\n"
+        "    if line.startswith(b'program '):\n"
+        "        sent = zlib.decompress(sys.stdin.buffer.read(int(line.split()[1])))\n"
+        + ("        sent = sent.replace(b'\\\\nVERSION = 1\\\\n', b'\\\\nVERSION = 2\\\\n')\n" if newer else "")
+        + "        packed = zlib.compress(sent)\n"
+        "        line = b'program %d\\n%s' % (len(packed), packed)\n"
         "    host.stdin.write(line)\n"
         "    host.stdin.flush()\n"
     )

@@ -34,7 +34,7 @@ MANIFEST: dict[str, Any] = {
 
 def test_a_request_becomes_a_value() -> None:
     operation, service, request = conversation.decode(json.dumps(ACTIVATE).encode())
-    assert (operation, service, type(request), request.release, request.program) == ("activate", "raab", requests.Activate, ID, "")
+    assert (operation, service, type(request), request.release, request.version) == ("activate", "raab", requests.Activate, ID, "")
     assert (request.hooks.before_activate, request.hooks.after_activate) == (requests.Command("true", 60), None)
     assert conversation.decode(conversation.encode("facts", "shop", {})) == ("facts", "shop", requests.Facts())
     asked = conversation.encode("hook", "shop", {"release": ID, "command": {"command": "é", "timeout": 1, "write": ["/srv/data"]}})

@@ -78,8 +78,8 @@ class Stage(NamedTuple):
 
 
 class Activate(NamedTuple):
-    """Make a release the current one. `program` is root's, packed, where the host has another one (raab.host.session.program), `version`
-    that of the raab which brings it; `take_over`: also where the service is another project's."""
+    """Make a release the current one. `version` is that of the raab which brings root's program; `take_over`: also where the service is
+    another project's."""
 
     release: ReleaseId
     token: Token
@@ -91,7 +91,6 @@ class Activate(NamedTuple):
     hooks: Hooks
     who: Word
     machine: Word
-    program: Text = ""
     take_over: bool = False
     version: Annotated[str, matching("a version of raab, or none", r"([0-9][0-9A-Za-z.+]{0,60})?")] = ""
 

@@ -12,9 +12,8 @@ from raab.protocol.requests import Activate
 
 
 def written(request: Activate) -> bytes:
-    """Without what was for the way here only."""
     hooks = {name: hook and hook._asdict() for name, hook in request.hooks._asdict().items()}
-    return json.dumps({**request._asdict(), "hooks": hooks, "program": "", "speaks": VERSION}).encode()
+    return json.dumps({**request._asdict(), "hooks": hooks, "speaks": VERSION}).encode()
 
 
 def understand(text: bytes) -> Activate:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
 
 from raab.deploy.hosts import wire
-from raab.errors import RaabError
 from raab.host.paths import Paths
-from raab.host.session import program
+from raab.host.session import program, ways
+from raab.host.session.first import digest_of
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     return Paths("raab", tmp_path / "opt", tmp_path / "etc", tmp_path / "run", tmp_path / "usr/local/bin")
+
+
+def files(sources: dict[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in sources.items()}
+
+
+ALL = files(wire.roots_program())
+
+
+def one(text: str) -> dict[str, bytes]:
+    """A program of one line."""
+    return files({"raab/__init__.py": "", "raab/one.py": text})
 
 
 def run(paths: Paths, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -30,14 +39,14 @@ def run(paths: Paths, *words: str, **environ: str) -> subprocess.CompletedProces
 
 def test_it_has_all_that_it_imports(paths: Paths) -> None:
     """It runs by any Python of the host, without a release, site-packages or variables, and each of its modules can be imported."""
-    sources = wire.roots_program()
-    program.install(paths, program.unpack(program.pack(sources)))
-    assert program.installed(paths) == program.digest(sources)
+    program.install(paths, ALL, "")
+    assert program.installed(paths) == wire.digest()
     done = run(paths)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False) and "systemctl" in done.stderr
     assert "usage: raab" in run(paths, "command", "--help").stdout
-    home = paths.roots_own / program.digest(sources)
-    for name in sources:
+    home = paths.roots_own / wire.digest()
+    for file in ALL:
+        name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         if not name.endswith(".tell"):
             code = f"import sys; sys.path.insert(0, {str(home)!r}); import {name}"
             done = subprocess.run((sys.executable, "-IS", "-c", code), capture_output=True, text=True, cwd="/", timeout=30)
@@ -48,8 +57,8 @@ def test_what_an_operator_types_starts_it_whatever_release_is_current(paths: Pat
     """Also where a release of before has put a link into itself; nobody's variables lead it elsewhere."""
     paths.bin.mkdir(parents=True)
     (paths.bin / "raab").symlink_to(paths.current / "venv/bin/raab")
-    program.install(paths, wire.roots_program())
-    program.offer(paths)
+    program.install(paths, ALL, "")
+    ways.offer(paths)
     environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "/nowhere", "RUNTIME_DIRECTORY": str(paths.root)}
     done = subprocess.run((str(paths.bin / "raab"), "scale", "many"), capture_output=True, text=True, env=environ, timeout=30)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "scale: not a number of workers, got 'many'")
@@ -58,75 +67,58 @@ def test_what_an_operator_types_starts_it_whatever_release_is_current(paths: Pat
 
 def test_a_version_that_is_not_whole_is_not_taken_for_one(paths: Paths) -> None:
     """A file of it was changed, or lost, or one came to it: it has to be sent again."""
-    sources = {"raab": "", "raab.one": "x = 1\n", "raab.two": "y = 2\n"}
-    program.install(paths, sources)
-    home = paths.roots_own / program.digest(sources)
+    sources = one("x = 1\n")
+    program.install(paths, sources, "")
+    home = paths.roots_own / digest_of(sources)
     for spoil in (
         lambda: (home / "raab/one.py").write_text("x = 2\n"),
         lambda: (home / "raab/one.py").unlink(),
         lambda: (home / "sitecustomize.py").write_text("z = 3\n"),
         lambda: (paths.roots_own / "__main__.py").unlink(),
     ):
-        assert program.installed(paths) == program.digest(sources)
+        assert program.installed(paths) == digest_of(sources)
         spoil()
         assert program.installed(paths) == ""
-        program.install(paths, sources)
+        program.install(paths, sources, "")
 
 
 def test_the_one_of_before_is_kept_for_who_runs_it_and_older_ones_go(paths: Paths) -> None:
     """One that another service's activation has begun with stays, too. What versions of before this way of installing have left goes."""
     (paths.roots_own / "raab/host").mkdir(parents=True)
-    texts = [{"raab": "", "raab.one": f"x = {number}\n"} for number in range(4)]
+    texts = [one(f"x = {number}\n") for number in range(4)]
     for number, sources in enumerate(texts):
-        program.install(paths, sources)
+        program.install(paths, sources, "")
         if number != 1:
-            os.utime(paths.roots_own / program.digest(sources), (0, 0))
-    assert {path.name for path in paths.roots_own.iterdir()} == {"__main__.py", *map(program.digest, texts[1:])}
+            os.utime(paths.roots_own / digest_of(sources), (0, 0))
+    assert {path.name for path in paths.roots_own.iterdir()} == {"__main__.py", *map(digest_of, texts[1:])}
     program.use(paths)
-    program.install(paths, texts[0])
-    assert program.digest(texts[3]) in {path.name for path in paths.roots_own.iterdir()}
+    program.install(paths, texts[0], "")
+    assert digest_of(texts[3]) in {path.name for path in paths.roots_own.iterdir()}
 
 
 def test_a_newer_one_stays(paths: Paths) -> None:
     """Whichever service brings an older one later; the same version is replaced by what comes last, and what is not whole by anything."""
-    texts = {version: {"raab": "", "raab.one": f"x = {version!r}\n"} for version in ("", "0.9", "0.10.dev1", "0.10", "1.0")}
+    texts = {version: one(f"x = {version!r}\n") for version in ("", "0.9", "0.10.dev1", "0.10", "1.0")}
     for version, sources in texts.items():
         program.install(paths, sources, version)
-        assert (program.started(paths), program.version(paths)) == (program.digest(sources), version)
+        assert (program.started(paths), program.version(paths)) == (digest_of(sources), version)
     for version, sources in texts.items():
         program.install(paths, sources, version)
-        assert program.started(paths) == program.digest(texts["1.0"])
+        assert program.started(paths) == digest_of(texts["1.0"])
         assert program.newer(paths, version) is (version != "1.0")
     program.install(paths, texts["0.9"], "1.0")
-    assert program.started(paths) == program.digest(texts["0.9"])
+    assert program.started(paths) == digest_of(texts["0.9"])
     (paths.roots_own / program.started(paths) / "raab/one.py").unlink()
     program.install(paths, texts["0.10"], "0.10")
-    assert program.started(paths) == program.digest(texts["0.10"])
-    program.offer(paths)
+    assert program.started(paths) == digest_of(texts["0.10"])
+    ways.offer(paths)
     assert program.faults(paths) == []
-
-
-LARGE = {"raab.x": "y" * (5 << 20)}
-
-
-@pytest.mark.parametrize(
-    "sources", [{"../x": ""}, {"raab/../x": ""}, {"os": "x"}, {"raab.x": 7}, {"raab.x\n": ""}, {"raab..x": ""}, [], "raab", LARGE]
-)
-def test_what_is_no_program_is_refused(sources: object) -> None:
-    with pytest.raises(RaabError, match="not root's program"):
-        program.unpack(base64.b64encode(zlib.compress(json.dumps(sources).encode())).decode())
-
-
-def test_what_is_not_packed_is_refused() -> None:
-    for packed in ("", "!", base64.b64encode(b"x").decode()):
-        with pytest.raises(RaabError, match="not root's program"):
-            program.unpack(packed)
 
 
 def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
     """A changed, missing or added file, a link, and what others could write."""
-    program.install(paths, wire.roots_program())
-    program.offer(paths)
+    program.install(paths, ALL, "")
+    ways.offer(paths)
     assert program.faults(paths) == []
     home = paths.roots_own / program.started(paths)
     module = home / "raab/errors.py"
@@ -156,8 +148,8 @@ def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
 
 def test_the_units_of_its_part_are_written_and_looked_at(paths: Paths) -> None:
     """By these a service's own unit asks for it; what somebody has changed in them is said, and put right by the next deploy."""
-    program.install(paths, {"raab": ""})
-    program.offer(paths)
+    program.install(paths, one(""), "")
+    ways.offer(paths)
     names = ("raab-root@.socket", "raab-root@.service")
     assert [(paths.units / name).stat().st_mode & 0o777 for name in names] == [0o644, 0o644]
     assert f"ListenSequentialPacket={paths.run}/raab-root/%i\n" in (paths.units / names[0]).read_text()
@@ -165,5 +157,5 @@ def test_the_units_of_its_part_are_written_and_looked_at(paths: Paths) -> None:
     assert program.faults(paths) == []
     (paths.units / names[1]).write_text("[Service]\nExecStart=/tmp/other\n")
     assert program.faults(paths) == [f"{paths.units / names[1]}: not what raab wrote"]
-    program.offer(paths)
+    ways.offer(paths)
     assert program.faults(paths) == []

@@ -9,7 +9,7 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
-from raab.host.session import program
+from raab.host.session import program, ways
 from raab.host.session.remove import remove
 from raab.host.units import claim, unitfiles
 
@@ -34,8 +34,8 @@ def add(roots: Paths, name: str) -> Paths:
         folder.mkdir(parents=True, exist_ok=True)
     (paths.state / "data").touch()
     unitfiles.copy((*unitfiles.lasting(paths), unitfiles.UnitFile(b"", paths.units / paths.unit)))
-    program.install(paths, {"raab": ""}, "1.0")
-    program.offer(paths)
+    program.install(paths, {"raab/__init__.py": b""}, "1.0")
+    ways.offer(paths)
     return paths
 
 

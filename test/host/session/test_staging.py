@@ -84,7 +84,7 @@ def converse(paths: Paths, *requests: bytes) -> list[dict[str, Any]]:
     """The answers to these of a session that holds the lock, steps left out."""
     sink = io.BytesIO()
     lock = b'{"op": "lock", "service": "raab", "who": "ann", "machine": "laptop", "what": "a test"}\n'
-    Session(paths, io.BytesIO(lock + b"".join(requests)), sink).serve()
+    Session(paths, {}, io.BytesIO(lock + b"".join(requests)), sink).serve()
     return [told for line in sink.getvalue().split(b"\n") if line if (told := json.loads(line))["event"] != "step"][1:]
 
 
@@ -93,7 +93,7 @@ def test_nothing_is_changed_without_the_lock(paths: Paths) -> None:
     label = {"op": "label", "service": "raab", "release": "20261122T061500Z-1a2b3c4", "commit": "0" * 40, "who": "ann", "machine": "laptop"}
     for request in (Bundle().request(), json.dumps(label).encode() + b"\n", b'{"op": "service", "service": "raab", "action": "restart"}\n'):
         sink = io.BytesIO()
-        Session(paths, io.BytesIO(request), sink).serve()
+        Session(paths, {}, io.BytesIO(request), sink).serve()
         (answer,) = [json.loads(line) for line in sink.getvalue().split(b"\n") if line]
         assert "only for who holds the lock" in answer["message"] and answer["code"] == 6
     assert not paths.root.exists()

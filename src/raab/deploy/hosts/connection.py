@@ -49,6 +49,7 @@ class Remote:
         self.channels = 0
         self.noise = bytearray()
         self.spoken = False
+        self.supplied = False
 
     def open(self) -> None:
         """Have ssh log in and start the session program; what goes wrong there is told by the first answer.
@@ -72,7 +73,7 @@ class Remote:
             raise
         self.channels += 1
         with suppress(*LOST):
-            self.channel.send(wire.program(), self.connect_timeout + self.channel.silence)
+            self.channel.send(wire.beginning(), self.connect_timeout + self.channel.silence)
 
     @property
     def sent(self) -> int:
@@ -112,6 +113,12 @@ class Remote:
                 raise self.lost(f"its answer to {operation} is none ({plain(str(error))}), got: {shown(line[:200])}") from error
             if event.event == "error":
                 raise self.told(event)
+            if event.event == "lacking" and not self.supplied:
+                self.supplied = True
+                with suppress(*LOST):
+                    self.channel.send(wire.program())
+                    self.send(conversation.encode(operation, self.service, values), payload)
+                continue
             on_text(event.text)
 
     def send(self, request: bytes, payload: Iterable[Part]) -> None:

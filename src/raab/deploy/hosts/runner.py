@@ -26,7 +26,6 @@ from raab.deploy.plan.values import HostPlan, Plan, Staging
 from raab.deploy.report.results import HostReport, Result
 from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
-from raab.host.session.program import digest, order, pack
 from raab.protocol import conversation
 
 # (host's name, text): how a runner tells people where it is.
@@ -45,7 +44,6 @@ class Runner:
         self.hosts = {host.name: host for host in environment.hosts}
         self.remotes: dict[str, Remote] = {}
         self.ending = threading.Event()
-        self.programs: dict[str, HostFacts] = {}
         # What is known of each host at this moment, for whoever interrupts.
         self.standings = dict.fromkeys(self.hosts, Standing())
 
@@ -104,7 +102,6 @@ class Runner:
         return outcome
 
     def told(self, name: str, facts: HostFacts) -> HostFacts:
-        self.programs[name] = facts
         serves = facts.current if facts.service.get("ActiveState") in ("active", "reloading") else None
         self.stands(name, asked=True, serves=serves)
         return facts
@@ -197,7 +194,7 @@ class Runner:
             "take_over": plan.take_over,
             "drill": settings.drills == "made",
             "hooks": {key: hook.told for key, hook in hooks.items()},
-            **self.program(name),
+            "version": wire.version(),
             **myself(),
         }
         self.stands(name, doing=f"the activation of {plan.release}", becoming=plan.release, report=None)
@@ -211,14 +208,6 @@ class Runner:
         report = self.outcome(plan, verdict, "rolled back" if action == "rollback" else "deployed")
         self.stands(name, serves=report.release, doing="", becoming="", report=report)
         return report
-
-    def program(self, name: str) -> dict[str, str]:
-        """What makes the release current there, unless the host has it, or a newer one, by another service."""
-        sources, version = wire.roots_program(), wire.version()
-        there = self.programs.get(name)
-        same = there is not None and there.program == digest(sources)
-        newer = there is not None and there.program != "" and order(there.program_version) > order(version)
-        return {"version": version} if same or newer else {"program": pack(sources), "version": version}
 
     def service(self, action: str, amount: str, wait: float) -> Outcome[Acted]:
         """Have each host's service reload, restart or scale. Raises RaabError that names who deploys there, after `wait` seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterable
@@ -10,8 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 import raab
+from raab.host.session import first
 
-ENTRY = "raab.host.session.session"
+FIRST = "raab.host.session.first"
 _SOURCE = Path(raab.__file__).parent.parent
 _IMPORTS = re.compile(r"^ *from (raab[.\w]*) import (.+)$", re.MULTILINE)
 
@@ -35,26 +37,6 @@ BEGIN = (
     f'exec $become PYTHON -IS -c "{BOOT}"'
 )
 
-# Modules are made when they are imported: most requests need few of them, and each costs the host its compilation.
-LOADER = """
-import sys
-from importlib.machinery import ModuleSpec
-class Sent:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name in SOURCES:
-            return ModuleSpec(name, Sent, is_package=name in PACKAGES)
-    @staticmethod
-    def create_module(spec):
-        return None
-    @staticmethod
-    def exec_module(module):
-        exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
-sys.meta_path.insert(0, Sent)
-from raab.host.session.session import main
-sys.exit(main())
-"""
-
 
 def command(python: str = "python3") -> str:
     """What sshd is asked to run, the same for every purpose, user and login shell: an interpreter that reads its program from stdin."""
@@ -62,22 +44,23 @@ def command(python: str = "python3") -> str:
 
 
 @cache
-def program() -> bytes:
-    """The session program, compressed, led by its length."""
-    # What is alike stands close by its name, which packs better.
-    sources = {name: lean(text(name)) for name in sorted(closure((ENTRY,)))}
-    packages = sorted({".".join(name.split(".")[:depth]) for name in sources for depth in range(1, name.count(".") + 1)})
-    sources |= dict.fromkeys(packages, "")
-    packer = zlib.compressobj(9, memLevel=9)
-    packed = packer.compress(f"SOURCES = {sources!r}\nPACKAGES = {packages!r}\n{LOADER}".encode()) + packer.flush()
+def beginning() -> bytes:
+    """What a connection begins with, compressed and led by its length: it looks whether the host has the program, and begins with that."""
+    source = f"{text(FIRST)}\nsys.exit(begin({digest()!r}))\n"
+    packed = zlib.compress(source.encode(), 9)
     return b"%d\n%s" % (len(packed), packed)
 
 
-def lean(source: str) -> str:
-    """The same without the lines that are comments, and what functions and classes say of themselves; each line keeps its number."""
-    # What looks like a comment within a text is a part of it.
-    code = re.sub(r'("""(?:[^"]|"(?!""))*""")|^ *#.*$', lambda match: match[1] or "", source, flags=re.MULTILINE)
-    return re.sub(r'^( +)"""[^"]*"""$', lambda match: f'{match[1]}""' + "\n" * match[0].count("\n"), code, flags=re.MULTILINE)
+@cache
+def program() -> bytes:
+    """All of the program, for a host that lacks it."""
+    packed = zlib.compress(json.dumps(roots_program()).encode(), 9)
+    return b"%s%d\n%s" % (first.ANNOUNCED, len(packed), packed)
+
+
+@cache
+def digest() -> str:
+    return first.digest_of({name: text.encode() for name, text in roots_program().items()})
 
 
 def version() -> str:
@@ -87,11 +70,14 @@ def version() -> str:
 
 @cache
 def roots_program() -> dict[str, str]:
-    """All of the host's code, with what it imports: what is installed on a host as root's own, a text for each module."""
+    """All of the host's code, with what it imports: what a session is, and what is installed on a host as root's own, a text for each
+    file by its path."""
     files = sorted(place("raab.host").with_suffix("").rglob("[!_]*.py"))
     names = closure(".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in files)
     packages = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
-    return {**dict.fromkeys(sorted(packages), ""), **{name: text(name) for name in names}}
+    texts = {f"{name.replace('.', '/')}/__init__.py": "" for name in packages}
+    # What is alike stands close by its name, which packs better.
+    return dict(sorted({**texts, **{f"{name.replace('.', '/')}.py": text(name) for name in names}}.items()))
 
 
 def closure(names: Iterable[str]) -> tuple[str, ...]:

@@ -63,9 +63,8 @@ class HostFacts(Struct, frozen=True):
 
     `settings` is the host's own setting.yaml, `packaged` that of a release that was asked for; `variables` are those of the running service
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
-    run alone. `program` is the digest of root's program, if it is whole; `damaged` what is not as it was installed in the current release.
-    `foreign` is what the host has under the service's name and is not raab's. `program_version` is that of the raab
-    which brought root's program.
+    run alone. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
+    service's name and is not raab's.
     """
 
     python: Words
@@ -88,8 +87,6 @@ class HostFacts(Struct, frozen=True):
     units: dict[str, str] = field(default_factory=dict)
     user: bool = False
     foreign: tuple[str, ...] = ()
-    program: str = ""
-    program_version: str = ""
     damaged: tuple[str, ...] = ()
     verdicts: dict[str, str] = field(default_factory=dict)
     served: tuple[Name, ...] = ()

@@ -18,7 +18,7 @@ from raab.host import journal, processes, seal
 from raab.host.address import listening
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release, describe, shipped, uid_of_user
-from raab.host.session import lock, program
+from raab.host.session import lock
 from raab.host.units import claim, unitfiles
 from raab.host.verify import RAABS_OWN
 
@@ -44,8 +44,6 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, 
         "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
         "templates": sorted(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
         "units": unit_hashes(paths),
-        "program": program.installed(paths),
-        "program_version": program.version(paths),
         "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
         "user": uid_of_user(paths) is not None,
         "foreign": claim.foreign(paths),

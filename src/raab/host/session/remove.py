@@ -13,7 +13,7 @@ from pathlib import Path
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.paths import RAAB, Paths
-from raab.host.session import program
+from raab.host.session import ways
 from raab.host.units import claim, services, unitfiles
 
 # Seconds for the requests that it has under way, and for those of its processes that do not end by themselves.
@@ -67,7 +67,7 @@ def stop(paths: Paths, step: Callable[[str], None]) -> None:
 
 
 def last(paths: Paths) -> None:
-    for file in program.beside(paths):
+    for file in ways.beside(paths):
         file.unlink(missing_ok=True)
     away(paths.roots_own)
     systemd.must("systemctl", "daemon-reload")

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -50,7 +50,9 @@ class Patient:
 class Session:
     """One connection's conversation: an answer line for each request, and event lines before it."""
 
-    def __init__(self, paths: Paths, source: BinaryIO, sink: BinaryIO) -> None:
+    def __init__(self, paths: Paths, program: Mapping[str, bytes], source: BinaryIO, sink: BinaryIO) -> None:
+        # What this is a part of: a text for each path.
+        self.program = program
         # Of the service that the requests name: one in each session.
         self.paths = paths
         self.named = False
@@ -167,14 +169,13 @@ class Session:
         return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
 
     def activate(self, request: requests.Activate) -> Answer:
-        from raab.host.session import follow, program
+        from raab.host.session import follow, program, ways
 
         follow.same_project(self.paths, request)
         # What makes the release current is what was sent, and neither that release's nor the one's before.
-        if request.program:
-            program.install(self.paths, program.unpack(request.program), request.version)
+        program.install(self.paths, self.program, request.version)
         if not program.newer(self.paths, request.version):
-            program.offer(self.paths)
+            ways.offer(self.paths)
         program.use(self.paths)
         follow.start(self.paths, request)
         return self.follow(request.token)
@@ -191,10 +192,9 @@ class Session:
         return service.answer(self.paths, request, self.emit)
 
 
-def main() -> int:
-    # The service's user has to read what is installed, however strict root's own habits are on this host.
-    os.umask(0o022)
+def main(program: Mapping[str, bytes]) -> int:
+    """The conversation of this connection, by the program of which this is a part (raab.host.session.first)."""
     # Who ends this session ends what it has started, too (raab.host.session.lock). A leader of a session, as sshd makes it, leads already.
     with suppress(OSError):
         os.setpgid(0, 0)
-    return Session(Paths(RAAB), sys.stdin.buffer, sys.stdout.buffer).serve()
+    return Session(Paths(RAAB), program, sys.stdin.buffer, sys.stdout.buffer).serve()
