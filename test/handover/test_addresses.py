@@ -130,13 +130,13 @@ class Moving:
 
     def say(self, setting: str) -> None:
         """Has the settings name these addresses."""
-        self.master.release("1", bind=self._filled(setting).split())
+        self.master.release("1", bind=self.filled(setting).split())
 
     def places(self, setting: str) -> list[Any]:
-        filled = [self._filled(place) for place in SERVED[setting]]
+        filled = [self.filled(place) for place in SERVED[setting]]
         return [(place.split()[0], int(place.split()[1])) if " " in place else place for place in filled]
 
-    def _filled(self, text: str) -> str:
+    def filled(self, text: str) -> str:
         for sign, value in (("P", self.master.port), ("Q", self.other), ("H", self.master.home)):
             text = re.sub(rf"\b{sign}\b", str(value), text)
         return text
@@ -239,6 +239,30 @@ def test_a_move_that_is_refused_has_not_been_noticed(moving: Moving) -> None:
             assert moving.master.ask(verb="reload")["good"] is not bool(wsgi)
     assert load.account.failures == () and load.account.longest < 1.5, load.account.line()
     moving.check("127.0.0.1:P")
+
+
+# Nobody else is served by the process meanwhile, so that clients wait to be accepted.
+BUSY = """
+from gevent import monkey
+def application(environ, start_response):
+    monkey.get_original("time", "sleep")(0.05)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+@pytest.mark.parametrize("after", ["127.0.0.1:P", "0.0.0.0:Q"])
+def test_who_waits_at_an_address_that_goes_is_answered(moving: Moving, after: str) -> None:
+    """However many they are: what is not accepted yet when its listener is closed would be reset."""
+    moving.master.release("1", BUSY, bind=[f"0.0.0.0:{moving.master.port}"])
+    moving.keeper.start()
+    with contextlib.ExitStack() as closing:
+        clients = [closing.enter_context(socket.create_connection(("127.0.0.1", moving.master.port), 20)) for _ in range(200)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        moving.master.release("1", BUSY, bind=[moving.filled(after)])
+        by_reload(moving)
+        assert [client.recv(15) for client in clients] == [b"HTTP/1.1 200 OK"] * len(clients)
 
 
 def test_a_change_of_port_is_one_line(moving: Moving) -> None:

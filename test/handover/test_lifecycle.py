@@ -446,6 +446,16 @@ def test_who_asks_a_master_that_leaves_asks_its_successor() -> None:
     ]
 
 
+def test_nobody_waits_at_an_address_that_is_closed() -> None:
+    """A master leaves an address to nobody: its workers serve there until no connection waits to be accepted, and only then go."""
+    state, _ = after(serving(), events.Plain.USR2, events.Heir(moved=True))
+    late = NOW._replace(time=NOW.time + 3)
+    state, asked = lifecycle.step(state, events.Plain.TICK, late)
+    assert asked == (Do.DRAIN,)
+    _, done = lifecycle.step(state, events.Plain.DRAINED, late)
+    assert actions.Retire(2) in done and Do.DRAIN not in done
+
+
 def test_what_was_asked_of_a_template_that_ends_is_not_waited_for() -> None:
     """A worker of the old generation that was not there yet when the new one took over is not wanted any more."""
     state, _ = after(

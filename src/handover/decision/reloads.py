@@ -71,9 +71,9 @@ class State:
 
     `wish`: the clients that wait for the next reload, or None when none was asked for; `environment`: what that one is to start a new
     master with, if the last of them has said so. `scalers` wait for the target, each with the one before. `follows`: a predecessor still
-    speaks for the service. `moving`: this start has found sockets of addresses that the settings do not name, which its first generation
-    serves until nobody waits there. `leaving`: when to end, since a successor serves. `rest`: no process is forked before that time.
-    `why`: what the last process that could not boot had to say.
+    speaks for the service. `moving`: there are sockets of addresses that the settings do not name, found by this start or left to us by a
+    successor, which today's workers serve until nobody waits there. `leaving`: when to end, since a successor serves. `rest`: no process
+    is forked before that time. `why`: what the last process that could not boot had to say.
     """
 
     fleet: Fleet

@@ -49,12 +49,16 @@ def hand_over(turn: Turn, *, moved: bool) -> None:
     turn.do(actions.Bequeath(events.Word(wish is not None, turn.state.outcome, turn.fleet.target if reload.scaled else None)))
     turn.do(*(Tell(client, {"ask": "again"}) for client in wish or ()))
     scaling.answer(turn)
-    turn.become(wish=None, leaving=turn.now.time + (_MOVING if moved else 0.0))
+    turn.become(wish=None, moving=moved, leaving=turn.now.time + (_MOVING if moved else 0.0))
 
 
 def leave(turn: Turn) -> None:
     """End when no worker of ours accepts connections any more. The pids of those that do are known to nobody but us."""
     if turn.state.leaving is None or turn.now.time < turn.state.leaving:
+        return
+    if turn.state.moving:
+        # At an address that is the successor's no more, who is closed upon is reset.
+        turn.do(Do.DRAIN)
         return
     orders = ordering.everybody(turn.fleet)
     turn.become(fleet=ordering.ordered(turn.fleet, orders))
@@ -66,11 +70,13 @@ def leave(turn: Turn) -> None:
 
 
 def moved(turn: Turn) -> None:
-    """Nobody waits any more at an address that is not wanted; so a generation follows that does not know it.
+    """Nobody waits any more at an address that is not wanted; so it can be left, or a generation follows that does not know it.
 
     The workers of today close it when they leave, and a template that still held it would have clients wait there for nobody.
     """
     turn.become(moving=False)
+    if turn.state.leaving is not None:
+        return
     turn.do(Log(logging.INFO, "reload: for addresses that the settings do not name any more"), Do.DROP)
     reloading.ask(turn, ())
 

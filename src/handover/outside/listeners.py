@@ -25,8 +25,9 @@ from handover.outside.sockets import (
 from handover.outside.systemd import STORED, Notifier
 
 _FIRST_FD = 3
-# Seconds in which connections that wait at an address of before have to be accepted. It is a matter of milliseconds.
-_DRAINING = 5.0
+# Seconds in which connections that wait at an address of before have to be accepted. It is a matter of milliseconds, unless more come than
+# can be served.
+_DRAINING = 10.0
 
 
 class Listeners:
@@ -123,9 +124,10 @@ class Listeners:
         return bool(self._leaving)
 
     def drained(self, listeners: Sequence[Any]) -> bool:
-        """Whether nobody waits at these any more; who still came there after seconds wants what the settings do not want."""
+        """Whether nobody waits any more at these, or at any where a successor knows which; who still came there after seconds wants what
+        the settings do not want."""
         self._asked = self._asked or time.monotonic()
-        theirs = [listener for name, listener in zip(self.names, listeners, strict=True) if name in self._leaving]
+        theirs = [one for name, one in zip(self.names, listeners, strict=True) if name in self._leaving or not self._leaving]
         return all(map(nobody_waits, theirs)) or time.monotonic() - self._asked > _DRAINING
 
     def drop(self, listeners: Sequence[Any]) -> list[Any]:
