@@ -57,8 +57,11 @@ http {{
     }}
 }}
 """
+# As nginx is where nobody says otherwise: a connection for each request, and HTTP/1.0 on it.
+NGINX_OLD = "".join(line for line in NGINX.splitlines(True) if "proxy_http_version" not in line and '"";' not in line)
 COMMANDS = {"haproxy": ("haproxy", "-db", "-f", "{folder}/conf"), "nginx": ("nginx", "-c", "{folder}/conf", "-e", "{folder}/log")}
-CONFIGURATIONS = {"haproxy": HAPROXY, "nginx": NGINX}
+COMMANDS["nginx-1.0"] = COMMANDS["nginx"]
+CONFIGURATIONS = {"haproxy": HAPROXY, "nginx": NGINX, "nginx-1.0": NGINX_OLD}
 
 
 @contextmanager

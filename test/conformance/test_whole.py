@@ -7,11 +7,17 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.proxies import proxied
 from conformance.service import Service
 from conformance.wire import Wire, request
+
+if TYPE_CHECKING:
+    from conftest import Programs
 
 HEAD = "POST {} HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n"
 CHUNKED, TEN = "Transfer-Encoding: chunked", "Content-Length: 10"
@@ -147,6 +153,21 @@ def test_whatever_a_generator_raises_cuts_its_answer(service: Service, name: str
         assert wire.rest() == b""
     assert service.pids() == pids
     assert "Traceback" in said(service, since)
+
+
+@pytest.mark.parametrize("name", ["haproxy", "nginx", "nginx-1.0"])
+def test_half_an_answer_stays_half_behind_a_proxy(service: Service, programs: Programs, tmp_path: Path, name: str) -> None:
+    """Also behind one that speaks HTTP/1.0 to the service, where nothing but its end tells that an answer has one."""
+    with proxied(programs, name, tmp_path, service.address) as address:
+        for path in (f"/{error}/2" for error in ERRORS):
+            with Wire(address) as wire:
+                wire.send(request(path))
+                answer = wire.answer()
+                assert answer is None or answer.status == 502 or not answer.whole, (path, answer)
+        with Wire(address) as wire:
+            wire.send(request("/stream"))
+            answer = wire.answer()
+            assert answer is not None and answer.whole and answer.body.endswith(b"part 4\n")
 
 
 @pytest.mark.parametrize("path", ["/echo", "/unread", "/livez", "/flask/data", "/flask/nothing"])

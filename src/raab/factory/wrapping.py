@@ -34,7 +34,8 @@ def wrap(application: WSGIApplication, settings: Settings, checks: Iterable[Chec
     with kept_logging():
         mounted = Mounted(application, load_mounts(settings.project.mounts, settings.limits.request))
         # Each that claims these two paths is asked for the rest alone; a middleware can keep the service from being ready.
-        inner = surrounded(Health(mounted, checks, settings.server.public_health), settings.project.middleware)
+        health = Health(mounted, checks, settings.server.public_health)
+        inner = surrounded(BodyLimits(health, settings.limits.body, mounted), settings.project.middleware)
     heed_django()
     # Each request, whoever answers it, gets its id, its line and its limits.
-    return Edge(inner, settings, current_release(), access_log(), BodyLimits(settings.limits.body, mounted).of)
+    return Edge(inner, settings, current_release(), access_log())

@@ -23,7 +23,9 @@ DRAINED = "raab.drained"
 # that nothing of what a client sends may be in them.
 MOUNT = "raab.mount"
 ROUTE = "raab.route"
-# Set by the edge where a route may have a larger body than others.
+# The body as the edge has limited it, also where a middleware has put something of its own around it.
+BODY = "raab.body"
+# Set where a route may have a larger body than others.
 BODY_LIMIT = "raab.body_limit"
 
 

@@ -7,21 +7,21 @@ import atexit
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
 from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.settings.schema import Settings
 from raab.web.access import AccessLog, Line
-from raab.web.context import BODY_LIMIT
+from raab.web.context import BODY
 from raab.web.deadline import deadlines
 from raab.web.exchange import Exchange, Rules
 from raab.web.hosts import Hosts
 from raab.web.ids import new_id
 from raab.web.limited import LimitedInput
 from raab.web.proxies import Proxies
-from raab.web.refusal import Refusal, too_large
+from raab.web.refusal import Refusal
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _METHOD = re.compile(rb"[A-Z]{1,20}")
@@ -43,20 +43,10 @@ class Refused(Protocol):
 
 
 class Edge:
-    """Wraps `app`: request id in and out, trusted proxies, limits, security headers, the proof of the release, the access line.
+    """Wraps `app`: request id in and out, trusted proxies, limits, security headers, the proof of the release, the access line."""
 
-    `own_limit` tells how large the body of a request may be that is larger than most may.
-    """
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        settings: Settings,
-        release: Release,
-        access: AccessLog | None,
-        own_limit: Callable[[WSGIEnvironment], int] | None = None,
-    ) -> None:
-        self.app, self.own_limit = app, own_limit
+    def __init__(self, app: WSGIApplication, settings: Settings, release: Release, access: AccessLog | None) -> None:
+        self.app = app
         headers = tuple((name, value) for name, value in settings.security.headers.items() if value)
         self.rules = Rules(
             headers=headers,
@@ -106,21 +96,17 @@ class Edge:
             )
 
     def limit(self, environ: WSGIEnvironment) -> None:
-        """Raises Refusal for a body that is too large, at once where its length is told, else when it has come in too far, and for one that
-        ends too early, when it is read.
+        """Has reading a body raise Refusal when it is too large, or ends too early. Who knows where the request goes may allow more, and
+        refuses at once what is told to be larger (web.bodies).
 
         For mounted applications above all: Flask has the same limit, but only for views that look at the body.
         """
-        length, most, told = environ.get("CONTENT_LENGTH"), self.max_body, False
-        if length:
+        told: str | None = environ.get("CONTENT_LENGTH")
+        length = None
+        if told:
             # Python refuses to read a number of thousands of digits, which is too large in any case.
-            told = length.isdecimal() and len(length) <= 15
-            size = int(length) if told else sys.maxsize
-        if (not told or size > most) and self.own_limit is not None:
-            most = environ[BODY_LIMIT] = self.own_limit(environ)
-        if length and size > most:
-            raise too_large(most)
-        environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], size if told else most, known=told)
+            length = int(told) if told.isdecimal() and len(told) <= 15 else sys.maxsize
+        environ["wsgi.input"] = environ[BODY] = LimitedInput(environ["wsgi.input"], length, self.max_body)
 
 
 def read_of(line: bytes) -> tuple[str, str]:

@@ -17,10 +17,12 @@ class Mounted:
     def __init__(self, app: WSGIApplication, mounts: Mapping[str, WSGIApplication]) -> None:
         self._app, self._mounts = app, dict(mounts)
         self._front = self._mounts.pop("/", None)
+        # Of a path of thousands of slashes, no more is looked at than a prefix may have.
+        self._depth = max((prefix.count("/") for prefix in self._mounts), default=0)
 
     def at(self, path: str) -> tuple[str, WSGIApplication]:
         """The application that answers for a path, and its prefix."""
-        prefix = path
+        prefix = "/".join(path.split("/", self._depth + 1)[: self._depth + 1])
         while prefix and prefix not in self._mounts:
             prefix = prefix.rpartition("/")[0]
         return prefix, self._mounts[prefix] if prefix else self._front or self._app

@@ -67,10 +67,23 @@ def whole():
 """
 SHOP = """
 from flask import Flask, request
+from raab.web.bodies import body_limit
 application = Flask("old")
 application.config["MAX_CONTENT_LENGTH"] = 3000
 @application.post("/body")
 def body(): return str(len(request.get_data()))
+strict = Flask("strict")
+strict.config["MAX_CONTENT_LENGTH"] = 500
+strict.post("/body")(body)
+@strict.post("/more")
+@body_limit(5000)
+def more(): return str(len(request.get_data()))
+class Moved:
+    def __init__(self, app): self.app = app
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"].startswith("/at/"):
+            environ = {**environ, "SCRIPT_NAME": "/at", "PATH_INFO": environ["PATH_INFO"][3:]}
+        return self.app(environ, start_response)
 """
 LEGACY = """
 def application(environ, start_response):
@@ -129,7 +142,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         **os.environ,
         "RAAB_ENVIRONMENT": "production",
         "RAAB_PROJECT__MODULES": "[raab.modules, shop]",
-        "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application', /old: 'old:application'}",
+        "RAAB_PROJECT__MOUNTS": "{/legacy: 'legacy:application', /old: 'old:application', /strict: 'old:strict'}",
+        "RAAB_PROJECT__MIDDLEWARE": "[old:Moved]",
         "RAAB_LIMITS__REQUEST": "1",
         "RAAB_LIMITS__CLIENT": "2",
         "RAAB_LIMITS__BODY": "1000",
@@ -218,17 +232,24 @@ def test_a_body_too_large_is_not_asked_for(server: Server) -> None:
     assert said.startswith(b"HTTP/1.1 413 ") and b"\r\nConnection: close\r\n" in said
 
 
-@pytest.mark.parametrize(("path", "most"), [("/upload", 5000), ("/old/body", 3000), ("/old/nothing", 3000), ("/uploads", 1000)])
+LIMITED = {
+    "/upload": 5000, "/old/body": 3000, "/old/nothing": 3000, "/uploads": 1000, "/at/upload": 5000, "/at/old/body": 3000,
+    "/strict/body": 500, "/strict/more": 500,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "most"), LIMITED.items())
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_route_may_have_larger_bodies(server: Server, path: str, most: int, chunked: bool) -> None:
-    """By its view, or by the application that it belongs to; whichever way the length is told."""
+    """By its view, or by the application that it belongs to; whichever way the length is told, and also where a middleware has sent it
+    there. An application that allows less takes less, and nothing of what is larger for the whole."""
 
     def ask(size: int) -> bytes:
         if chunked:
             return server.ask(request("POST", path, "Transfer-Encoding: chunked", body=b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)))
         return server.ask(request("POST", path, f"Content-Length: {size}", body=b"x" * size))
 
-    exists = path in ("/upload", "/old/body")
+    exists = path not in ("/old/nothing", "/uploads")
     assert ask(most).startswith(b"HTTP/1.1 200 " if exists else b"HTTP/1.1 404 ")
     if exists or not chunked:
         assert ask(most + 1).startswith(b"HTTP/1.1 413 ")

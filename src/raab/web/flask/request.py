@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Request
 
+from raab.web.bodies import OwnLimit
 from raab.web.context import BODY_LIMIT
 
 
-class LimitedRequest(Request):
+class LimitedRequest(Request, OwnLimit):
     """Flask's request, with the limit that its route has."""
 
     @property
