@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from raab import exitcodes
 from raab.deploy.desk import Desk
 from raab.deploy.hosts.answers import Removed
+from raab.deploy.plan.facts import HostFacts
 from raab.errors import RaabError
 
 
@@ -19,18 +21,17 @@ def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> 
         problem = f"remove: the service of {environment.name} is {environment.service}, got {name}"
         raise RaabError(problem, f"fab remove {environment.service} --env {environment.name}", exitcodes.BAD_INPUT)
     hosts = ", ".join(host.name for host in environment.hosts)
-    kept = "" if purge else f"; /etc/{name}, /var/lib/{name} and the user stay"
-    question = f"remove {name} from {hosts}{', with its data, settings and user' if purge else kept}? [y/N] "
-    if not yes:
-        if not sys.stdin.isatty():
-            raise RaabError(f"remove: nobody to ask, got no terminal for: {question.strip()}", "--yes says so", exitcodes.BAD_INPUT)
-        if input(question).strip().lower() not in ("y", "yes"):
-            print("nothing was changed")
-            return exitcodes.DONE
+    what = "with its data, settings and user" if purge else f"but for /etc/{name}, /var/lib/{name} and its user, which stay"
+    question = f"remove {name} from {hosts}, {what}? [y/N] "
+    if not yes and not sys.stdin.isatty():
+        raise RaabError(f"remove: nobody to ask, got no terminal for: {question.strip()}", "--yes says so", exitcodes.BAD_INPUT)
     with desk.runner() as runner:
         asked = runner.facts()
         for error in asked.failed.values():
             raise error
+        if not yes and not agreed(question, asked.done):
+            print("nothing was changed")
+            return exitcodes.DONE
         runner.lock(tuple(asked.done), f"removal of {name}", wait)
         for host in asked.done:
             runner.stands(host, doing="the removal")
@@ -40,3 +41,16 @@ def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> 
     for host, error in outcome.failed.items():
         print(f"{host}  {error}", file=sys.stderr)
     return max((error.exit_code for error in outcome.failed.values()), default=exitcodes.DONE)
+
+
+def agreed(question: str, facts: Mapping[str, HostFacts]) -> bool:
+    """Whether whoever sits there says yes, and sees what it is that would go: the service may be another project's. The end of what is
+    typed is a no."""
+    for host, told in facts.items():
+        serves = f"serves {told.current}, of the project {told.project or 'unknown'}"
+        print(f"{host}  {serves if told.current else 'has no release of it'}")
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False

@@ -10,6 +10,7 @@ import pytest
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.host.session import program, ways
+from raab.host.session import remove as module
 from raab.host.session.remove import remove
 from raab.host.units import claim, unitfiles
 
@@ -81,3 +82,31 @@ def test_a_service_that_does_not_end_keeps_its_files(roots: Paths) -> None:
     with pytest.raises(RaabError, match=r"stop shop-x: it did not end, got deactivating"):
         remove(shop, True, lambda text: None)
     assert shop.releases.exists() and (shop.units / shop.unit).exists()
+
+
+def test_what_starts_it_by_its_address_goes_first(roots: Paths) -> None:
+    """An operator's own socket would start it at the next request."""
+    shop = add(roots, "shop-x")
+    (roots.opt.parent / "state").write_text("ActiveState=inactive\nTriggeredBy=shop-x.socket\n")
+    remove(shop, False, lambda text: None)
+    asked = (roots.opt.parent / "asked").read_text()
+    assert "disable --quiet shop-x.service shop-x.socket" in asked and "stop shop-x.socket shop-x.service" in asked
+
+
+def test_a_user_that_cannot_go_is_told_and_the_name_stays_raab_s(roots: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """userdel(8) refuses where a process is still the user's; nothing is called done that is not, and the next one completes it."""
+    shop = add(roots, "shop-x")
+    monkeypatch.setattr(module, "uid_of_user", lambda paths: 999)
+    with pytest.raises(RaabError, match=r"purge: the user shop-x stays, got .*\nhint: `pgrep -u shop-x`"):
+        remove(shop, True, lambda text: None)
+    assert claim.ours(shop)
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", f"{roots.opt.parent / 'bin'}:{os.environ['PATH']}")
+    assert remove(shop, True, lambda text: None) and files(roots, "shop-x") == []
+
+
+def test_nothing_is_removed_twice(roots: Paths) -> None:
+    """What stays says whose it is; it is no service."""
+    shop = add(roots, "shop-x")
+    assert remove(shop, False, lambda text: None) and not remove(shop, False, lambda text: None)
+    assert remove(shop, True, lambda text: None) and not remove(shop, True, lambda text: None)
