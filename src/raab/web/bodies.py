@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from raab.web.context import BODY, BODY_LIMIT
-from raab.web.frameworks import flask_of
+from raab.web.frameworks import flask_of, is_bottle
+from raab.web.gathered import gather
 from raab.web.mounted import Mounted
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -45,6 +46,8 @@ class BodyLimits:
         if body is not None and not body.fits:
             environ[BODY_LIMIT] = limit = self.of(environ)
             body.allow(limit)
+            if is_bottle(self._applications.at(environ.get("PATH_INFO", ""))[1]):
+                gather(environ)
         return self._app(environ, start_response)
 
     def of(self, environ: WSGIEnvironment) -> int:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from raab.web.gathered import gather
 from raab.web.wsgi import WSGIApplication, WSGIEnvironment
 
 _Result = TypeVar("_Result")
@@ -34,6 +35,12 @@ def flask_of(application: WSGIApplication) -> Any:
     return owner if flask is not None and isinstance(owner, flask.Flask) else None
 
 
+def is_bottle(application: WSGIApplication) -> bool:
+    """Whether it is Bottle's, which takes chunks apart itself, also those that the server has (bottle.py, BaseRequest._body)."""
+    bottle = sys.modules.get("bottle")
+    return bottle is not None and isinstance(application, bottle.Bottle)
+
+
 def in_context(application: WSGIApplication, function: Callable[[], _Result]) -> Callable[[], _Result]:
     """The function as a command of the project's framework would call it: Flask's within the application's context."""
     flask = flask_of(application)
@@ -48,7 +55,8 @@ def in_context(application: WSGIApplication, function: Callable[[], _Result]) ->
 
 
 def heed_django() -> None:
-    """Has Django's requests tell of themselves in their environment, where Django was imported.
+    """Has Django's requests tell of themselves in their environment, and get bodies in chunks, which Django takes for none, with a length;
+    where Django was imported.
 
     WSGIHandler makes them by its `request_class` (django/core/handlers/wsgi.py, from 1.7 to 6.0), before the first middleware sees them.
     """
@@ -58,6 +66,7 @@ def heed_django() -> None:
         return
 
     def __init__(self: Any, environ: WSGIEnvironment) -> None:
+        gather(environ)
         made.__init__(self, environ)
         environ[DJANGO] = self
 
