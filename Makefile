@@ -2,7 +2,7 @@
 PYTHON ?= python3
 LAB_PACKAGES = systemd-container debootstrap iproute2 openssh-client
 
-.PHONY: demo test with-hosts without-hosts prove cases bench dist lint clean help packages
+.PHONY: demo test deploys hosts no-hosts prove cases bench dist lint clean help packages
 
 demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deployed to them, and what to type next
 	@.venv/bin/fab lab.up --hosts 2 deploy status
@@ -10,15 +10,21 @@ demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deploye
 	@echo "      (fab is .venv/bin/fab: '. .venv/bin/activate' puts it on your path)"
 
 test: .venv/ready packages lint  ## every test but those of prove, in under half an hour; CI runs this
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 with-hosts without-hosts
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 deploys hosts no-hosts
 
-# Most of their time both halves wait, each for something else.
-with-hosts:
-	@.venv/bin/pytest -m "lab and not prove"
+# Most of their time all three wait, each for something else. What the first says is seen as it comes, the others' words when they end.
+LATER = >build/$@.txt 2>&1; ended=$$?; cat build/$@.txt; exit $$ended
 
-without-hosts:
+deploys:
+	@.venv/bin/pytest -m "lab and not prove" --durations=20 test/lab/deploy
+
+hosts:
 	@mkdir -p build
-	@.venv/bin/pytest -m "not lab and not prove" -o cache_dir=.pytest_cache/without-hosts >build/without-hosts.txt 2>&1; ended=$$?; cat build/without-hosts.txt; exit $$ended
+	@RAAB_LAB=$${RAAB_LAB:-test}2 .venv/bin/pytest -m "lab and not prove" --durations=20 -o cache_dir=.pytest_cache/$@ --ignore=test/lab/deploy $(LATER)
+
+no-hosts:
+	@mkdir -p build
+	@.venv/bin/pytest -m "not lab and not prove" -o cache_dir=.pytest_cache/$@ $(LATER)
 
 prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all drills at full rate, each drill seen failing, exhaustive pairs
 	@.venv/bin/pytest -m prove -rA

@@ -126,7 +126,7 @@ def test_no_file_whatever_is_in_it_ends_in_a_traceback(tmp_path: Path, content: 
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lab that the checkout `theirs` has made, as it stands in the lab's own files."""
     (tmp_path / "theirs").mkdir()
     home = tmp_path / "store/labs/demo"
@@ -146,7 +146,7 @@ def claimed(read: environment.Environment) -> str:
     return ""
 
 
-def test_a_lab_belongs_to_the_checkout_that_made_it(tmp_path: Path, lab: Path) -> None:
+def test_a_lab_belongs_to_the_checkout_that_made_it(tmp_path: Path, made: Path) -> None:
     """Another one has to name its hosts, or the lab in its own file; it may look without."""
     foreign = load(tmp_path, "hosts: lab\n")
     assert claimed(foreign) == f"environment prod: the lab belongs to another checkout, got {tmp_path / 'theirs'}"
