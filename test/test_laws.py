@@ -153,7 +153,7 @@ def test_what_runs_on_a_host_needs_no_deployer_tools() -> None:
 
 
 GROUND = ("master", "units", "address")
-ROOMS = ("command", "session", "activation", "renewal")
+ROOMS = ("command", "session", "activation", "renewal", "beside")
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,9 @@ ROOMS = ("command", "session", "activation", "renewal")
         ("", ()),
         *((room, ()) for room in GROUND),
         ("renewal", GROUND),
-        ("session", GROUND),
-        ("activation", (*GROUND, "renewal")),
+        ("beside", GROUND),
+        ("session", (*GROUND, "beside")),
+        ("activation", (*GROUND, "renewal", "beside")),
     ],
 )
 def test_the_rooms_of_a_host_stand_on_the_ground(room: str, below: tuple[str, ...]) -> None:

@@ -29,10 +29,16 @@ def load(root: Path, name: str) -> Environment:
     node = read_yaml(path)
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
     if not settings.hosts.lab:
-        return Environment(name, own_hosts(root, settings), False, settings, service=settings.name or description.name(root))
+        hosts = own_hosts(root, settings)
+        return Environment(name, hosts, False, settings, service=settings.name or description.name(root), first=first(hosts))
     owner = "" if settings.lab else lab_owner(root)
     hosts = lab_hosts(name, settings.lab, settings.python or PYTHON)
-    return Environment(name, hosts, True, settings, owner, settings.name or description.name(root))
+    return Environment(name, hosts, True, settings, owner, settings.name or description.name(root), first(hosts))
+
+
+def first(hosts: tuple[Host, ...]) -> str:
+    """Of those that run the service."""
+    return next((host.name for host in hosts if "app" in host.roles), "")
 
 
 def lacks_lab(root: Path, name: str) -> bool:

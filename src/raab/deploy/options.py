@@ -5,12 +5,13 @@ raab runs nothing through Fabric, so most of them would be taken and ignored: `f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from invoke.exceptions import Exit
 
 from raab import exitcodes
+from raab.protocol import processes
 
 # By the long names. What they do has nothing to do with hosts.
 KEPT = frozenset(
@@ -30,6 +31,8 @@ INSTEAD = {
     "prompt-for-login-password": "raab logs in with a key",
     "prompt-for-sudo-password": "raab needs `sudo -n`, without a password",
 }
+# The verbs that may be followed by a process's name.
+MAY_NAME = ("logs", "restart")
 NOTHING = "raab runs no command through Fabric, so it has no meaning here; leave it out"
 
 
@@ -48,6 +51,14 @@ def refuse(given: Mapping[str, Option]) -> None:
             raise Exit(f"--{name}: an option of Fabric's that raab does not have\nhint: {INSTEAD.get(name, NOTHING)}", exitcodes.BAD_INPUT)
 
 
+def named(words: Sequence[str]) -> list[str]:
+    """With a process's name after a verb that may have one as that verb's option: invoke has no argument that may be missing."""
+    found: list[str] = []
+    for before, word in zip(("", *words), words, strict=False):
+        found += ["--process", word] if before in MAY_NAME and processes.named(word) else [word]
+    return found
+
+
 def keep(program: Any) -> None:
     """Have Fabric's program refuse what it would ignore, and take what stands after `--` for the verb's words: fab scale -- -1.
 
@@ -58,6 +69,7 @@ def keep(program: Any) -> None:
     if program.core.remainder and not program.args.complete.value:
         program.core.unparsed.extend(program.core.remainder.split())
         program.core.remainder = ""
+    program.core.unparsed[:] = named(program.core.unparsed)
     update = program.update_config
 
     def refuse_first(*args: Any, **kwargs: Any) -> None:

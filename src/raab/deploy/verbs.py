@@ -36,6 +36,7 @@ COMMON = {
     "json": "one JSON document on stdout",
     "debug": "show the traceback of an error",
 }
+PROCESS_TEXT = "a process or timer of the service, and not its web; its name may follow the verb"
 WAIT = "seconds to wait for a deploy to end"
 
 
@@ -194,22 +195,30 @@ def reload(context: Context, env: str = "lab", hosts: str | None = None, wait: f
     return inspection(context, env, hosts).service("reload", wait=wait)
 
 
-@verb(wait=WAIT)
-def restart(context: Context, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
-    """systemctl restart of the service on each host: connections wait meanwhile, none is refused."""
-    return inspection(context, env, hosts).service("restart", wait=wait)
+@verb(process=PROCESS_TEXT, wait=WAIT)
+def restart(context: Context, process: str = "", env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
+    """systemctl restart of the service on each host: connections wait meanwhile, none is refused. Of a process: fab restart worker."""
+    return inspection(context, env, hosts).service("restart", wait=wait, process=process)
 
 
-@verb(count="how many workers: 4, +1 or -1", wait=WAIT)
+@verb(count="how many workers of the web: 4, +1 or -1; or of a process: worker=4, worker=+1", wait=WAIT)
 def scale(context: Context, count: str, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
-    """Change the number of workers on each host."""
+    """Change the number of workers, or of a process's instances, on each host."""
     return inspection(context, env, hosts).service("scale", count, wait)
 
 
-@verb(lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
-def logs(context: Context, env: str = "lab", hosts: str | None = None, lines: int = 20, follow: bool = False, debug: bool = False) -> int:
-    """Show the service's log of each host."""
-    return inspection(context, env, hosts).logs(lines, follow)
+@verb(process=PROCESS_TEXT, lines="how many lines of each host (default 20)", follow="go on with what comes, until Ctrl-C")
+def logs(
+    context: Context,
+    process: str = "",
+    env: str = "lab",
+    hosts: str | None = None,
+    lines: int = 20,
+    follow: bool = False,
+    debug: bool = False,
+) -> int:
+    """Show the service's log of each host, or that of a process or timer: fab logs worker."""
+    return inspection(context, env, hosts).logs(lines, follow, process)
 
 
 @verb()

@@ -80,6 +80,16 @@ class Paths(NamedTuple):
         return self.root / "journal.jsonl"
 
     @property
+    def counts(self) -> Path:
+        """How many of its processes somebody has asked for."""
+        return self.root / "processes.json"
+
+    @property
+    def chosen(self) -> Path:
+        """Whether timers that run on one host of the environment alone run on this one."""
+        return self.root / "chosen"
+
+    @property
     def roots_own(self) -> Path:
         """Root's program, one for all services of the host, as a deploy or rollback has sent it: by no path through a release."""
         return self.bin.with_name("lib") / RAAB
@@ -161,6 +171,18 @@ class Paths(NamedTuple):
     def token(self) -> Path:
         """By which the service knows the requests of the activation now running. Beside its own runtime directory, not in it."""
         return self.run / f"{self.name}-proof"
+
+    def beside(self, name: str) -> str:
+        """The unit of a process's instance, or of what a timer starts."""
+        return f"{self.name}@{name}.service"
+
+    def logged(self, name: str) -> tuple[str, ...]:
+        """The units of the service's log, or of a process or timer of that name, as journalctl matches them."""
+        return (self.beside(name), self.beside(f"{name}-[0-9]*")) if name else (self.unit,)
+
+    def timer(self, name: str) -> str:
+        """The unit of a timer."""
+        return f"{self.name}@{name}.timer"
 
     def release(self, release_id: str) -> Path:
         """The directory of a release. Raises ValueError for a name that is not a release id, so that none can lead elsewhere."""

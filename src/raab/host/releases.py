@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.host.paths import RELEASE_ID, Paths
+from raab.protocol.processes import table
 
 
 def describe(release: Path) -> dict[str, Any]:
@@ -16,7 +17,8 @@ def describe(release: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((release / "manifest.json").read_bytes())
         told = {key: manifest[key] for key in ("content", "version", "commit", "lock")}
-        return {"id": release.name, "complete": True, **told, "project": str(manifest.get("project", ""))}
+        beside = table(manifest).told
+        return {"id": release.name, "complete": True, **told, "project": str(manifest.get("project", "")), "beside": beside}
     except (OSError, ValueError, KeyError, TypeError):
         return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 
 from raab.errors import RaabError
 
@@ -31,6 +32,15 @@ def show(unit: str, *names: str) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def shows(units: Sequence[str], *names: str, more: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Properties of several units, in their order."""
+    if not units:
+        return []
+    blocks = order("systemctl", "show", "--no-pager", f"--property={','.join(names)}", *more, *units).stdout.split("\n\n")
+    found = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    return found + [{}] * (len(units) - len(found))
 
 
 def is_active(unit: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from raab import exitcodes
 from raab.errors import RaabError
+from raab.protocol.processes import Process, Timer
 from raab.protocol.reading import known, read, shown
 from raab.protocol.values import LARGEST, Commit, FileName, RelativePath, ReleaseId, ServiceName, Sha256, Size, Variable, Word
 
@@ -34,7 +35,7 @@ class Wheel(NamedTuple):
 class Manifest(NamedTuple):
     """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
     the project's files and folders that the service writes, and that no release has a part in, `folders` the folders among them;
-    `variables` are what its commands find it by."""
+    `variables` are what its commands find it by; `processes` and `timers` are what it has beside its web."""
 
     id: ReleaseId
     service: ServiceName
@@ -47,6 +48,8 @@ class Manifest(NamedTuple):
     writable: tuple[RelativePath, ...] = ()
     folders: tuple[RelativePath, ...] = ()
     variables: tuple[Variable, ...] = ()
+    processes: tuple[Process, ...] = ()
+    timers: tuple[Timer, ...] = ()
 
 
 def parse(text: str) -> Manifest:
@@ -63,6 +66,9 @@ def parse(text: str) -> Manifest:
             raise ValueError(f"manifest: an archive that belongs nowhere, got {shown(strays[0])}")
         if inside := [one for one in told.writable for other in told.writable if one.startswith(f"{other}/")]:
             raise ValueError(f"manifest: writable names what lies in another of them, got {shown(inside[0])}")
+        beside = [*(one.name for one in told.processes), *(one.name for one in told.timers)]
+        if len(set(beside)) < len(beside):
+            raise ValueError(f"manifest: two processes or timers have one name, got {shown(beside)}")
         if len({name.casefold() for name in names}) < len(names) or folders & set(names):
             raise ValueError("manifest: two parts have one name")
         if taken := {name.split("/")[0].casefold() for name in names} & TAKEN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
+from raab.protocol.processes import ProcessNameOrNone
 from raab.protocol.values import (
     MANY,
     AbsolutePath,
@@ -79,7 +80,7 @@ class Stage(NamedTuple):
 
 class Activate(NamedTuple):
     """Make a release the current one. `version` is that of the raab which brings root's program; `take_over`: also where the service is
-    another project's."""
+    another project's; `chosen`: whether timers that run on one host alone run on this one, None where that stays as it is."""
 
     release: ReleaseId
     token: Token
@@ -92,6 +93,7 @@ class Activate(NamedTuple):
     who: Word
     machine: Word
     take_over: bool = False
+    chosen: bool | None = None
     version: Annotated[str, matching("a version of raab, or none", r"([0-9][0-9A-Za-z.+]{0,60})?")] = ""
 
 
@@ -106,17 +108,20 @@ class Status(NamedTuple):
 
 
 class Service(NamedTuple):
-    """Have it do something; `amount` is for `scale`: N, +N or -N."""
+    """Have it do something; `amount` is for `scale`: N, +N or -N, of the web's workers, or of another process as worker=N. `process` is for
+    `restart`: this one and not the web."""
 
     action: Annotated[str, matching("reload, restart or scale", "reload|restart|scale")]
     amount: Word = ""
+    process: ProcessNameOrNone = ""
 
 
 class Logs(NamedTuple):
-    """The last lines of the service's log, and with `follow` all that come."""
+    """The last lines of the service's log, or of a process's or timer's of that name, and with `follow` all that come."""
 
     lines: Annotated[int, between(0, 100_000)]
     follow: bool = False
+    process: ProcessNameOrNone = ""
 
 
 class History(NamedTuple):

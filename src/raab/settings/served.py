@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from raab.settings import beside
 from raab.settings.node import Node, Problem, plain
 from raab.settings.validation import build, matches
 
@@ -90,7 +91,13 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include: tuple[Inside, ...]
     writable: tuple[Writable, ...]
     build: tuple[Shell, ...]
+    processes: dict[beside.Name, beside.Process]
+    timers: dict[beside.Name, beside.Timer]
     lock: Own
     gunicorn: Own
     wsgi: Own
     units: Own
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if both := sorted(self.processes.keys() & self.timers.keys()):
+            yield "timers", f"{both[0]} is the name of a process, too"

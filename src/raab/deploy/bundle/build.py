@@ -36,7 +36,7 @@ from raab.project.variables import variables
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 8
+FORMAT = 9
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -222,6 +222,8 @@ def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> 
         "writable": list(tree.choice.writable),
         "folders": list(tree.folders),
         "variables": list(variables(tree.project.app, ((one.name, one.path) for one in tree.files))),
+        "processes": [one.told(name) for name, one in tree.project.processes.items()],
+        "timers": [one.told(name) for name, one in tree.project.timers.items()],
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
     return json.dumps(manifest, indent=1) + "\n"

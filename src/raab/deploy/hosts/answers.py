@@ -109,6 +109,29 @@ class Own(Struct, frozen=True):
         return self.serving is not None
 
 
+class ProcessRow(Struct, frozen=True):
+    """raab.host.beside.rows has it."""
+
+    name: Name
+    process: Name
+    state: str
+    release: str
+    pid: Count
+    seconds: Seconds
+    restarts: Count
+
+
+class TimerRow(Struct, frozen=True):
+    """raab.host.beside.rows has it."""
+
+    name: Name
+    state: str
+    release: str
+    next: Seconds
+    last: Seconds
+    code: Count | None
+
+
 class ServiceStatus(Struct, frozen=True):
     """`drained`: /readyz says 503, so that load balancers go."""
 
@@ -117,6 +140,9 @@ class ServiceStatus(Struct, frozen=True):
     version: str | None = None
     raab: Own = Own()
     drained: bool = False
+    processes: tuple[ProcessRow, ...] = ()
+    timers: tuple[TimerRow, ...] = ()
+    counts: dict[Name, Count] = field(default_factory=dict)
 
 
 class Status(Struct, frozen=True):
@@ -187,6 +213,9 @@ class Examined(Struct, frozen=True):
     left: tuple[str, ...] = ()
     interpreter: Interpreter | None = None
     kept: tuple[str, ...] = ()
+    processes: tuple[ProcessRow, ...] = ()
+    timers: tuple[TimerRow, ...] = ()
+    counts: dict[Name, Count] = field(default_factory=dict)
 
 
 class Removed(Struct, frozen=True):

@@ -192,6 +192,7 @@ class Runner:
             "condemn": condemn,
             "restart": plan.restart,
             "take_over": plan.take_over,
+            "chosen": name == self.environment.first,
             "drill": settings.drills == "made",
             "hooks": {key: hook.told for key, hook in hooks.items()},
             "version": wire.version(),
@@ -209,14 +210,15 @@ class Runner:
         self.stands(name, serves=report.release, doing="", becoming="", report=report)
         return report
 
-    def service(self, action: str, amount: str, wait: float) -> Outcome[Acted]:
-        """Have each host's service reload, restart or scale. Raises RaabError that names who deploys there, after `wait` seconds."""
+    def service(self, action: str, amount: str, wait: float, process: str = "") -> Outcome[Acted]:
+        """Have each host's service, or a process of it, reload, restart or scale. Raises RaabError that names who deploys there, after so
+        many seconds."""
         known = self.facts()
-        self.lock(tuple(known.done), f"{action} {amount}".rstrip(), wait)
+        self.lock(tuple(known.done), f"{action} {amount or process}".rstrip(), wait)
 
         def work(name: str) -> Acted:
             self.stands(name, doing=f"its {action}")
-            acted = self.remotes[name].request("service", Acted, lasts=True, action=action, amount=amount)
+            acted = self.remotes[name].request("service", Acted, lasts=True, action=action, amount=amount, process=process)
             self.stands(name, doing="")
             return acted
 

@@ -27,16 +27,16 @@ class Inspection:
         self.console = desk.console
         self.runner = desk.runner
 
-    def service(self, action: str, count: str = "", wait: float = 0.0) -> int:
+    def service(self, action: str, count: str = "", wait: float = 0.0, process: str = "") -> int:
         self.environment.claim()
         with self.runner() as runner:
-            outcome = runner.service(action, count, wait)
+            outcome = runner.service(action, count, wait, process)
         for name, answer in outcome.done.items():
             print(f"{name}  {answer.output or action + 'ed'}  {answer.seconds:.2f} s")
         self.complain(outcome)
         return self.code(outcome)
 
-    def logs(self, lines: int, follow: bool) -> int:
+    def logs(self, lines: int, follow: bool, process: str = "") -> int:
         prefix = len(self.environment.hosts) > 1
         with self.runner() as runner:
             # Who has read enough waits for none of the hosts.
@@ -51,6 +51,7 @@ class Inspection:
                     lasts=True,
                     lines=lines,
                     follow=follow,
+                    process=process,
                 )
 
             outcome = everywhere(runner.hosts, work, max(len(runner.hosts), 1))

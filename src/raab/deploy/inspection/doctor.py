@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from raab.deploy.hosts.answers import Examined, Own
-from raab.deploy.inspection import outlook
+from raab.deploy.inspection import besides, outlook
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
 from raab.deploy.plan.facts import Ahead, HostFacts
@@ -47,6 +47,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
         outlook.left(told.left),
         *outlook.interpreter(told.interpreter),
         workers(told.raab, told.trouble, paths.typed),
+        *besides.findings(told),
         *strays(told.raab),
         *next_start(ahead, paths.typed),
     )

@@ -8,11 +8,14 @@ import time
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+from msgspec import to_builtins
+
 from raab import exitcodes
 from raab.deploy.desk import Desk
 from raab.deploy.hosts.answers import Facts, ServiceStatus, Status
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
+from raab.deploy.inspection import besides
 from raab.deploy.plan import wayback
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
@@ -49,6 +52,9 @@ def once(desk: Desk, runner: Runner) -> int:
         print(json.dumps({"environment": desk.environment.name, "rollback": wayback.target(ways) or None, "hosts": rows}), flush=True)
     else:
         desk.console.table(COLUMNS, map(cells, rows))
+        if beside := [cells for host, (told_, _) in told.done.items() for cells in besides.rows(host, told_.status, time.time())]:
+            print()
+            desk.console.table(besides.COLUMNS, beside)
         for one in rows:
             if one["label"]:
                 print(f"{one['name']}  {one['release']}: {one['label']}")
@@ -81,6 +87,8 @@ def row(environment: Environment, host: Host, told: Outcome[tuple[Status, HostFa
         "label": facts.label(status.release) if facts else "",
         "generation": status.raab.generation,
         "workers": {"target": status.raab.target, "serving": status.raab.serving},
+        "processes": to_builtins(status.processes),
+        "timers": to_builtins(status.timers),
         "error": told.failed[host.name].message if host.name in told.failed else None,
     }
 

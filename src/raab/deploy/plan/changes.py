@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
 from raab.deploy.bundle.parts import Bundle
 from raab.deploy.plan.facts import HostFacts
 from raab.host.paths import UNIT_FILE
 from raab.host.renewal.pending import lines
+from raab.protocol import processes
 
 
 def ahead(facts: HostFacts, taker: str) -> tuple[str, ...]:
@@ -17,6 +20,17 @@ def ahead(facts: HostFacts, taker: str) -> tuple[str, ...]:
     problem = [line for line in (*facts.ahead.problem.splitlines(), f"hint: {facts.ahead.hint}" if facts.ahead.hint else "") if line]
     first = [f"a start of what is there would fail: {line}" for line in problem[:1]]
     return (*lines(facts.ahead.pending, taker), *first, *problem[1:])
+
+
+def beside(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """What becomes of processes and timers, by the line that tells of each."""
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            yield f"{name} begins: {new[name]}"
+        elif name not in new:
+            yield f"{name} ends: {old[name]}"
+        elif old[name] != new[name]:
+            yield f"{name} changes: {old[name]} -> {new[name]}"
 
 
 def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
@@ -34,6 +48,7 @@ def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
     changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
     if changed:
         told.append(f"units change: {', '.join(changed)}")
+    told += beside(running.beside if running else {}, processes.table(json.loads(bundle.manifest)).told)
     if facts.lock:
         since = datetime.fromtimestamp(facts.lock.since, timezone.utc)
         told.append(f"locked: by {facts.lock.who} from {facts.lock.machine} since {since:%H:%M:%SZ}, for {facts.lock.what}")

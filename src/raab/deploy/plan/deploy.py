@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
 from raab.deploy.plan.wayback import Way
 from raab.errors import RaabError
 from raab.host.paths import template_name
+from raab.protocol import processes
 
 MIB = 1 << 20
 # So many damaged files are named where there may be thousands.
@@ -66,8 +68,18 @@ class Deploy(Struct, frozen=True):
         return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans), self.bundle.notes, back)
 
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
-        planned = deploy_host(host, self.bundle, facts, supplies, self.restart, self.take_over)
-        return replace(planned, restart=self.restart, take_over=self.take_over)
+        moves = moved(self.bundle, facts, host.name == self.environment.first)
+        planned = deploy_host(host, self.bundle, facts, supplies, self.restart or bool(moves), self.take_over)
+        return replace(planned, restart=self.restart, take_over=self.take_over, changes=planned.changes + moves)
+
+
+def moved(bundle: Bundle, facts: HostFacts, here: bool) -> tuple[str, ...]:
+    """What becomes of timers that run on one host alone, where that is another one by now."""
+    table = processes.table(json.loads(bundle.manifest))
+    names = ", ".join(timer.name for timer in table.timers if timer.on == "one")
+    if not names or not facts.current or facts.chosen == here:
+        return ()
+    return (f"{names}: on this host from now on" if here else f"{names}: on another host from now on",)
 
 
 def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:

@@ -29,7 +29,8 @@ class Host(Struct, frozen=True):
 
 class Environment(Struct, frozen=True):
     """One environment, ready to use. Times are seconds; `roles` decide later what a host gets. `service` is what the project is called on
-    the hosts. `owner` is the checkout that has made the lab, where that is another one and nobody has said that this one may use it."""
+    the hosts; `first` of them all is the one on which timers run that run on one host alone, also where only others are chosen. `owner` is
+    the checkout that has made the lab, where that is another one and nobody has said that this one may use it."""
 
     name: str
     hosts: tuple[Host, ...]
@@ -37,6 +38,7 @@ class Environment(Struct, frozen=True):
     settings: File
     owner: str = ""
     service: str = RAAB
+    first: str = ""
 
     def claim(self) -> None:
         """Raises RaabError unless the hosts are this checkout's to change."""

@@ -21,7 +21,8 @@ Seconds = Annotated[float, Meta(ge=0, le=1e10)]
 
 
 class InstalledRelease(Struct, frozen=True):
-    """A release directory on a host; an incomplete one has nothing but its name. `project` is the name of the distribution that it is."""
+    """A release directory on a host; an incomplete one has nothing but its name. `project` is the name of the distribution that it is;
+    `beside` are its processes and timers, each in a line."""
 
     id: Name
     complete: bool
@@ -30,6 +31,7 @@ class InstalledRelease(Struct, frozen=True):
     commit: Commit
     lock: str
     project: Words = ""
+    beside: dict[Name, str] = field(default_factory=dict)
 
     @property
     def dirty(self) -> bool:
@@ -65,6 +67,7 @@ class HostFacts(Struct, frozen=True):
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
     run alone. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
     service's name and is not raab's.
+    `chosen`: timers that run on one host alone run on this one.
     """
 
     python: Words
@@ -87,6 +90,7 @@ class HostFacts(Struct, frozen=True):
     units: dict[str, str] = field(default_factory=dict)
     user: bool = False
     foreign: tuple[str, ...] = ()
+    chosen: bool = False
     damaged: tuple[str, ...] = ()
     verdicts: dict[str, str] = field(default_factory=dict)
     served: tuple[Name, ...] = ()

@@ -18,6 +18,9 @@ from raab.host.activation.proof.token import Token
 from raab.host.activation.question import Question
 from raab.host.activation.task import Task, Teller
 from raab.host.address import addresses
+from raab.host.beside import there, timers
+from raab.host.beside.become import become, sweep
+from raab.host.beside.change import RUNNING
 from raab.host.master import strays
 from raab.host.paths import Paths
 from raab.host.processes import children
@@ -31,6 +34,8 @@ from raab.protocol.requests import Command
 
 # How often a restart by somebody else is waited for. One who goes on with it has to be told to stop.
 DISTURBANCES = 3
+# Seconds to take away, after the verdict, what processes that end by then leave.
+SWEEPING = 5.0
 
 
 class Ended(BaseException):
@@ -53,6 +58,8 @@ class Activation:
         self.running = others.of(self.standing)
         enabled = self.standing.get("UnitFileState") == "enabled"
         self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
+        # Whether processes ran beside the web, or did not since somebody had stopped them.
+        self.attended = any(one.state == RUNNING for one in there.look(paths))
         self.prober: probe.Prober | None = None
         self.began = time.monotonic()
         self.waits = 60.0
@@ -92,6 +99,8 @@ class Activation:
 
     def carry_out(self) -> dict[str, Any]:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
+        if self.task.chosen is not None:
+            timers.choose(self.paths, self.task.chosen)
         self.record("begun")
         if user_exists(self.paths):
             self.asking = Question(self.paths, self.release, "settings")
@@ -113,6 +122,7 @@ class Activation:
             shown = self.go(self.task.release, self.held)
             if each := takeup.loaded_by_each(self.paths):
                 self.teller.step(each)
+            become(self.paths, self.release, self.teller.step, self.task.restart)
             self.hook("after_activate", self.task.after)
             self.deaf()
         except (RaabError, Ended) as error:
@@ -158,6 +168,7 @@ class Activation:
             if self.task.release not in (self.before.release, current_release(self.paths)):
                 (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
             raise
+        timers.check(self.release)
         if unitfiles.prepare(self.paths):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
@@ -301,6 +312,7 @@ class Activation:
                 self.rest()
             elif self.before.release:
                 self.go(self.before.release)
+                become(self.paths, self.paths.release(self.before.release), self.teller.step)
             else:
                 return self.leave(error)
         except RaabError as second:
@@ -309,6 +321,8 @@ class Activation:
 
     def rest(self) -> None:
         """Nothing served before: there was no release yet, or an operator had stopped the service, and stopped it stays."""
+        back = self.paths.release(self.before.release) if self.before.release and self.attended else None
+        become(self.paths, back, self.teller.step)
         systemd.order("systemctl", "stop", self.paths.unit)
         systemd.order("systemctl", "reset-failed", self.paths.unit)
         switch.restore(self.paths, self.before.link)
@@ -365,6 +379,7 @@ class Activation:
             hook.run(self.paths, self.release, name, command, self.teller.output)
 
     def prune(self) -> None:
+        sweep(self.paths, SWEEPING)
         if self.task.drill:
             # What a drill has brought it removes at its end, and it takes nothing else away.
             return
@@ -372,7 +387,8 @@ class Activation:
 
         current = current_release(self.paths)
         # The one just activated stays in any case: if it failed, somebody will want to look at it.
-        protected = frozenset(name for name in (current, self.before.release, self.task.release, self.told.get("release")) if name)
+        named = (current, self.before.release, self.task.release, self.told.get("release"), *there.releases(self.paths))
+        protected = frozenset(name for name in named if name)
         kept = journal.worth_keeping(journal.read(self.paths.journal))
         prune.prune(self.paths, kept, protected, self.task.keep)
 

@@ -18,6 +18,7 @@ class Task(NamedTuple):
 
     `condemn` is a release that is marked as failed when this one serves: the one that its wave was taken back from. `restart`: no process
     of before is to be left. `drill`: what becomes of it is no part of what really served.
+    `chosen`: whether timers that run on one host alone run on this one; None leaves that as it is.
     """
 
     release: str
@@ -30,6 +31,7 @@ class Task(NamedTuple):
     drill: bool = False
     before: Command | None = None
     after: Command | None = None
+    chosen: bool | None = None
 
     @classmethod
     def read(cls, paths: Paths, release: str) -> Task:
@@ -54,6 +56,7 @@ class Task(NamedTuple):
             drill=request.drill,
             before=request.hooks.before_activate,
             after=request.hooks.after_activate,
+            chosen=request.chosen,
         )
 
 

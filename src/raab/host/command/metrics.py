@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from raab.errors import RaabError
+from raab.host.beside import samples
 from raab.host.master.counters import counted
 from raab.host.master.samples import service
 from raab.host.paths import Paths
@@ -24,7 +25,7 @@ def run(services: Sequence[Paths], _: argparse.Namespace) -> int:
     failed: list[RaabError] = []
     for paths in services:
         try:
-            found.append(Told(paths.name, counted(paths), service(paths, 10.0)))
+            found.append(Told(paths.name, counted(paths), [*service(paths, 10.0), *samples.of(paths)]))
         except RaabError as error:
             failed.append(error)
     sys.stdout.write(render(*found))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from raab.errors import RaabError
+from raab.host.beside import rows
 from raab.host.master import strays
 from raab.host.master.overview import template_ready, whole
 from raab.host.paths import Paths
@@ -22,7 +23,7 @@ def run(services: Sequence[Paths], args: argparse.Namespace) -> int:
     Raises RaabError, exit code 3, when the one service does not run; of several it is the exit code then.
     """
     if len(services) == 1:
-        status = whole(services[0])
+        status = everything(services[0])
         print(json.dumps(status, indent=2) if args.json else render(status, time.time(), services[0].name))
         return 0
     found = {paths.name: of(paths) for paths in services}
@@ -38,10 +39,16 @@ def run(services: Sequence[Paths], args: argparse.Namespace) -> int:
     return max((error.exit_code for error in failed.values()), default=0)
 
 
+def everything(paths: Paths) -> dict[str, Any]:
+    """With what the service has beside its web."""
+    processes = [row._asdict() for row in rows.processes(paths)]
+    return {**whole(paths), "processes": processes, "timers": [row._asdict() for row in rows.timers(paths)]}
+
+
 def of(paths: Paths) -> dict[str, Any] | RaabError:
     """The status of one of several, or why it has none: nobody else is held up by that."""
     try:
-        return whole(paths)
+        return everything(paths)
     except RaabError as error:
         return error
 
@@ -66,10 +73,27 @@ def render(status: dict[str, Any], now: float, service: str) -> str:
     for w in status["workers"]:
         sizes = _megabytes(w["private"]), _megabytes(w["shared"])
         lines.append(_row(w["pid"], w["generation"], w["phase"], _span(w["age"]), *sizes, w["requests"], w["connections"], w["active"]))
+    if status.get("processes") or status.get("timers"):
+        lines += ["", *_beside(status, now)]
     if status.get("strays"):
         lines += ["", f"These are nobody's, and live on until `systemctl restart {service}` (readme, After an intrusion):"]
         lines += [strays.Stray(**stray).text for stray in status["strays"]]
     return "\n".join(lines)
+
+
+def _beside(status: dict[str, Any], now: float) -> Iterator[str]:
+    if status["processes"]:
+        yield f"{'PROCESS':<20}  {'STATE':<12}  {'PID':>8}  {'UP':>8}  {'RESTARTS':>8}  RELEASE"
+    for one in status["processes"]:
+        up = _span(one["seconds"]) if one["seconds"] else "-"
+        yield f"{one['name']:<20}  {one['state']:<12}  {one['pid'] or '-':>8}  {up:>8}  {one['restarts']:>8}  {one['release']}"
+    if status["timers"]:
+        yield f"{'TIMER':<20}  {'STATE':<12}  {'LAST':>12}  {'CODE':>4}  {'NEXT IN':>12}  RELEASE"
+    for one in status["timers"]:
+        last = f"{_span(now - one['last'])} ago" if one["last"] else "-"
+        code = "-" if one["code"] is None else one["code"]
+        coming = _span(max(one["next"] - now, 0)) if one["next"] else "-"
+        yield f"{one['name']:<20}  {one['state']:<12}  {last:>12}  {code:>4}  {coming:>12}  {one['release']}"
 
 
 def _load(status: dict[str, Any]) -> str:

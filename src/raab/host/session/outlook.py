@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raab.host import seal, systemd
+from raab.host.beside import there
 from raab.host.paths import RAAB, Paths
 from raab.host.session.facts import nearest_existing
 from raab.host.verify import RAABS_OWN
@@ -51,7 +52,8 @@ def places(paths: Paths) -> list[dict[str, Any]]:
 def left(paths: Paths, release: Path) -> list[str]:
     """Unit files of the service's name that its release has nowhere, not even among the profiles to choose from: an older one left them, or
     somebody made them. What is another service's is none of it."""
-    known = {paths.unit, *(path.name for path in (release / "systemd").rglob("*"))}
+    ours = {paths.beside(name) for name in there.files(paths)} | {paths.timer(name) for name in there.files(paths, "timer")}
+    known = {paths.unit, *ours, *(path.name for path in (release / "systemd").rglob("*"))}
     found = [path.name for path in paths.units.glob(f"{paths.name}[.@-]*") if path.is_file() and path.suffix in UNIT_KINDS]
     return sorted(name for name in found if name not in known and not others(paths, name))
 

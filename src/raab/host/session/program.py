@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from raab.host.durable import sync_directory, write_durably
+from raab.host.durable import alone, sync_directory, write_durably
 from raab.host.paths import Paths
 from raab.host.session import first
 from raab.host.session.ways import beside
@@ -114,18 +113,6 @@ def install(paths: Paths, files: Mapping[str, bytes], brought: str) -> None:
 def newer(paths: Paths, brought: str) -> bool:
     """Whether the host has one of a newer version, and whole."""
     return bool(installed(paths)) and order(version(paths)) > order(brought)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else changes what is in the folder: services are deployed at the same time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def use(paths: Paths) -> Path:

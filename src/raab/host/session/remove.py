@@ -12,9 +12,11 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host import systemd
+from raab.host.beside.become import become, sweep
+from raab.host.durable import alone
 from raab.host.paths import RAAB, Paths
 from raab.host.releases import uid_of_user
-from raab.host.session import program, ways
+from raab.host.session import ways
 from raab.host.units import claim, services, unitfiles
 
 # Seconds for the requests that it has under way, and for those of its processes that do not end by themselves.
@@ -30,6 +32,8 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
         away(paths.deploying)
         return False
     there = purge or paths.root.exists() or (paths.units / paths.unit).exists()
+    become(paths, None, step)
+    sweep(paths, ENDING)
     stop(paths, step)
     step("taking its files away")
     # The user stays as long as something of its own does.
@@ -43,7 +47,7 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
     for file in (paths.started, paths.token):
         file.unlink(missing_ok=True)
     # Nobody else brings root's program meanwhile, for a service that is not there yet.
-    with program.alone(paths.roots_own):
+    with alone(paths.roots_own):
         if not services.names(paths):
             step("taking root's program away: it was the host's last service")
             last(paths)

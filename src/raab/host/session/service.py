@@ -15,6 +15,9 @@ from typing import Any
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import journal, releases, restart, seal, systemd, verify
+from raab.host.beside import rows
+from raab.host.beside.restarting import restart as restart_process
+from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
 from raab.host.paths import Paths
 from raab.host.session import outlook, program, remove, rescue
@@ -54,6 +57,17 @@ def status(paths: Paths) -> dict[str, Any]:
         "version": described.get("version") or None,
         "raab": own_status(paths)[0] if current else {},
         "drained": (paths.runtime / "drain").is_file(),
+        **beside(paths),
+    }
+
+
+def beside(paths: Paths) -> dict[str, Any]:
+    """What the service has beside its web, and how many of each process are wanted."""
+    processes, timers = rows.processes(paths), rows.timers(paths)
+    return {
+        "processes": [row._asdict() for row in processes],
+        "timers": [row._asdict() for row in timers],
+        "counts": rows.wanted(paths),
     }
 
 
@@ -75,7 +89,7 @@ def examine(paths: Paths) -> dict[str, Any]:
     own = program.faults(paths) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
     found = {"drift": drift, "units": units, "raab": told, "trouble": trouble, "program": own}
-    return {**found, **outlook.look(paths, release)}
+    return {**found, **outlook.look(paths, release), **(beside(paths) if current else {})}
 
 
 def ahead(paths: Paths) -> dict[str, Any] | None:
@@ -94,6 +108,10 @@ def act(paths: Paths, request: requests.Service) -> dict[str, Any]:
     """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
     began = time.time()
     action = request.action
+    if action == "scale" and "=" in request.amount:
+        return {"output": scale_process(paths, request.amount, lambda _: None), "seconds": time.time() - began}
+    if request.process:
+        return {"output": restart_process(paths, request.process), "seconds": time.time() - began}
     if action == "scale":
         try:
             return {"output": scaling.scale(paths, request.amount, 120), "seconds": time.time() - began}
@@ -142,8 +160,9 @@ def run_once(paths: Paths, request: requests.Hook, emit: Callable[[dict[str, Any
 
 
 def logs(paths: Paths, request: requests.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Send the last lines of the service's log, and with `follow` all further ones until the connection ends."""
-    command = ["journalctl", "--unit", paths.unit, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
+    """Send the last lines of the service's log, or of a process's or timer's, and with `follow` all that come until the connection ends."""
+    units = [f"--unit={unit}" for unit in paths.logged(request.process)]
+    command = ["journalctl", *units, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
     if request.follow:
         command.append("--follow")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:

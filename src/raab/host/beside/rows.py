@@ -1,0 +1,97 @@
+"""What processes and timers do, as rows for people and machines."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from raab.host import systemd
+from raab.host.beside import counts, there, unit
+from raab.host.paths import Paths
+from raab.host.releases import current_release
+
+_OF_PROCESS = ("ActiveState", "SubState", "MainPID", "NRestarts", "ActiveEnterTimestampMonotonic")
+_OF_RUN = ("ActiveState", "Result", "ExecMainStatus", "ExecMainExitTimestampMonotonic")
+_OF_TIMER = ("NextElapseUSecRealtime", "LastTriggerUSec")
+
+
+class ProcessRow(NamedTuple):
+    """An instance; `seconds` is how long it has been up, `state` systemd's word."""
+
+    name: str
+    process: str
+    state: str
+    release: str
+    pid: int
+    seconds: float
+    restarts: int
+
+
+class TimerRow(NamedTuple):
+    """A timer. `next` and `last` are seconds since the epoch, of a run to come and of the last that was begun by it; 0 where there is none.
+    `code` is the exit code of the last run that has ended, None where there was none since the host's start."""
+
+    name: str
+    state: str
+    release: str
+    next: float
+    last: float
+    code: int | None
+
+
+def processes(paths: Paths) -> tuple[ProcessRow, ...]:
+    instances = there.look(paths)
+    shown = systemd.shows([paths.beside(one.name) for one in instances], *_OF_PROCESS)
+    now = time.monotonic()
+    return tuple(
+        ProcessRow(one.name, one.process, _state(told), one.release, number(told, "MainPID"), _up(told, now), number(told, "NRestarts"))
+        for one, told in sorted(zip(instances, shown, strict=True), key=lambda pair: (pair[0].process, pair[0].number))
+    )
+
+
+def timers(paths: Paths) -> tuple[TimerRow, ...]:
+    files = there.files(paths, "timer")
+    runs = systemd.shows([paths.beside(name) for name in files], *_OF_RUN)
+    shown = systemd.shows([paths.timer(name) for name in files], *_OF_TIMER, more=("--timestamp=unix",))
+    return tuple(
+        TimerRow(
+            name, _doing(ran), unit.release_of(text), stamp(told, "NextElapseUSecRealtime"), stamp(told, "LastTriggerUSec"),
+            number(ran, "ExecMainStatus") if number(ran, "ExecMainExitTimestampMonotonic") else None,
+        )
+        for (name, text), ran, told in zip(files.items(), runs, shown, strict=True)
+    )  # fmt: skip
+
+
+def wanted(paths: Paths) -> dict[str, int]:
+    """How many of each process of the current release are to run."""
+    current = current_release(paths)
+    if current is None or not paths.manifest(current).exists():
+        return {}
+    return {one.process.name: one.instances for one in counts.wanted(unit.table(paths.release(current)), counts.load(paths))}
+
+
+def _state(told: dict[str, str]) -> str:
+    state = told.get("ActiveState", "unknown")
+    return told.get("SubState", state) if state == "activating" else state
+
+
+def _doing(ran: dict[str, str]) -> str:
+    """Of what a timer starts."""
+    state = ran.get("ActiveState", "unknown")
+    return {"activating": "running", "inactive": "waiting", "failed": "failed"}.get(state, state)
+
+
+def _up(told: dict[str, str], now: float) -> float:
+    since = number(told, "ActiveEnterTimestampMonotonic") / 1e6
+    return round(now - since, 1) if told.get("ActiveState") == "active" and since else 0.0
+
+
+def number(told: dict[str, str], name: str) -> int:
+    text = told.get(name, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def stamp(told: dict[str, str], name: str) -> float:
+    """Seconds since the epoch of `@1234`; 0 where there is none."""
+    text = told.get(name, "").removeprefix("@")
+    return float(text) if text.isdecimal() else 0.0

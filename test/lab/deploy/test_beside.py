@@ -1,0 +1,124 @@
+"""Processes beside the web: units of one release each, which end when they have done what they do. One that fails takes a deploy back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from raab.lab.shell import Shell
+
+# Tells of itself in the service's own directory; a second passes between its being told to end and its end.
+WORKER = """
+import json, os, pathlib, signal, sys, time
+VERSION = "{version}"
+state, ending = pathlib.Path(os.environ["STATE_DIRECTORY"]), []
+signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
+def tell(what):
+    with open(state / "told", "a") as file:
+        file.write(json.dumps({{"what": what, "version": VERSION, "pid": os.getpid(), "uid": os.getuid(), "cwd": os.getcwd(),
+            "prefix": sys.prefix, "words": sys.argv[1:], "environment": dict(os.environ)}}) + "\\n")
+tell("begins")
+print("ready to", "work", flush=True)
+while not ending:
+    time.sleep(0.02)
+time.sleep(1)
+import raab.modules.home  # of its own release, however late
+assert VERSION == "{version}"
+tell("has done it")
+"""
+BESIDE = """
+processes:
+  worker:
+    command: python -m raab.work "$RAAB_ENVIRONMENT" '50%h'
+    count: 2
+    settle: 0.3
+"""
+
+
+class Workers:
+    """A project with a worker, and what its workers tell on a host."""
+
+    def __init__(self, project: Any, shell: Shell) -> None:
+        self.project, self.shell = project, shell
+
+    def write(self, version: str, beside: str = BESIDE, worker: str = WORKER) -> None:
+        config = self.project.root / "deploy/config.yaml"
+        own = config.read_text().partition("# beside")[0]
+        config.write_text(f"{own}# beside\n{beside}")
+        (self.project.root / "src/raab/work.py").write_text(worker.format(version=version))
+
+    def deploy(self, version: str, *words: str, beside: str = BESIDE, worker: str = WORKER, expect: int = 0) -> Any:
+        self.write(version, beside, worker)
+        return self.project.fab("deploy", *words, expect=expect)
+
+    def told(self) -> list[dict[str, Any]]:
+        text = self.shell.run("cat /var/lib/raab/told", check=False).out
+        return [json.loads(line) for line in text.splitlines()]
+
+    def units(self) -> list[str]:
+        """Those that run."""
+        shown = self.shell.run("systemctl list-units --plain --no-legend --state=active 'raab@*.service'").out
+        return [line.split()[0] for line in shown.splitlines()]
+
+    def files(self) -> list[str]:
+        return self.shell.run("cd /etc/systemd/system && ls -d raab@* */raab@* 2>/dev/null", check=False).out.split()
+
+    def settled(self) -> None:
+        """What an activation does after its verdict is done."""
+        self.shell.run("while systemctl is-active --quiet raab-activate; do sleep 0.05; done")
+
+
+@pytest.fixture
+def workers(project: Any, lab: Any) -> Workers:
+    host = lab.fresh()
+    return Workers(project, lab.shell(host))
+
+
+def instances(*numbers: int) -> list[str]:
+    return [f"raab@worker-{number}.service" for number in numbers]
+
+
+def test_a_deploy_brings_them_and_takes_them_away(workers: Workers) -> None:
+    """With what the web has: user, sandbox, environment, the release as working directory. Each finishes in its own release's code what it
+    does. One that does not stay up takes the deploy back, and those of before run again."""
+    workers.deploy("one")
+    first = workers.project.release()
+    assert workers.units() == instances(1, 2)
+    told = workers.told()
+    assert [one["version"] for one in told] == ["one", "one"]
+    uid = int(workers.shell.run("id -u raab").out)
+    for one in told:
+        assert (one["uid"], one["cwd"], one["prefix"]) == (uid, f"/opt/raab/releases/{first}/app", f"/opt/raab/releases/{first}/venv")
+        assert one["words"] == ["production", "50%h"]
+        assert one["environment"]["RAAB_RELEASE_DIR"] == f"/opt/raab/releases/{first}"
+    shown = workers.shell.run("systemctl show raab@worker-1 -p User,ProtectSystem,PrivateUsers,KillMode,MainPID")
+    assert {"User=raab", "ProtectSystem=strict", "PrivateUsers=yes"} <= set(shown.out.split())
+    # A scaled number lasts; the process's log is its own.
+    assert "worker: 2 -> 3" in workers.project.fab("scale", "worker=3").out
+    assert workers.units() == instances(1, 2, 3)
+    assert workers.project.fab("logs", "worker").out.count("ready to work") == 3
+    # The old ones end first, and have a second for it; nothing is begun by them meanwhile.
+    workers.deploy("two")
+    second = workers.project.release()
+    assert workers.units() == instances(1, 2, 3)
+    told = workers.told()
+    assert [(one["what"], one["version"]) for one in told[3:]] == [("has done it", "one")] * 3 + [("begins", "two")] * 3
+    assert all(one["prefix"] == f"/opt/raab/releases/{first}/venv" for one in told[3:6])
+    # One that ends is no worker.
+    broken = workers.deploy("three", worker="raise SystemExit('no queue')", expect=4)
+    assert "worker-1" in broken.out + broken.err and "no queue" in broken.out + broken.err
+    assert workers.units() == instances(1, 2, 3)
+    assert [(one["what"], one["version"]) for one in workers.told()[-6:]] == [("has done it", "two")] * 3 + [("begins", "two")] * 3
+    status = workers.project.fab("status", "--json").json["hosts"][0]
+    assert [(row["name"], row["state"], row["release"]) for row in status["processes"]] == [
+        (f"worker-{number}", "active", second) for number in (1, 2, 3)
+    ]
+    workers.project.fab("rollback")
+    assert {row["release"] for row in workers.project.fab("status", "--json").json["hosts"][0]["processes"]} == {first}
+    assert workers.units() == instances(1, 2, 3)
+    workers.deploy("four", beside="")
+    workers.settled()
+    assert workers.units() == [] and workers.files() == []
+    assert (workers.told()[-1]["what"], workers.told()[-1]["version"]) == ("has done it", "one")
