@@ -6,6 +6,7 @@
     sender.py bodies HOST PORT COUNT            so many uploads of a byte a second
     sender.py seconds HOST PORT COUNT           the same, after a whole request that is answered
     sender.py drips HOST PORT COUNT             so many heads of a byte a second
+    sender.py refusals HOST PORT COUNT          so many requests that are none; whoever is told so stays
 
 Until it is killed. Each kind prints a line when all its connections are open, or its first body flows.
 """
@@ -56,6 +57,13 @@ def pour(address, path, framing) -> None:
                 continue
 
 
+def stay(client) -> None:
+    """Until sending fails."""
+    while True:
+        gevent.sleep(1)
+        client.sendall(b"a")
+
+
 def hold(address, count, kind) -> None:
     opened = 0
 
@@ -70,8 +78,10 @@ def hold(address, count, kind) -> None:
                     while True:
                         client.settimeout(1)
                         try:
-                            # An end, or an answer that nobody wants.
+                            # An end, or an answer that nobody wants. Who stays sees his own place only when it is taken from him.
                             if not client.recv(BLOCK):
+                                if kind == "refusals":
+                                    stay(client)
                                 break
                         except TimeoutError:
                             if kind in ("bodies", "drips"):
@@ -92,6 +102,7 @@ STARTS = {
     "heads": b"GET / HTTP/1.1\r\nHost: h\r\nA: ",
     "seconds": b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nA: ",
     "drips": b"GET / HTTP/1.1\r\nHost: h\r\nA: ",
+    "refusals": b"nonsense\r\n\r\n",
     "bodies": b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\n",
 }
 

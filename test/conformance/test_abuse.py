@@ -160,7 +160,9 @@ def test_thirty_seconds_of_a_body_without_end(alone: Service, others: Load, sink
 
 @pytest.mark.prove
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("kind", "count"), [("heads", 500), ("heads", 2100), ("drips", 500), ("drips", 2100), ("bodies", 1000)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("heads", 500), ("heads", 2100), ("drips", 500), ("drips", 2100), ("bodies", 1000), ("refusals", 2100)]
+)
 def test_thirty_seconds_of_half_requests(tmp_path: Path, sink: tuple[str, int], kind: str, count: int) -> None:
     """As many workers and connections as are packaged: 2,100 half heads are more than both take."""
     with serving(tmp_path, RAAB_SERVER__WORKERS="2") as running, Load([running.address], OTHERS) as load:
