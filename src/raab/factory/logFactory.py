@@ -16,8 +16,8 @@ from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
 from raab.errors import RaabError
 from raab.release import current_release
 from raab.settings.schema import Logging
-from raab.web.access import AccessLog, column_line, json_line
 from raab.web.context import request_id
+from raab.web.edge.access import AccessLog, column_line, json_line
 
 # journald reads a priority from the start of each line (SyslogLevelPrefix=, on by default) and takes it off.
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}

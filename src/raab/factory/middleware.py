@@ -14,7 +14,7 @@ from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # The environment as the edge knows it, in the one that the application gets.
 _OUTER = "raab.outer"
-# What the edge looks for in it (raab.web.exchange).
+# What the edge looks for in it (raab.web.edge.exchange).
 _TOLD = (MOUNT, ROUTE, WERKZEUG, DJANGO)
 
 

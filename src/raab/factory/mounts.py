@@ -18,7 +18,7 @@ def load_mounts(mounts: Mapping[str, Mount], seconds: float) -> dict[str, WSGIAp
 def _made(prefix: str, mount: Mount, seconds: float) -> WSGIApplication:
     if mount.urls:
         # Here and not above: a service that forwards nothing needs no client for HTTP.
-        from raab.web.forward import Forward
+        from raab.web.elsewhere.forward import Forward
 
         return Forward(mount.urls, seconds)
     return _load(f"config.yaml: mounts: {prefix}", mount.application)

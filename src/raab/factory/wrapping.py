@@ -10,7 +10,7 @@ from raab.factory.mounts import load_mounts
 from raab.release import current_release
 from raab.settings.schema import Settings
 from raab.web.bodies import BodyLimits
-from raab.web.edge import Edge
+from raab.web.edge.edge import Edge
 from raab.web.frameworks import heed_django
 from raab.web.health import Check, Health
 from raab.web.mounted import Mounted

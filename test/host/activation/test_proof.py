@@ -184,5 +184,5 @@ def test_the_token_is_the_services_to_read(tmp_path: Path) -> None:
 
 
 def test_where_the_service_looks_for_the_token() -> None:
-    """Two halves that import nothing of each other (raab.web.proof)."""
+    """Two halves that import nothing of each other (raab.web.edge.proof)."""
     assert str(Paths("raab").token) == "/run/raab" + "-proof"

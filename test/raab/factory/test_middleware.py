@@ -13,8 +13,8 @@ from flask import Flask
 
 from raab.errors import RaabError
 from raab.settings.node import ConfigError
-from raab.web.access import AccessLog, Line
-from raab.web.edge import Edge
+from raab.web.edge.access import AccessLog, Line
+from raab.web.edge.edge import Edge
 
 MakeApp = Callable[..., Flask]
 ROOT = Path(__file__).parents[3]

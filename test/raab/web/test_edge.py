@@ -15,9 +15,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import create_environ
 
-from raab.web import access
-from raab.web.access import AccessLog, Line, column_line, json_line
-from raab.web.edge import Edge
+from raab.web.edge import access
+from raab.web.edge.access import AccessLog, Line, column_line, json_line
+from raab.web.edge.edge import Edge
 
 MakeApp = Callable[..., Flask]
 PROXY = {"RAAB_SERVER__FORWARDED_ALLOW_IPS": "[10.0.0.0/8]"}

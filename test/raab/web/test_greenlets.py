@@ -18,7 +18,7 @@ from raab import create_app
 from raab.factory.configFactory import load_settings
 from raab.factory.logFactory import JsonFormatter
 from raab.web.context import request_id
-from raab.web.access import AccessLog, json_line
+from raab.web.edge.access import AccessLog, json_line
 
 app = create_app(load_settings({"RAAB_ENVIRONMENT": "production"}, Path("/nonexistent")))
 lines, access = io.StringIO(), io.StringIO()

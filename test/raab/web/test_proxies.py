@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raab.settings.node import ConfigError
-from raab.web.forwarded import Hop, address, hops
-from raab.web.hosts import Hosts, name_of
-from raab.web.proxies import Proxies
+from raab.web.believed.forwarded import Hop, address, hops
+from raab.web.believed.hosts import Hosts, name_of
+from raab.web.believed.proxies import Proxies
 
 MakeApp = Callable[..., Flask]
 ALL = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Request-ID")

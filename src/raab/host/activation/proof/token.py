@@ -1,4 +1,4 @@
-"""What an activation's requests are known by (raab.web.proof): made for it alone, and gone with it. Standard library only."""
+"""What an activation's requests are known by (raab.web.edge.proof): made for it alone, and gone with it. Standard library only."""
 
 from __future__ import annotations
 

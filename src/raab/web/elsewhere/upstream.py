@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ProtocolError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
-from raab.web.tunnel import given
+from raab.web.elsewhere.tunnel import given
 
 # Seconds for a connection to be made, and for each part of a body to be taken.
 CONNECT = 5.0

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from raab.web import tunnel
+from raab.web.elsewhere import tunnel
+from raab.web.elsewhere.upstream import BodyFailed, Upstream
 from raab.web.refusal import Refusal
-from raab.web.upstream import BodyFailed, Upstream
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
 
 # RFC 9110 section 7.6.1: these are between two neighbours only; and what a Connection header names.

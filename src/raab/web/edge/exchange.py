@@ -12,13 +12,13 @@ from typing import Any
 
 from raab.metrics.slot import LazySlot
 from raab.release import Release
-from raab.web.access import AccessLog, Line
+from raab.web.believed.proxies import Proxies
 from raab.web.context import CHECK, DRAINED, MOUNT, PROOF, ROUTE, request_id
-from raab.web.deadline import Deadlines
+from raab.web.edge.access import AccessLog, Line
+from raab.web.edge.deadline import Deadlines
+from raab.web.edge.ids import new_id
+from raab.web.edge.proof import asked_by_activation
 from raab.web.frameworks import route_of
-from raab.web.ids import new_id
-from raab.web.proof import asked_by_activation
-from raab.web.proxies import Proxies
 from raab.web.refusal import Refusal
 from raab.web.wsgi import Headers, StartResponse, WSGIEnvironment
 

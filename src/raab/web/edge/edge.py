@@ -13,14 +13,14 @@ from typing import Protocol
 from raab.metrics.slot import LazySlot
 from raab.release import Release
 from raab.settings.schema import Settings
-from raab.web.access import AccessLog, Line
+from raab.web.believed.hosts import Hosts
+from raab.web.believed.proxies import Proxies
+from raab.web.bodies.limited import LimitedInput
 from raab.web.context import BODY
-from raab.web.deadline import deadlines
-from raab.web.exchange import Exchange, Rules
-from raab.web.hosts import Hosts
-from raab.web.ids import new_id
-from raab.web.limited import LimitedInput
-from raab.web.proxies import Proxies
+from raab.web.edge.access import AccessLog, Line
+from raab.web.edge.deadline import deadlines
+from raab.web.edge.exchange import Exchange, Rules
+from raab.web.edge.ids import new_id
 from raab.web.refusal import Refusal
 from raab.web.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 

@@ -10,7 +10,7 @@ import functools
 import ipaddress
 import re
 
-from raab.web.forwarded import Hop, address, hops
+from raab.web.believed.forwarded import Hop, address, hops
 from raab.web.wsgi import WSGIEnvironment
 
 # How server.forwarded_allow_ips names those who come by a UNIX socket, who have no address.

@@ -1,0 +1,1 @@
+"""Applications elsewhere on the network, that requests are forwarded to."""
