@@ -221,3 +221,28 @@ def test_git_is_told_not_to_see_what_is_built(make: Make) -> None:
 @pytest.mark.parametrize(("name", "wanted"), [("My Shop", "my-shop"), ("shop_2.web", "shop-2-web"), ("x" * 60, "x" * 31)])
 def test_it_is_called_like_the_project_in_a_services_letters(name: str, wanted: str, make: Make) -> None:
     assert called(make({"pyproject.toml": f'[project]\nname = "{name}"\n'})) == wanted
+
+
+def test_what_lies_outside_of_the_project_is_said_and_not_proposed(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """A database that a restart of the service would forget, and static files that come to no host."""
+    wsgi = "from django.conf import Application\napplication = Application()\n"
+    django = DJANGO.replace(
+        'STATIC_ROOT="static", INSTALLED_APPS=[]', 'STATIC_ROOT="/srv/s", INSTALLED_APPS=["django.contrib.staticfiles"]'
+    )
+    django = django.replace('backends.postgresql"', 'backends.sqlite3", "NAME": "/tmp/shop.db"')
+    root = make({"manage.py": MANAGE.format("site1.settings"), "site1/wsgi.py": wsgi, "django/__init__.py": "", "django/conf.py": django})
+    assert run(root, "--python", sys.executable) == 0
+    said = capsys.readouterr().out
+    assert "STATIC_ROOT lies outside of the project, got /srv/s: what is collected there comes to no host" in said
+    assert (
+        "each host has its own, outside of the project, got /tmp/shop.db: on a host only the service's folder below /var/lib lasts" in said
+    )
+    found = description.read(root)
+    assert (found.build, found.include, found.writable) == ((), (), ())
+
+
+def test_a_module_called_like_one_of_pythons_own_is_named(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is loaded before the application decides which of the two is had, and a host loads more; no module hides nothing."""
+    files = {"app.py": READY, "queue.py": "", "email/__init__.py": "", "test/__init__.py": "", "calendar/a.txt": ""}
+    assert run(make(files)) == 0
+    assert "problem      email/__init__.py, queue.py: called like a module of Python's own" in capsys.readouterr().out

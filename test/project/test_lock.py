@@ -131,6 +131,18 @@ def test_the_lock_before_what_it_was_made_of(tmp_path: Path) -> None:
     assert find(tmp_path).file == "pylock.toml"
 
 
+@pytest.mark.parametrize("line", ["-e .[server, db]", ".[db,Server]", "--editable=.[server,db]"])
+def test_extras_of_the_projects_own(line: str, tmp_path: Path) -> None:
+    """A requirements.txt may want the project itself, as its developer installs it."""
+    extras = '[project.optional-dependencies]\nserver = ["django>=5"]\ndb = ["psycopg"]\ndev = ["pytest"]\n'
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "shop"\ndependencies = ["cliff"]\n{extras}')
+    (tmp_path / "requirements.txt").write_text(f"{line}\nwhitenoise\n")
+    assert sorted(find(tmp_path).loose) == ["cliff", "django>=5", "psycopg", "whitenoise"]
+    (tmp_path / "requirements.txt").write_text("-e .[servers]\n")
+    with pytest.raises(RaabError, match=r"requirements\.txt: the project has no such extra .*got servers\nhint: it has server, db, dev"):
+        find(tmp_path)
+
+
 def test_a_conflict_names_both_sides(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text(f"gevent==21.12.0 --hash={A}\n")
     with pytest.raises(RaabError) as raised:

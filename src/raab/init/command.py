@@ -69,12 +69,15 @@ def init(root: Path, app: str, name: str, python: str) -> list[str]:
         if why := servicename.wrong(name):
             raise RaabError(f"--name: {why}, got {name!r}", "name it with --name", exitcodes.BAD_INPUT)
         chosen = choose(root, app)
-        hiding.refuse(modules(root, chosen.place), (".",), "application")
+        there = modules(root, chosen.place)
+        hiding.refuse(there, (".",), "application")
         interpreter = python or tools.python(root)
         found = loaded(root, chosen, interpreter)
         config = described(root, name, chosen, found)
         files[description.FILE] = config.text
         told.append(f"application  {config.app}  ({found.kind}, {'loads here' if not found.problem else 'does not load here'})")
+        hidden = ", ".join(hiding.hidden(there, (".",)))
+        told += [f"problem      {hidden}: called like a module of Python's own, which may be loaded before it on a host"] if hidden else []
         told.append(f"code         {'as its wheel' if is_package(root) else 'as its files'}")
         told += [f"writable     {', '.join(config.writable)}  (in /var/lib/{name} on a host)"] if config.writable else []
         told += [f"problem      {found.problem}", f"             loaded by {interpreter}; --python names another"] if found.problem else []
@@ -88,6 +91,7 @@ def init(root: Path, app: str, name: str, python: str) -> list[str]:
     told += locked(root, written)
     told += [f"written      {', '.join(written)}"] if written else ["nothing to write: all of it is there"]
     told += [f"consider     {line}" for line in found.lacks]
+    told += [f"             on a host it has its variables by /etc/{name}/environment, NAME=value a line"] if found.lacks else []
     return told + what_next()
 
 

@@ -71,18 +71,20 @@ def of_flask(app: Any, told: dict[str, Any], root: str) -> None:
         told["lacks"].append("SECRET_KEY is not set: without it there are no sessions")
     elif len(str(app.config["SECRET_KEY"])) < 16:
         told["lacks"].append("SECRET_KEY is one that can be guessed")
-    database(str(app.config.get("SQLALCHEMY_DATABASE_URI") or ""), told, root, app.instance_path)
+    url = str(app.config.get("SQLALCHEMY_DATABASE_URI") or "")
+    if url.startswith("sqlite:///"):
+        database(os.path.join(app.instance_path, url[len("sqlite:///") :].partition("?")[0]), told, root)
     for key in ("UPLOAD_FOLDER", "UPLOADS_DEFAULT_DEST"):
         add(told["writable"], str(app.config.get(key) or ""), root, folder=True)
     if "migrate" in app.extensions and os.path.isdir("migrations"):
         told["migrate"] = "flask db upgrade"
-        told["own_database"] = str(app.config.get("SQLALCHEMY_DATABASE_URI") or "").startswith("sqlite:")
+        told["own_database"] = url.startswith("sqlite:")
 
 
-def database(url: str, told: dict[str, Any], root: str, home: str) -> None:
-    if url.startswith("sqlite:///"):
-        add(told["writable"], os.path.join(home, url[len("sqlite:///") :].partition("?")[0]), root)
-        told["lacks"].append("its database is an SQLite file, of which each host has its own")
+def database(file: str, told: dict[str, Any], root: str) -> None:
+    add(told["writable"], file, root)
+    place = "" if inside(file, root) else f", outside of the project, got {file}: on a host only the service's folder below /var/lib lasts"
+    told["lacks"].append(f"its database is an SQLite file, of which each host has its own{place}")
 
 
 def of_django(told: dict[str, Any], root: str, manage: str) -> None:
@@ -97,14 +99,14 @@ def of_django(told: dict[str, Any], root: str, manage: str) -> None:
         told["lacks"].append("ALLOWED_HOSTS is empty: with DEBUG off no host is served")
     for one in settings.DATABASES.values():
         if one["ENGINE"].endswith("sqlite3"):
-            add(told["writable"], str(one["NAME"]), root)
-            told["lacks"].append("its database is an SQLite file, of which each host has its own")
+            database(str(one["NAME"]), told, root)
     add(told["writable"], str(settings.MEDIA_ROOT), root, folder=True)
-    if settings.STATIC_ROOT:
+    if settings.STATIC_ROOT and inside(str(settings.STATIC_ROOT), root):
         add(told["include"], str(settings.STATIC_ROOT), root)
         told["build"].append(f"python {manage} collectstatic --noinput")
     elif "django.contrib.staticfiles" in settings.INSTALLED_APPS:
-        told["lacks"].append("STATIC_ROOT is not set: nothing serves its static files where DEBUG is off")
+        where = f"lies outside of the project, got {settings.STATIC_ROOT}" if settings.STATIC_ROOT else "is not set"
+        told["lacks"].append(f"STATIC_ROOT {where}: what is collected there comes to no host")
     if os.path.isfile(manage):
         told["migrate"] = f"python {manage} migrate --noinput"
         told["own_database"] = any(one["ENGINE"].endswith("sqlite3") for one in settings.DATABASES.values())
@@ -113,10 +115,14 @@ def of_django(told: dict[str, Any], root: str, manage: str) -> None:
 def add(paths: list[str], path: str, root: str, folder: bool = False) -> None:
     """By its name within the project; what lies elsewhere, or is the project itself, is no part of it. A folder that is called like a file
     gets a slash."""
-    if path:
-        name = os.path.relpath(os.path.join(root, path), root)
-        if name != "." and not name.startswith(".."):
-            paths.append(f"{name}/" if folder and os.path.splitext(name)[1] else name)
+    if path and (name := inside(path, root)):
+        paths.append(f"{name}/" if folder and os.path.splitext(name)[1] else name)
+
+
+def inside(path: str, root: str) -> str:
+    """Its name within the project; empty for what lies elsewhere, and for the project itself."""
+    name = os.path.relpath(os.path.join(root, path), root)
+    return "" if name == "." or name.startswith("..") else name
 
 
 if __name__ == "__main__":

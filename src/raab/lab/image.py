@@ -1,4 +1,5 @@
-"""The base image that all hosts share: Debian 12, built once by debootstrap, kept under its recipe's hash, never changed."""
+"""The base image that a lab's hosts share: Debian 12, or another one that is asked for, built once by debootstrap, kept under its
+recipe's hash, never changed."""
 
 from __future__ import annotations
 
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.lab.process import only_one, run
-from raab.lab.state import Ground, Lab, read_ground, write_whole
+from raab.lab.state import SUITE, Ground, Lab, read_ground, write_whole
 
-SUITE = "bookworm"
+# What raab is shown on, each with another Python: 3.11, 3.13, 3.14.
+SUITES = (SUITE, "trixie", "testing")
 # The hosts share this machine's clock: libfaketime lets a test set it for one service.
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "ca-certificates", "sudo", "procps", "libfaketime")
 # Without firstboot and the timers a host is quiet, and "running" instead of "degraded", as soon as it has booted.
@@ -37,9 +39,9 @@ DROPPED = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale
 MIRROR = "http://deb.debian.org/debian"
 
 
-def name() -> str:
+def name(suite: str = SUITE) -> str:
     """The image's name: another recipe makes another image."""
-    recipe = repr((SUITE, PACKAGES, MASKED, sorted(FILES.items()), DROPPED))
+    recipe = repr((suite, PACKAGES, MASKED, sorted(FILES.items()), DROPPED))
     return f"base-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
@@ -63,13 +65,13 @@ def find_mirror() -> str:
     return mirror(file.read_text() for file in files if file.is_file())
 
 
-def ensure(store: Path, say: Callable[[str], None]) -> Path:
-    """The image's folder; builds it first if it is not there, which takes a minute and tells its progress through `say`.
+def ensure(store: Path, say: Callable[[str], None], suite: str = SUITE) -> Path:
+    """The folder of a Debian's image; builds it first if it is not there, which takes a minute and tells its progress through `say`.
 
     It is built beside its final name and renamed, under a lock: a killed build leaves nothing that anyone takes for an image.
     Raises RaabError if the packages cannot be had.
     """
-    image = store / name()
+    image = store / name(suite)
     if image.is_dir():
         return image
     with only_one(store / "locks" / "image"):
@@ -79,10 +81,10 @@ def ensure(store: Path, say: Callable[[str], None]) -> Path:
         _empty(store)
         started = time.monotonic()
         source = find_mirror()
-        say(f"building the base image from {source}: once, about a minute")
-        run("lab image", "wget", "--quiet", "--spider", "--timeout=15", "--tries=2", f"{source}/dists/{SUITE}/InRelease",
+        say(f"building the base image of Debian {suite} from {source}: once, about a minute")
+        run("lab image", "wget", "--quiet", "--spider", "--timeout=15", "--tries=2", f"{source}/dists/{suite}/InRelease",
             hint="the base image needs a Debian mirror: check the network and apt's sources")  # fmt: skip
-        _bootstrap(part, source, say)
+        _bootstrap(part, source, suite, say)
         _customise(part)
         part.rename(image)
         say(f"base image built in {time.monotonic() - started:.0f} s")
@@ -92,17 +94,17 @@ def ensure(store: Path, say: Callable[[str], None]) -> Path:
 def _empty(store: Path) -> None:
     """Removes what killed builds left, and images of older recipes that no lab stands on."""
     grounds = (read_ground(Lab(home.name, store)) for home in store.glob("labs/*"))
-    kept = {ground.base for ground in grounds if isinstance(ground, Ground)}
+    kept = {*map(name, SUITES), *(ground.base for ground in grounds if isinstance(ground, Ground))}
     for old in store.glob("base-*"):
         if old.name not in kept:
             shutil.rmtree(old)
 
 
-def _bootstrap(part: Path, source: str, say: Callable[[str], None]) -> None:
+def _bootstrap(part: Path, source: str, suite: str, say: Callable[[str], None]) -> None:
     """Runs debootstrap, which takes its processes and mounts with it when it or this process is killed."""
     argv = (
         "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
-        "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(part), source,
+        "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, str(part), source,
     )  # fmt: skip
     started = told = time.monotonic()
     line = ""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from raab.errors import RaabError
 from raab.lab import image, machine, needs, network, numbers, presence
 from raab.lab.process import only_one
-from raab.lab.state import Ground, Lab, LabHost, find, host, hosts, read_ground, write_ground, write_whole
+from raab.lab.state import SUITE, Ground, Lab, LabHost, find, host, hosts, read_ground, write_ground, write_whole
 
 BOOT = 60.0
 MOST = 99
@@ -19,19 +19,23 @@ def quiet(_: str) -> None:
     """For callers that want no progress."""
 
 
-def up(lab: Lab, count: int, say: Callable[[str], None] = quiet, owner: str = "") -> tuple[LabHost, ...]:
+def up(lab: Lab, count: int, say: Callable[[str], None] = quiet, owner: str = "", suite: str = "") -> tuple[LabHost, ...]:
     """Makes sure that the lab has at least `count` hosts (1 to 99), and that all run and answer on port 22; those that run are left alone.
 
-    A lab that is not there yet belongs to the checkout `owner`, or to nobody.
+    A lab that is not there yet belongs to the checkout `owner`, or to nobody. `suite` is the Debian of its hosts, where empty the one that
+    they have, else Debian 12; those of another one start afresh.
 
-    The first call on a machine builds the base image. Raises RaabError if this machine cannot carry a lab or a host does not come up.
+    The first call on a machine that wants a base image builds it. Raises RaabError if this machine cannot carry a lab or a host does not
+    come up.
     """
     needs.require()
+    if suite and suite not in image.SUITES:
+        raise RaabError(f"lab.up --suite: no Debian that a lab is made of, got {suite!r}", f"one of {', '.join(image.SUITES)}")
     if not 1 <= count <= MOST:
         raise RaabError(f"lab.up --hosts: not a number from 1 to {MOST}, got {count}", "two are enough for most purposes")
     with only_one(lab.lock):
-        ground = _ground(lab, say, owner)
-        base = image.ensure(lab.store, say)
+        ground = _ground(lab, say, owner, suite)
+        base = image.ensure(lab.store, say, ground.suite)
         network.build(ground)
         machine.make_key(lab.key, f"raab lab {lab.name}")
         for number in range(1, count + 1):
@@ -48,18 +52,19 @@ def up(lab: Lab, count: int, say: Callable[[str], None] = quiet, owner: str = ""
         return everyone
 
 
-def _ground(lab: Lab, say: Callable[[str], None], owner: str) -> Ground:
+def _ground(lab: Lab, say: Callable[[str], None], owner: str, suite: str) -> Ground:
     """The lab's ground; chosen and written down before anything stands on it."""
     ground = read_ground(lab)
-    if ground and ground.base == image.name():
+    suite = suite or (ground.suite if ground else SUITE)
+    if ground and ground.base == image.name(suite):
         return ground
     if ground:
         say(f"the base image has changed: the hosts of lab {lab.name} start afresh")
         _remove_hosts(lab)
-        ground = Ground(ground.number, image.name(), ground.owner)
+        ground = Ground(ground.number, image.name(suite), ground.owner, suite)
         write_ground(lab, ground)
         return ground
-    ground = Ground(numbers.claim(lab), image.name(), owner)
+    ground = Ground(numbers.claim(lab), image.name(suite), owner, suite)
     write_ground(lab, ground)
     return ground
 

@@ -7,12 +7,14 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from raab.errors import RaabError
 
 STORE = "/var/lib/raab-lab"
+# The Debian of hosts of which nothing else is said.
+SUITE = "bookworm"
 NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 
 
@@ -79,12 +81,13 @@ class Lab:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a lab stands on: its number on this machine, from which subnet and interface names follow, and its base image. `owner` is the
-    checkout that has made it, empty for one that is anybody's."""
+    """What a lab stands on: its number on this machine, from which subnet and interface names follow, and its base image, which is
+    of the Debian `suite`. `owner` is the checkout that has made it, empty for one that is anybody's."""
 
     number: int
     base: str
     owner: str = ""
+    suite: str = SUITE
 
     @property
     def subnet(self) -> ipaddress.IPv4Network:
@@ -128,7 +131,8 @@ def read_ground(lab: Lab) -> Ground | None:
     file = lab.home / "lab.json"
     try:
         content = json.loads(file.read_text())
-        return Ground(int(content["number"]), str(content["base"]), str(content.get("owner", "")))
+        words = (str(content.get(key, default)) for key, default in (("owner", ""), ("suite", SUITE)))
+        return Ground(int(content["number"]), str(content["base"]), *words)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -136,7 +140,7 @@ def read_ground(lab: Lab) -> Ground | None:
 
 
 def write_ground(lab: Lab, ground: Ground) -> None:
-    write_whole(lab.home / "lab.json", json.dumps({"number": ground.number, "base": ground.base, "owner": ground.owner}) + "\n")
+    write_whole(lab.home / "lab.json", json.dumps(asdict(ground)) + "\n")
 
 
 def write_whole(file: Path, text: str) -> None:

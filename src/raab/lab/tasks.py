@@ -19,11 +19,11 @@ def verbs() -> Any:
     return importlib.import_module("raab.lab.verbs")
 
 
-@task(help={"hosts": "how many hosts there shall be at least (default 2)"})
+@task(help={"hosts": "how many hosts there shall be at least (default 2)", "suite": "their Debian: bookworm, trixie or testing"})
 @plain
-def up(_: Context, hosts: str = "2") -> None:
-    """Boot throwaway hosts; those that run are left alone."""
-    verbs().up(hosts)
+def up(_: Context, hosts: str = "2", suite: str = "") -> None:
+    """Boot throwaway hosts; those that run are left alone, but of another Debian than is asked for."""
+    verbs().up(hosts, suite)
 
 
 @task

@@ -18,12 +18,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def up(count: str) -> None:
+def up(count: str, suite: str) -> None:
     started = time.monotonic()
     # Text, because invoke ends with a traceback when it shall make a number of what is none.
     if not count.isdecimal():
         raise RaabError(f"lab.up --hosts: not a number, got {count!r}", "two are enough for most purposes")
-    for one in lifecycle.up(named(), int(count), say, str(checkout())):
+    for one in lifecycle.up(named(), int(count), say, str(checkout()), suite):
         print(f"{one.name}  {one.address}")
     print(f"lab {named().name} is up after {time.monotonic() - started:.1f} s")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from raab import exitcodes
@@ -20,6 +21,12 @@ def refuse(names: Iterable[str], places: Iterable[str], where: str) -> None:
             hint = "rename it; a configuration of gunicorn's may be called gunicorn.conf.py" if "gunicorn" in name else "rename it"
             problem = f"{where}: the project has a module that hides one which serves it, got {name}"
             raise RaabError(problem, hint, exitcodes.BAD_INPUT)
+
+
+def hidden(names: Iterable[str], places: Iterable[str]) -> list[str]:
+    """Those of the files that a module of Python's own hides, once that has been loaded; `test` is nobody's."""
+    own = sys.stdlib_module_names - {"test"}
+    return sorted(name for name in names if any(module(name, place) in own for place in places))
 
 
 def module(name: str, place: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ from raab.errors import RaabError
 from raab.project import locks
 from raab.project.poetry import optional, spelt
 from raab.project.pyproject import read_toml
+
+# The project itself, with extras of it (pip.pypa.io, requirements file format).
+ITSELF = re.compile(r"(?:-e\s+|--editable[\s=])?\s*\.(?:\[([^\]]*)\])?")
 
 
 class Wanted(Struct, frozen=True):
@@ -60,9 +64,24 @@ def requirements(root: Path, name: str) -> Wanted | None:
         if line.startswith(("-r ", "--requirement ")):
             more = requirements(root, str(Path(name).parent / line.split(maxsplit=1)[1]))
             loose += more.loose if more else ()
+        elif own := ITSELF.fullmatch(line):
+            loose += its_own(root, name, re.findall(r"[\w.-]+", own[1] or ""))
         elif not line.startswith("-"):
             loose.append(line)
     return Wanted(name, loose=tuple(loose), options=options)
+
+
+def its_own(root: Path, name: str, extras: Iterable[str]) -> list[str]:
+    """What the project itself depends on, and what is wanted for extras of it, as its pyproject.toml says. `name` is the file that asks."""
+    about = read_toml(root / "pyproject.toml").get("project", {})
+    offered = {lockfile.canonical(extra): lines for extra, lines in about.get("optional-dependencies", {}).items()}
+    found = list(about.get("dependencies", ()))
+    for extra in map(lockfile.canonical, extras):
+        if extra not in offered:
+            problem = f"{name}: the project has no such extra in pyproject.toml, got {extra}"
+            raise RaabError(problem, f"it has {', '.join(offered) or 'none'}", exitcodes.BAD_INPUT)
+        found += offered[extra]
+    return found
 
 
 def declared(root: Path, name: str) -> Wanted | None:
