@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from raab.deploy.hosts import wire
+from raab.host.session import program
+
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
 
@@ -356,3 +359,16 @@ def texts(tree: ast.AST) -> Iterator[ast.Constant]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in expressions:
             yield node
+
+
+def test_a_deploy_can_be_read_in_nine_files() -> None:
+    """docs/architecture.md names them in order; each is imported by one before it, or is what another process is told to begin with."""
+    page = (ROOT / "docs/architecture.md").read_text().partition("## A deploy, in one reading")[2].partition("\n## ")[0]
+    fabfile, *files = re.findall(r"^[0-9]+\. `([\w/]+\.py)`", page, re.MULTILINE)
+    assert fabfile == "fabfile.py" and len(files) == 8
+    reached = {*imports_of_root(ROOT / fabfile), wire.ENTRY, *re.findall(r"^import (raab\S+)", program.START, re.MULTILINE)}
+    for name in files:
+        path = ROOT / name
+        assert ".".join(path.relative_to(SRC).with_suffix("").parts) in reached, name
+        reached |= {*imports(path)}
+    assert '"systemctl", "start"' in path.read_text()

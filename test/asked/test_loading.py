@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host.activation import takeup
+from raab.host.activation import running
 from raab.host.paths import Paths
 
 SHARED = "the application is loaded once for all workers\n"
@@ -49,15 +49,15 @@ def test_what_the_settings_say_needs_no_finding(verb: str, tmp_path: Path) -> No
 def test_a_deploy_tells_what_the_master_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is something to tell: a master of an older release does not say, one that does not answer neither."""
     word: dict[str, Any] = {"load": {"mode": "each", "why": "it opened a socket while it was loaded"}}
-    monkeypatch.setattr(takeup, "ask", lambda paths, seconds, verb: word)
-    assert takeup.loaded_by_each(Paths("raab")) == "the application is loaded by each worker: it opened a socket while it was loaded"
+    monkeypatch.setattr(running, "ask", lambda paths, seconds, verb: word)
+    assert running.loaded_by_each(Paths("raab")) == "the application is loaded by each worker: it opened a socket while it was loaded"
     word = {"load": {"mode": "shared", "why": ""}}
-    assert takeup.loaded_by_each(Paths("raab")) == ""
+    assert running.loaded_by_each(Paths("raab")) == ""
     word = {}
-    assert takeup.loaded_by_each(Paths("raab")) == ""
+    assert running.loaded_by_each(Paths("raab")) == ""
 
     def silent(paths: Paths, seconds: float, verb: str) -> dict[str, Any]:
         raise RaabError("no answer")
 
-    monkeypatch.setattr(takeup, "ask", silent)
-    assert takeup.loaded_by_each(Paths("raab")) == ""
+    monkeypatch.setattr(running, "ask", silent)
+    assert running.loaded_by_each(Paths("raab")) == ""

@@ -84,7 +84,7 @@ class Activate(NamedTuple):
 
     release: ReleaseId
     token: Token
-    action: Annotated[str, matching("deploy, rollback or revert", "deploy|rollback|revert")]
+    action: Annotated[str, matching("deploy, rollback, revert or activate", "deploy|rollback|revert|activate")]
     keep: Annotated[int, between(0, MANY)]
     condemn: ReleaseIdOrNone
     restart: bool

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.host.activation import switch, takeup
+from raab.host.activation import activation as activating
+from raab.host.activation import running, switch
 from raab.host.activation.activation import Activation
 from raab.host.activation.proof import probe, proof
+from raab.host.activation.rehearsal import Rehearsal, Rehearsed
 from raab.host.activation.task import Task
 from raab.host.command.cli import main
 from raab.host.master import answers, control, conversation
@@ -259,8 +261,8 @@ def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, boote
     workers = [{**WORKER, "pid": named}, {**WORKER, "pid": leaving, "phase": "retiring"}, {**WORKER, "pid": 1}]
     try:
         with listening(runtime / "control", status(workers=workers)):
-            assert takeup.serving(here(os.environ)) == {named}
-        assert takeup.serving(here(os.environ)) == frozenset()
+            assert running.serving(here(os.environ)) == {named}
+        assert running.serving(here(os.environ)) == frozenset()
     finally:
         for child in pids:
             child.kill()
@@ -269,33 +271,32 @@ def test_who_is_to_prove_a_release_descends_from_the_master(runtime: Path, boote
 
 def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not where the service says that it will serve: what listens there may be anybody's."""
-    activation = Activation.__new__(Activation)
+    rehearsal = Rehearsal.__new__(Rehearsal)
     admin = ["unix:/run/raab/admin", "127.0.0.1:9100"]
     held = SimpleNamespace(bind=["127.0.0.1:8001", *admin])
-    activation.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
-    activation.paths, activation.release, activation.binds, activation.task = Paths("raab"), Path("/nowhere"), (), Task("x")
+    rehearsal.asked = SimpleNamespace(held=lambda: held, conversation=SimpleNamespace(close=lambda: None))  # type: ignore[assignment]
+    rehearsal.paths, rehearsal.release, rehearsal.task = Paths("raab"), Path("/nowhere"), Task("x")
     monkeypatch.setattr(unitfiles, "restart_needed", lambda *_: False)
-    monkeypatch.setattr(Activation, "behind", lambda self: False)
-    monkeypatch.setattr(
-        Activation, "read_settings", lambda self: self.__dict__.update(binds=("127.0.0.1:8000", "[::1]:8000"), admin_port=9100)
-    )
+    monkeypatch.setattr(Rehearsal, "behind", lambda self: False)
+    settings = answers.Settings(("127.0.0.1:8000", "[::1]:8000"), 9100, 60.0)
+    monkeypatch.setattr(Rehearsal, "read_settings", lambda self: self.__dict__.update(settings=settings))
     with pytest.raises(RaabError, match=r"would serve .*:8001, and its settings say .*:8000"):
-        activation.loaded()
+        rehearsal.loaded()
     held.bind = ["127.0.0.1:8000", *admin]
     with pytest.raises(RaabError, match="would serve"):
-        activation.loaded()
+        rehearsal.loaded()
     held.bind = ["127.0.0.1:8000", "[::1]:8000", *admin]
-    assert activation.loaded() is held
+    assert rehearsal.loaded() is held
     # By a restart, nobody of before has a say.
-    activation.task = Task("x", restart=True)
-    assert activation.loaded() is None
+    rehearsal.task = Task("x", restart=True)
+    assert rehearsal.loaded() is None
 
 
 def test_requests_are_close_together_for_the_switch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy host they would keep the very workers from answering that the proof waits for."""
     activation = Activation.__new__(Activation)
-    activation.paths, activation.task, activation.standing, activation.binds = Paths("raab"), Task("x"), {}, ()
-    activation.waits, activation.teller, activation.token = 1.0, SimpleNamespace(step=lambda _: None), SimpleNamespace(text="")  # type: ignore[assignment]
+    activation.paths, activation.task, activation.standing, activation.rehearsed = Paths("raab"), Task("x"), {}, Rehearsed()
+    activation.teller, activation.token = SimpleNamespace(step=lambda _: None), SimpleNamespace(text="")  # type: ignore[assignment]
     prober = activation.prober = probe.Prober((), "")
     seen: list[float] = []
     monkeypatch.setattr(switch, "switch", lambda *_: None)
@@ -336,7 +337,7 @@ def test_a_master_of_before_is_asked_in_its_own_words(monkeypatch: pytest.Monkey
         return {"good": True}
 
     steps: list[str] = []
-    monkeypatch.setattr(takeup, "ask", ask)
+    monkeypatch.setattr(activating, "ask", ask)
     teller: Any = SimpleNamespace(step=steps.append)
-    assert takeup._reload(Paths("shop"), {"environment": {"A": "1"}}, teller) == {"good": True}
+    assert activating.reloaded(Paths("shop"), {"environment": {"A": "1"}}, teller) == {"good": True}
     assert asked[1:] == [{"verb": "reload", "trial": False}] and "systemctl reload shop does" in steps[0]

@@ -11,29 +11,26 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host import journal, systemd, verify
-from raab.host.activation import before, others, question, switch, takeup
-from raab.host.activation.held import Asked, Held
+from raab.host.activation import asofnow, before, others, running, switch
+from raab.host.activation.held import Asked, Held, judge
+from raab.host.activation.others import Others
 from raab.host.activation.proof import probe, proof
 from raab.host.activation.proof.token import Token
-from raab.host.activation.question import Question
+from raab.host.activation.rehearsal import Rehearsal, Rehearsed
 from raab.host.activation.task import Task, Teller
-from raab.host.address import addresses
 from raab.host.beside import there, timers
 from raab.host.beside.become import become, sweep
 from raab.host.beside.change import RUNNING
 from raab.host.master import strays
+from raab.host.master.control import ask
+from raab.host.master.conversation import PATIENCE
 from raab.host.paths import Paths
 from raab.host.processes import children
-from raab.host.releases import current_release, user_exists
-from raab.host.renewal import twin
-from raab.host.renewal.ahead import pending, tried
-from raab.host.renewal.pending import lines
-from raab.host.renewal.twin import Now
+from raab.host.releases import current_release
+from raab.host.restart import restart
 from raab.host.units import hook, lasting, unitfiles
 from raab.protocol.requests import Command
 
-# How often a restart by somebody else is waited for. One who goes on with it has to be told to stop.
-DISTURBANCES = 3
 # Seconds to take away, after the verdict, what processes that end by then leave.
 SWEEPING = 5.0
 
@@ -53,24 +50,18 @@ class Activation:
         self.token = Token(paths)
         self.release = paths.release(task.release)
         self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
-        self.told = takeup.told(paths)
+        self.told = running.told(paths)
         self.standing = unitfiles.standing(paths, *others.TOLD)
-        self.running = others.of(self.standing)
         enabled = self.standing.get("UnitFileState") == "enabled"
         self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
         # Whether processes ran beside the web, or did not since somebody had stopped them.
         self.attended = any(one.state == RUNNING for one in there.look(paths))
         self.prober: probe.Prober | None = None
         self.began = time.monotonic()
-        self.waits = 60.0
-        self.binds: tuple[str, ...] = ()
-        self.admin_port = 0
-        self.barred: tuple[str, ...] = ()
-        self.held: Held | None = None
         self.suspects: strays.Suspects = {}
-        self.wanted: Now | None = None
-        self.asking: Question | None = None
-        self.disturbances = 0
+        self.others = Others(paths, self.teller, others.of(self.standing))
+        self.rehearsal: Rehearsal | None = None
+        self.rehearsed = Rehearsed()
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
@@ -82,8 +73,8 @@ class Activation:
             verdict = self.failed(ended(), reverted=True, switched=False)
         finally:
             self.token.withdraw()
-            if self.asking:
-                self.asking.end()
+            if self.rehearsal:
+                self.rehearsal.end()
         self.teller.verdict(verdict)
         # After the verdict, for nobody needs to wait for it.
         self.prune()
@@ -102,25 +93,24 @@ class Activation:
         if self.task.chosen is not None:
             timers.choose(self.paths, self.task.chosen)
         self.record("begun")
-        if user_exists(self.paths):
-            self.asking = Question(self.paths, self.release, "settings")
+        rehearsal = self.rehearsal = Rehearsal(self.paths, self.task, self.asked, self.teller, self.others)
         # From where the service is now; where it cannot tell, from where it will be.
         self.suspects = strays.look(self.paths, self.told) if self.told else {}
         self.probe(self.told.get("bind", []))
         try:
-            self.rehearse()
+            self.prepare()
+            self.rehearsed = rehearsal.carry_out()
         except (RaabError, Ended) as error:
             self.deaf()
-            if self.asked:
-                self.asked.conversation.close()
+            rehearsal.let_go()
             return self.failed(error if isinstance(error, RaabError) else ended(), reverted=True, switched=False)
         if self.prober:
-            self.prober.only(probe.targets(self.binds))
+            self.prober.only(probe.targets(self.rehearsed.settings.bind))
         elif systemd.is_active(self.paths.unit):
-            self.probe(self.binds)
+            self.probe(self.rehearsed.settings.bind)
         try:
-            shown = self.go(self.task.release, self.held)
-            if each := takeup.loaded_by_each(self.paths):
+            shown = self.go(self.task.release, self.rehearsed.held)
+            if each := running.loaded_by_each(self.paths):
                 self.teller.step(each)
             become(self.paths, self.release, self.teller.step, self.task.restart)
             self.hook("after_activate", self.task.after)
@@ -158,8 +148,8 @@ class Activation:
             found = strays.find(self.paths, self.suspects)
         return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
 
-    def rehearse(self) -> None:
-        """Everything that can be known before the switch."""
+    def prepare(self) -> None:
+        """The release is what was installed, and the host has what it needs."""
         self.teller.step("verifying the release")
         try:
             verify.verify(self.release)
@@ -174,82 +164,6 @@ class Activation:
             self.token.publish()
         lasting.settle(self.paths, self.release, self.teller.step)
         self.hook("before_activate", self.task.before)
-        self.teller.step("loading it for trial")
-        # By the workers that will serve it, where new workers are enough. A process of its own would load it once more.
-        self.held = self.loaded()
-        if self.held:
-            return
-        trial = Question(self.paths, self.release, "trial")
-        try:
-            if not self.binds:
-                self.read_settings()
-        finally:
-            # It keeps load_timeout itself, unless its code is beyond the reach of Python.
-            trial.answer(self.waits + 10)
-        # What new workers take over they have; a new master, or a start, has to get what the settings say by now.
-        addresses.check(self.paths, self.binds, self.admin_port, self.barred)
-
-    def loaded(self) -> Held | None:
-        if self.task.restart or unitfiles.restart_needed(self.paths, self.release):
-            if self.asked:
-                self.asked.conversation.close()
-            return None
-        if not self.asked:
-            self.running = others.running(self.paths.unit)
-            with suppress(RaabError):
-                self.asked = Asked(self.paths, self.task.release)
-        if not self.asked:
-            return None
-        if self.behind():
-            self.asked.conversation.close()
-            return None
-        # While the master loads it, who also tells better what is wrong with them.
-        with suppress(Exception):
-            self.read_settings()
-        try:
-            held = self.asked.held()
-        except RaabError:
-            self.asked.conversation.close()
-            if not self.disturbed():
-                raise
-            self.wait_for_others()
-            self.asked = None
-            return self.loaded()
-        # What operators ask at is no part of the proof.
-        operators = (f"unix:{self.paths.admin}", f"127.0.0.1:{self.admin_port}")
-        there = tuple(bind for bind in held.bind if bind not in operators) if held else ()
-        if held and there != self.binds:
-            self.asked.conversation.close()
-            # Where it says that it will serve is not where the proof will look: that goes by the settings, as the host's clients do.
-            wanted = ", ".join(self.binds) or "nothing that can be read"
-            text = f"trial: the service would serve {', '.join(there)}, and its settings say {wanted}"
-            raise RaabError(text, f"{self.paths.typed} check, then systemctl restart {self.paths.name}")
-        return held
-
-    def behind(self) -> bool:
-        """Whether a start would get other variables or credentials than the service has. A master that loads a release beside itself
-        would try it with those of before."""
-        if not (self.paths.units / self.paths.unit).exists():
-            # This activation brings it.
-            return False
-        wanted = twin.now(self.paths)
-        found = pending(self.paths, wanted)
-        for line in lines(found, "this activation"):
-            self.teller.step(line)
-        if found.by_reload or found.by_start:
-            tried(wanted, self.release, "check")
-        self.wanted = wanted if found.by_reload else None
-        return found.by_reload
-
-    def read_settings(self) -> None:
-        """By the new release's code, which is asked while everything else goes on. Raises RaabError with its reason."""
-        asking = self.asking or Question(self.paths, self.release, "settings")
-        self.asking = None
-        settings = question.settings(asking, self.waits)
-        self.binds = settings.bind
-        self.admin_port = settings.admin_port
-        self.barred = settings.barred
-        self.waits = settings.load_timeout
 
     def go(self, release_id: str, held: Held | None = None) -> proof.Proof:
         """Switch to a release, let the service take it up, and prove that it did."""
@@ -259,44 +173,59 @@ class Activation:
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
         self.teller.step(f"switching to {release_id}")
         switch.switch(self.paths, release_id)
-        restart = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
-        why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if restart else ""
+        changed = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
+        why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if changed else ""
         self.take_up(release_id, held, why)
         if held and self.prober:
             # No worker of before accepts any more: what a proof takes is not to compete with these.
             self.prober.pace(probe.INTERVAL_SECONDS)
         self.teller.step("proving it by answers")
-        return proof.prove(self.binds, self.token.text, release_id, lambda: takeup.serving(self.paths) - old, limit=self.waits)
+        binds = self.rehearsed.settings.bind
+        return proof.prove(binds, self.token.text, release_id, lambda: running.serving(self.paths) - old, limit=self.waits)
+
+    @property
+    def waits(self) -> float:
+        """Seconds that a generation may take to load."""
+        return self.rehearsed.settings.load_timeout
 
     def take_up(self, release_id: str, held: Held | None, why: str) -> None:
         """Have the service take up what `current` names; `why` it takes a restart. Whoever restarts it meanwhile is waited for: what comes
         of that is the same release, or one reload away from it."""
         if not held:
-            self.running = others.running(self.paths.unit)
+            self.others.look()
         try:
             if held and not why:
                 self.teller.step("handing over to new workers")
                 held.take_over()
             else:
-                takeup.take_up(self.paths, why, self.waits, self.teller, self.wanted)
+                self.renew(why)
         except RaabError:
-            if why or not self.before.active or not self.disturbed():
+            if why or not self.before.active or not self.others.disturbed():
                 raise
-            self.wait_for_others()
-            if takeup.told(self.paths).get("release") != release_id:
+            self.others.wait(self.waits + 90)
+            if running.told(self.paths).get("release") != release_id:
                 self.take_up(release_id, None, "")
 
-    def disturbed(self) -> bool:
-        """Whether somebody else has restarted the service since it was asked."""
-        return self.running.became(others.running(self.paths.unit))
+    def renew(self, why: str) -> None:
+        """By new workers, or by a start where the service does not run or `why` says that only a new process will do.
 
-    def wait_for_others(self) -> None:
-        """For whoever stops or restarts the service. Raises Stopped, and RaabError where it is restarted again and again."""
-        self.disturbances += 1
-        if self.disturbances > DISTURBANCES:
-            raise RaabError("service: somebody else restarts it again and again", f"`journalctl -u {self.paths.name}` says when, not who")
-        self.teller.step("somebody else restarts the service: waiting for that")
-        others.wait(self.paths.unit, self.waits + 90)
+        Raises RaabError when it does not serve; after a hand-over the old workers serve on.
+        """
+        paths, began = self.paths, time.time()
+        active = systemd.is_active(paths.unit)
+        if active and not why:
+            self.teller.step("handing over to new workers")
+            with asofnow.given(paths, self.rehearsed.wanted) as more:
+                judge(paths.unit, reloaded(paths, more, self.teller), began, "reload: the new workers do not serve")
+            return
+        verb, reason = ("restart", f" ({why})") if active else ("start", "")
+        self.teller.step(f"systemctl {verb} {paths.name}{reason}")
+        systemd.order("systemctl", "reset-failed", paths.unit)
+        began = time.time()
+        done = restart(paths, self.waits + 90) if active else systemd.order("systemctl", "start", paths.unit, timeout=self.waits + 90)
+        if done.returncode:
+            said = systemd.last_words(paths.unit, began) or done.stderr.strip()
+            raise RaabError(f"systemctl {verb} {paths.name}: exit code {done.returncode}, got: {said}")
 
     def go_back(self, error: RaabError) -> dict[str, Any]:
         """Return to what served before. Its own failure is told beside the first one."""
@@ -334,9 +263,9 @@ class Activation:
     def leave(self, error: RaabError) -> dict[str, Any]:
         """What served before is no release that is kept here, and who could start it again is not known: nothing is stopped."""
         switch.restore(self.paths, self.before.link)
-        same = self.before.serves_still(takeup.told(self.paths))
+        same = self.before.serves_still(running.told(self.paths))
         if not same and self.before.link:
-            takeup.take_up(self.paths, "", self.waits, self.teller)
+            self.renew("")
             same = True
         there = self.before.link or self.told.get("release") or "nothing that is known"
         left = "it serves on" if same else "what serves now is the release that failed"
@@ -353,7 +282,7 @@ class Activation:
             "hint": error.hint,
             "reverted": reverted,
             "switched": switched,
-            "serves": takeup.told(self.paths).get("release"),
+            "serves": running.told(self.paths).get("release"),
             **self.measured(),
         }
 
@@ -395,3 +324,14 @@ class Activation:
 
 def ended() -> RaabError:
     return RaabError("activation: it was ended before it was through", "what served before serves; deploy again")
+
+
+def reloaded(paths: Paths, more: dict[str, Any], teller: Teller) -> dict[str, Any]:
+    """The verdict on a reload. A master of before there were such requests is followed by one that knows them, with the same variables."""
+    try:
+        return ask(paths, PATIENCE, verb="reload", trial=False, **more)
+    except RaabError as error:
+        if not more or "not a request" not in error.message:
+            raise
+    teller.step(f"the master of before takes up no changed variables; systemctl reload {paths.name} does, from now on")
+    return ask(paths, PATIENCE, verb="reload", trial=False)

@@ -8,10 +8,14 @@ from typing import NamedTuple
 
 from raab.errors import RaabError
 from raab.host import systemd
+from raab.host.activation.task import Teller
+from raab.host.paths import Paths
 
 _STEP = 0.05
 # The properties by which systemd tells of a unit's run.
 TOLD = ("ActiveState", "Job", "InvocationID", "MainPID")
+# How often a restart by somebody else is waited for. One who goes on with it has to be told to stop.
+DISTURBANCES = 3
 
 
 class Running(NamedTuple):
@@ -44,6 +48,32 @@ def of(told: Mapping[str, str]) -> Running:
 
 def running(unit: str) -> Running:
     return of(systemd.show(unit, *TOLD))
+
+
+class Others:
+    """Those whom one activation meets; `running` is the service as it is when that begins."""
+
+    def __init__(self, paths: Paths, teller: Teller, running: Running) -> None:
+        self.paths = paths
+        self.teller = teller
+        self.running = running
+        self.disturbances = 0
+
+    def look(self) -> None:
+        """Who restarts it from now on is somebody else."""
+        self.running = running(self.paths.unit)
+
+    def disturbed(self) -> bool:
+        """Whether somebody else has restarted the service since then."""
+        return self.running.became(running(self.paths.unit))
+
+    def wait(self, seconds: float) -> None:
+        """For whoever stops or restarts the service. Raises Stopped, and RaabError where it is restarted again and again."""
+        self.disturbances += 1
+        if self.disturbances > DISTURBANCES:
+            raise RaabError("service: somebody else restarts it again and again", f"`journalctl -u {self.paths.name}` says when, not who")
+        self.teller.step("somebody else restarts the service: waiting for that")
+        wait(self.paths.unit, seconds)
 
 
 def wait(unit: str, seconds: float) -> None:

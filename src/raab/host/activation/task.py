@@ -35,16 +35,14 @@ class Task(NamedTuple):
 
     @classmethod
     def read(cls, paths: Paths, release: str) -> Task:
-        """The task that a session left for this release; an operator who types `raab activate ID` has left none. Raises RaabError for one
-        that cannot be read, or is a newer raab's: what it asks for is not to be guessed."""
+        """The task that was left for this release by whoever started its activation. Raises RaabError where there is none, for one that
+        cannot be read, and for a newer raab's: what it asks for is not to be guessed."""
         try:
             request = task.understand(paths.request.read_bytes())
-        except FileNotFoundError:
-            return cls(release)
-        except ValueError as error:
-            raise RaabError(f"activate: {paths.request} is no task, got {error}", f"rm {paths.request}") from error
+        except (OSError, ValueError) as error:
+            raise RaabError(f"activate: {paths.request} is no task, got {error}", f"{paths.typed} activate {release} leaves one") from error
         if request.release != release:
-            return cls(release)
+            raise RaabError(f"activate: {paths.request} is the task of another activation, got {request.release} for {release}")
         return cls(
             release=release,
             action=request.action,
@@ -61,7 +59,7 @@ class Task(NamedTuple):
 
 
 class Teller:
-    """Writes events where a session finds them, and for an operator at a terminal on stdout too."""
+    """Writes events where who follows finds them, and for the host's journal on stdout too."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths

@@ -1,39 +1,62 @@
 """`raab activate ID`: make a release the current one, proved by answers, or leave the host as it was.
 
-Runs on the host as a unit of its own, apart from the deployer's connection.
+What a deploy does last, for an operator: under the same lock, and apart from his terminal.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
+import secrets
+import sys
 from contextlib import suppress
+from typing import Any
 
 from raab import exitcodes
 from raab.errors import RaabError
-from raab.host.activation.held import Asked
-from raab.host.activation.task import Task, Teller
+from raab.host.command import root
 from raab.host.paths import RELEASE_ID, Paths
+from raab.host.processes import control_group
+from raab.host.session import follow, lock
+from raab.host.session.session import start
+from raab.protocol.requests import Activate, Hooks
+
+# Releases that stay afterwards.
+KEEP = 5
 
 
 def run(paths: Paths, args: argparse.Namespace) -> int:
-    """Entry of the `raab` command; exit code 0 when the release serves, 4 when it does not."""
+    """Exit code 0 when the release serves, 4 when it does not."""
     release: str = args.release
     if os.geteuid() != 0:
-        raise RaabError("activate: only root may switch releases", "use sudo", exit_code=2)
+        raise RaabError("activate: only root may switch releases", "use sudo", exitcodes.BAD_INPUT)
     if not RELEASE_ID.match(release) or not paths.manifest(release).exists():
-        raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exit_code=2)
+        raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exitcodes.BAD_INPUT)
+    if control_group(os.getpid()).endswith(f"/{paths.activation_unit}"):
+        # A session of an earlier raab has started it, as the activation itself.
+        return root.activated(paths.name, release)
+    who, machine = os.environ.get("SUDO_USER") or "root", platform.node()
+    held = lock.acquire(paths.lock, {"who": who, "machine": machine, "what": f"raab activate {release}"})
     try:
-        task = Task.read(paths, release)
-    except RaabError as error:
-        # Who has started it waits for a verdict.
-        Teller(paths).verdict({"ok": False, "release": release, "switched": False, "reason": error.message, "hint": error.hint})
-        return exitcodes.REFUSED
-    asked = None
-    # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first, nor by who is to end.
-    if task.before is None and not task.restart:
-        with suppress(RaabError):
-            asked = Asked(paths, release)
-    from raab.host.activation.activation import Activation
+        return carried_out(paths, Activate(release, secrets.token_hex(16), "activate", KEEP, "", False, False, Hooks(), who, machine))
+    except KeyboardInterrupt:
+        print(f"the activation of {release} goes on by itself; `{paths.typed} status` says what serves", file=sys.stderr)
+        raise
+    finally:
+        os.close(held)
 
-    return Activation(paths, task, asked).run()
+
+def carried_out(paths: Paths, request: Activate) -> int:
+    start(paths, request)
+    verdict = follow.follow(paths, say, request.token)["verdict"]
+    if not verdict["ok"]:
+        raise RaabError(str(verdict["reason"]), str(verdict.get("hint", "")), exitcodes.FAILED)
+    print(f"{request.release} serves")
+    return exitcodes.DONE
+
+
+def say(event: dict[str, Any]) -> None:
+    # It goes on, whoever reads of it.
+    with suppress(OSError):
+        print(event["text"], flush=True)

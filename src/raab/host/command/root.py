@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from raab import servicename
 from raab.errors import RaabError
@@ -19,7 +20,7 @@ from raab.plain import plain
 def main(argv: Sequence[str]) -> int:
     """`python3 -IS /usr/local/lib/raab WORD NAME`: with `ask` it is a command of the unit of that name, `ahead` tells who looks what its
     next start would come to. With `part` it does root's part for a unit that asks, with `command` it is what an operator types as `raab`
-    (/usr/local/bin/raab).
+    (/usr/local/bin/raab); with `activate NAME RELEASE` it is an activation.
 
     Units of earlier releases have root run `reload` and `started`; the first of them say no name, which means raab's own, and for a reload
     nothing at all.
@@ -39,6 +40,8 @@ def main(argv: Sequence[str]) -> int:
         part.end_with(channel)
         part.answer(channel, *carried_out(lambda: part.do(channel, {"start-post": kept, "reload": reloaded})))
         return 0
+    if word == "activate":
+        return activated(*more)
     code, text = carried_out(lambda: by_systemd(word, *(more or (RAAB,))))
     if text:
         print(text, file=sys.stderr if code else sys.stdout)
@@ -59,6 +62,28 @@ def carried_out(work: Callable[[], str]) -> tuple[int, str]:
         return 0, work()
     except RaabError as error:
         return error.exit_code, "\n".join(plain(line, 2000) for line in str(error).splitlines())
+
+
+def activated(name: str, release: str) -> int:
+    """As the unit that a session starts for it. Exit code 0 when the release serves, 4 when it does not."""
+    from raab.host.activation.held import Asked
+    from raab.host.activation.task import Task, Teller
+
+    paths = Paths(name)
+    try:
+        task = Task.read(paths, release)
+    except RaabError as error:
+        # Who has started it waits for a verdict.
+        Teller(paths).verdict({"ok": False, "release": release, "switched": False, "reason": error.message, "hint": error.hint})
+        return error.exit_code
+    asked = None
+    # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first, nor by who is to end.
+    if task.before is None and not task.restart:
+        with suppress(RaabError):
+            asked = Asked(paths, release)
+    from raab.host.activation.activation import Activation
+
+    return Activation(paths, task, asked).run()
 
 
 def kept(paths: Paths) -> str:

@@ -1,4 +1,4 @@
-"""Start an activation apart from the connection, and follow it. Standard library only.
+"""Follow an activation, which a connection has started (raab.host.session.session). Standard library only.
 
 The activation is a unit of its own under systemd and tells its events to a file; a lost connection stops neither, and a new
 connection reads the same file from its beginning.
@@ -7,7 +7,6 @@ connection reads the same file from its beginning.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,6 @@ from typing import Any
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
-from raab.host.durable import write_durably
 from raab.host.master.control import ask
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
@@ -31,26 +29,6 @@ POLL_SECONDS = 0.003
 GOING_BACK_SECONDS = 300
 # Seconds for a master to end what a dead activation had begun with it.
 SETTLING_SECONDS = 60.0
-
-
-def start(paths: Paths, request: Activate) -> None:
-    """Begin the activation of a complete release. The request is left as its task, and goes by its token."""
-    release = request.release
-    if not paths.manifest(release).exists():
-        raise RaabError(
-            f"activate: the release is not complete on this host, got {release}",
-            "`fab releases` lists the complete ones",
-            exitcodes.BAD_INPUT,
-        )
-    paths.deploying.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wait_for_previous(paths)
-    paths.events.unlink(missing_ok=True)
-    write_durably(paths.request, task.written(request), 0o600)
-    systemd.must(
-        "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={paths.activation_unit}", "--property=KillMode=mixed",
-        f"--property=TimeoutStopSec={GOING_BACK_SECONDS}",
-        sys.executable, "-IS", str(paths.roots_own), "command", "-s", paths.name, "activate", release,
-    )  # fmt: skip
 
 
 def same_project(paths: Paths, request: Activate) -> None:

@@ -16,13 +16,15 @@ from raab.host.session import facts, follow, lock
 from raab.protocol.requests import Activate, Hooks, Unlock
 
 Emit = Callable[[dict[str, Any]], None]
+# Carries an activation out, to its verdict.
+Activation = Callable[[Activate], dict[str, Any]]
 # Releases that stay after a way back that nobody has planned.
 KEEP = 5
 # Beyond what systemd gives it: an activation that is told to end goes back first.
 ENDING_SECONDS = follow.GOING_BACK_SECONDS + 30
 
 
-def unlock(paths: Paths, request: Unlock, emit: Emit) -> dict[str, Any]:
+def unlock(paths: Paths, request: Unlock, emit: Emit, activation: Activation) -> dict[str, Any]:
     """End the session that holds the lock, and the lock with it. With `force` also the activation under way: one complete release serves
     afterwards. The answer names who held it, and the activation with its verdict; without one it goes on.
     """
@@ -34,12 +36,12 @@ def unlock(paths: Paths, request: Unlock, emit: Emit) -> dict[str, Any]:
         if asked is None or not follow.activating(paths) or facts.has_verdict(paths):
             return freed
         freed["activation"] = asked.release
-        return {**freed, "verdict": ended(paths, asked, request, emit)} if request.force else freed
+        return {**freed, "verdict": ended(paths, asked, request, emit, activation)} if request.force else freed
     finally:
         os.close(held)
 
 
-def ended(paths: Paths, asked: Activate, request: Unlock, emit: Emit) -> dict[str, Any]:
+def ended(paths: Paths, asked: Activate, request: Unlock, emit: Emit, activation: Activation) -> dict[str, Any]:
     """End the activation; the verdict on the host. It goes back by itself, and where it cannot even do that, another one does."""
     emit({"event": "step", "text": f"ending the activation of {asked.release}"})
     main = systemd.show(paths.activation_unit, "MainPID").get("MainPID", "0")
@@ -59,8 +61,8 @@ def ended(paths: Paths, asked: Activate, request: Unlock, emit: Emit) -> dict[st
     emit({"event": "step", "text": f"it has ended without a word: {release} is made current"})
     condemned = asked.release if asked.release != release else ""
     token = secrets.token_hex(16)
-    follow.start(paths, Activate(release, token, "revert", KEEP, condemned, False, asked.drill, Hooks(), request.who, request.machine))
-    verdict: dict[str, Any] = follow.follow(paths, emit, token)["verdict"]
+    leading_back = Activate(release, token, "revert", KEEP, condemned, False, asked.drill, Hooks(), request.who, request.machine)
+    verdict: dict[str, Any] = activation(leading_back)["verdict"]
     return verdict
 
 

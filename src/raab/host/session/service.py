@@ -20,7 +20,7 @@ from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
 from raab.host.paths import Paths
-from raab.host.session import outlook, program, remove, rescue
+from raab.host.session import outlook, program, remove
 from raab.host.units import hook, lasting, unitfiles
 from raab.protocol import requests
 
@@ -39,7 +39,6 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
         requests.Ahead: lambda: {"ahead": ahead(paths)},
         requests.Workers: lambda: workers(paths),
         requests.Hook: lambda: run_once(paths, request, emit),
-        requests.Unlock: lambda: rescue.unlock(paths, request, emit),
         requests.Label: lambda: label(paths, request),
         requests.Remove: lambda: {"removed": remove.remove(paths, request.purge, lambda text: emit({"event": "step", "text": text}))},
     }

@@ -6,11 +6,8 @@ that it holds. Standard library only: it travels to hosts that have no raab yet.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,33 +15,15 @@ from typing import Any, BinaryIO
 
 from raab import exitcodes
 from raab.errors import RaabError
+from raab.host import systemd
 from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
+from raab.host.session.speech import Patient, Speaker
 from raab.protocol import conversation, requests
 
 Answer = dict[str, Any]
 # What changes a host or has its service do something: for who holds its lock.
 CHANGES = frozenset(("stage", "activate", "service", "hook", "label", "remove"))
-
-
-class Patient:
-    """Input from a deployer who says something at least now and then. One who has silently vanished must not keep the lock."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self.source = source
-
-    def readline(self) -> bytes:
-        # Nobody handles this signal: it ends the process, and with it all that it holds.
-        signal.alarm(conversation.HOSTS_PATIENCE_SECONDS)
-        line = self.source.readline()
-        signal.alarm(0)
-        return line
-
-    def read(self, size: int) -> bytes:
-        signal.alarm(conversation.HOSTS_PATIENCE_SECONDS)
-        block = self.source.read(size)
-        signal.alarm(0)
-        return block
 
 
 class Session:
@@ -57,22 +36,14 @@ class Session:
         self.paths = paths
         self.named = False
         self.source = Patient(source)
-        self.sink = sink
-        self.speaking = threading.Lock()
+        self.emit = Speaker(sink).emit
         self.held: int | None = None
 
     def serve(self) -> int:
-        threading.Thread(target=self.pulse, daemon=True).start()
         try:
             return self.answer_all()
         finally:
             self.let_go()
-
-    def pulse(self) -> None:
-        """Let the deployer know that this host is there while it works."""
-        while True:
-            time.sleep(conversation.PULSE_SECONDS)
-            self.say(b"\n")
 
     def answer_all(self) -> int:
         operations: dict[str, Callable[[Any], Answer]] = {
@@ -83,6 +54,7 @@ class Session:
             "stage": self.stage,
             "activate": self.activate,
             "follow": lambda request: self.follow(request.token),
+            "unlock": self.unlock,
         }
         for line in iter(self.source.readline, b""):
             if line == b"\n":
@@ -120,15 +92,6 @@ class Session:
 
     def refuse(self, error: RaabError) -> None:
         self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
-
-    def emit(self, event: dict[str, Any]) -> None:
-        self.say(json.dumps(event).encode() + b"\n")
-
-    def say(self, line: bytes) -> None:
-        with self.speaking:
-            # A login file may have printed something that ends without a newline, or go on to print from a process behind this one.
-            self.sink.write(b"\n" + line)
-            self.sink.flush()
 
     def lock(self, request: requests.Lock) -> Answer:
         """Take the lock, and answer with what is there now that nobody else can change it."""
@@ -176,8 +139,10 @@ class Session:
         program.install(self.paths, self.program, request.version)
         if not program.newer(self.paths, request.version):
             ways.offer(self.paths)
-        program.use(self.paths)
-        follow.start(self.paths, request)
+        return self.carry_out(request)
+
+    def carry_out(self, request: requests.Activate) -> Answer:
+        start(self.paths, request)
         return self.follow(request.token)
 
     def follow(self, token: str) -> Answer:
@@ -185,11 +150,38 @@ class Session:
 
         return follow.follow(self.paths, self.emit, token)
 
+    def unlock(self, request: requests.Unlock) -> Answer:
+        from raab.host.session import rescue
+
+        return rescue.unlock(self.paths, request, self.emit, self.carry_out)
+
     def service(self, request: Any) -> Answer:
         """Everything about the running service; imported here, as all that a plain question does not need."""
         from raab.host.session import service
 
         return service.answer(self.paths, request, self.emit)
+
+
+def start(paths: Paths, request: requests.Activate) -> None:
+    """Begin the activation of a complete release, as a unit of its own: no lost connection has a part in it. The request is left as its
+    task, and goes by its token. Raises RaabError for a release that is not complete, and while another activation is at work."""
+    from raab.host.durable import write_durably
+    from raab.host.session import follow, program
+    from raab.protocol import task
+
+    release = request.release
+    if not paths.manifest(release).exists():
+        text = f"activate: the release is not complete on this host, got {release}"
+        raise RaabError(text, f"`fab releases`, or `ls {paths.releases}`, lists those that are there", exitcodes.BAD_INPUT)
+    paths.deploying.mkdir(mode=0o700, parents=True, exist_ok=True)
+    follow.wait_for_previous(paths)
+    paths.events.unlink(missing_ok=True)
+    write_durably(paths.request, task.written(request), 0o600)
+    systemd.must(
+        "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={paths.activation_unit}", "--property=KillMode=mixed",
+        f"--property=TimeoutStopSec={follow.GOING_BACK_SECONDS}",
+        sys.executable, "-IS", str(program.use(paths)), "activate", paths.name, release,
+    )  # fmt: skip
 
 
 def main(program: Mapping[str, bytes]) -> int:
