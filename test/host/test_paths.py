@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from raab.host.paths import RELEASE_ID, Paths, here, template_name
@@ -28,9 +30,11 @@ def test_what_is_no_release_id_becomes_no_path(name: str) -> None:
         Paths("raab").release(name)
 
 
-def test_a_template_belongs_to_one_lock_and_one_interpreter() -> None:
-    """By all digits of its hash."""
-    assert template_name("3b1f00d2a7c4" + "0" * 52, "3.11.2", "x86_64") == f"3b1f00d2a7c4{'0' * 52}-cp311-x86_64"
+def test_a_template_belongs_to_the_wheels_in_it_and_one_interpreter() -> None:
+    """Whatever their order; not to a lock, by which two machines may build two wheels of one source."""
+    names = [template_name(wheels, "3.11.2", "x86_64") for wheels in (("a" * 64, "b" * 64), ("b" * 64, "a" * 64), ("a" * 64,), ())]
+    assert names[0] == names[1] and len(set(names)) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}-cp311-x86_64", name) for name in names)
 
 
 def test_what_is_of_one_service_bears_its_name_and_what_is_of_the_host_does_not() -> None:

@@ -5,8 +5,9 @@ Standard library only: it also travels to hosts that have no raab yet.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Paths(NamedTuple):
 
     @property
     def templates(self) -> Path:
-        """Virtual environments with the dependencies of one lock, which releases are hard-linked from."""
+        """Virtual environments with the same dependencies, which releases are hard-linked from."""
         return self.root / "cache" / "venvs"
 
     @property
@@ -201,7 +202,8 @@ def here(environ: Mapping[str, str]) -> Paths:
     return Paths(folder.name, run=folder.parent)
 
 
-def template_name(lock_sha256: str, python: str, machine: str) -> str:
-    """The name of the template for one lock and one interpreter: `<SHA-256 of the lock>-cp311-x86_64`."""
+def template_name(wheels: Iterable[str], python: str, machine: str) -> str:
+    """The name of the template of these wheels, by their SHA-256, and one interpreter: `<SHA-256 of theirs>-cp311-x86_64`. A lock leaves
+    open what is built of a source that it names."""
     major, minor = python.split(".")[:2]
-    return f"{lock_sha256}-cp{major}{minor}-{machine}"
+    return f"{hashlib.sha256(' '.join(sorted(wheels)).encode()).hexdigest()}-cp{major}{minor}-{machine}"

@@ -19,6 +19,7 @@ from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
 from raab.host.address.taken import Taken
+from raab.host.paths import template_name
 from raab.host.renewal.pending import Pending
 
 OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
@@ -45,7 +46,7 @@ SERVING = replace(
     releases=(InstalledRelease(OLD, True, "content-old", "1.0", "a" * 40, LOCK),),
     current=OLD,
     cache=frozenset({"c" * 64, "3" * 64, "4" * 64, "5" * 64}),
-    templates=frozenset({f"{'c' * 64}-cp311-x86_64"}),
+    templates=frozenset({template_name(("4" * 64,), "3.11.2", "x86_64")}),
     units={"raab.service": "3" * 64},
     user=True,
     verdicts={OLD: "serving"},
@@ -133,7 +134,7 @@ def test_upgrade() -> None:
             release {OLD} -> {NEW}
             commit aaaaaaa -> bbbbbbb
             send 1 files, 100000 bytes: raab-1.1.whl
-            link the dependencies of the same lock
+            link the dependencies that are there
             activate: verify, trial load, switch, hand over, prove by answers
           a rollback then goes to {OLD}
     """)
@@ -173,18 +174,26 @@ def test_dependency_and_unit_change() -> None:
     bundle = replace(
         BUNDLE, lock="d" * 64, parts=(*BUNDLE.parts[:1], part("requirements.lock", "d", 950), part("systemd/raab.service", "6", 710))
     )
-    assert text(SERVING, bundle) == golden(f"""
+    newer = replace(SUPPLIES["web1"], wheels=(part("flask-4.whl", "7", 120_000),))
+    assert text(SERVING, bundle, newer) == golden(f"""
         deploy {NEW} to prod
           web1 (192.0.2.1)
             release {OLD} -> {NEW}
             commit aaaaaaa -> bbbbbbb
             dependencies change
             units change: raab.service
-            send 3 files, 101660 bytes: raab-1.1.whl, requirements.lock, systemd/raab.service
+            send 4 files, 221660 bytes: raab-1.1.whl, requirements.lock, systemd/raab.service, flask-4.whl
             install the dependencies
             activate: verify, trial load, switch, hand over, prove by answers
           a rollback then goes to {OLD}
     """)
+
+
+def test_a_wheel_that_was_built_once_more_is_installed() -> None:
+    """The lock is the same, and names the source alone."""
+    built = replace(SUPPLIES["web1"], wheels=(part("flask-3.whl", "7", 110_000),))
+    lines = text(SERVING, supplies=built).splitlines()
+    assert "    install the dependencies" in lines and "    dependencies change" not in lines
 
 
 def test_interrupted_before() -> None:
@@ -198,7 +207,7 @@ def test_interrupted_before() -> None:
             commit aaaaaaa -> bbbbbbb
             interrupted before: {NEW}
             send 0 files, 0 bytes
-            link the dependencies of the same lock
+            link the dependencies that are there
             activate: verify, trial load, switch, hand over, prove by answers
           a rollback then goes to {OLD}
     """)
@@ -223,7 +232,7 @@ def test_locked() -> None:
             commit aaaaaaa -> bbbbbbb
             locked: by ann from laptop since 07:00:00Z, for deploy of x
             send 1 files, 100000 bytes: raab-1.1.whl
-            link the dependencies of the same lock
+            link the dependencies that are there
             activate: verify, trial load, switch, hand over, prove by answers
           a rollback then goes to {OLD}
     """)

@@ -137,7 +137,7 @@ def label(release: InstalledRelease, bundle: Bundle, facts: HostFacts) -> str:
 
 
 def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
-    linked = template_name(bundle.lock, facts.python, facts.machine) in facts.templates
+    linked = template_name((part.sha256 for part in supply.wheels), facts.python, facts.machine) in facts.templates
     assert supply.uv is not None
     wanted = (*bundle.parts, *(() if linked else supply.wheels), supply.uv)
     # Two parts may be the same file under two names; its bytes are sent once.

@@ -26,7 +26,7 @@ def describe_host(plan: HostPlan) -> list[str]:
     if plan.staging:
         names = ", ".join(part.name for part in plan.staging.send)
         lines.append(f"send {len(plan.staging.send)} files, {plan.staging.size} bytes" + (f": {names}" if names else ""))
-        lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies of the same lock")
+        lines.append("install the dependencies" if plan.staging.dependencies == "install" else "link the dependencies that are there")
     else:
         lines.append(f"send nothing: {plan.reason}")
     taken_up = "restart, which ends every process of before" if plan.restart else "hand over"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
+from typing import Any
 
 from raab.host.paths import RELEASE_ID, Paths, template_name
 
@@ -31,19 +32,24 @@ def prune_cache(paths: Paths) -> None:
     texts = [file.read_text() for file in paths.releases.glob("*/requirements.lock")]
     manifests = [json.loads(file.read_bytes()) for file in paths.releases.glob("*/manifest.json")]
     # Releases of before manifests named their wheels have the hashes in their locks alone.
-    parts = {part["sha256"] for manifest in manifests for part in (*manifest["parts"], *manifest.get("wheels", ()))}
-    locks = {template_name(manifest["lock"], "0.0", "").split("-")[0] for manifest in manifests}
+    parts = {name for manifest in manifests for name in (*wheels(manifest), *(part["sha256"] for part in manifest["parts"]))}
+    needed = {template_name(wheels(manifest), "0.0", "").split("-")[0] for manifest in manifests}
     tool = newest_tool(paths)
     for directory in paths.cache.glob("*"):
         known = directory.name in parts or any(directory.name in text for text in texts) or directory.name == tool
         if len(directory.name) == 64 and not known:
             shutil.rmtree(directory, ignore_errors=True)
     for directory in paths.templates.glob("*"):
-        if directory.name.split("-")[0] not in locks:
+        if directory.name.split("-")[0] not in needed:
             shutil.rmtree(directory, ignore_errors=True)
     for file in paths.tools.glob("uv-*"):
         if not tool.startswith(file.name.removeprefix("uv-")):
             file.unlink()
+
+
+def wheels(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """The dependencies of a release, by their SHA-256."""
+    return tuple(part["sha256"] for part in manifest.get("wheels", ()))
 
 
 def newest_tool(paths: Paths) -> str:

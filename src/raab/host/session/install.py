@@ -78,7 +78,7 @@ def build(paths: Paths, manifest: Manifest, uv_wheel: str, part: Path, step: Ste
     """All of the release but its manifest."""
     parts = {one.name: require(paths, one.sha256, one.name) for one in manifest.parts}
     uv = unpack_uv(paths, uv_wheel)
-    template = ensure_template(paths, manifest.lock, tuple(one.sha256 for one in manifest.wheels), uv, step)
+    template = ensure_template(paths, tuple(one.sha256 for one in manifest.wheels), uv, step)
     step("unpacking the release")
     part.mkdir()
     venv = part / "venv"
@@ -162,10 +162,10 @@ def unpack_uv(paths: Paths, sha256: str) -> Path:
     return tool
 
 
-def ensure_template(paths: Paths, lock: str, wheels: tuple[str, ...], uv: Path, step: Step) -> Path:
-    """The virtual environment with the lock's dependencies; releases with the same lock are hard links of it. One that is not as it was
+def ensure_template(paths: Paths, wheels: tuple[str, ...], uv: Path, step: Step) -> Path:
+    """The virtual environment with these dependencies; releases with the same ones are hard links of it. One that is not as it was
     installed is made anew, out of the cache."""
-    template = paths.templates / template_name(lock, platform.python_version(), platform.machine())
+    template = paths.templates / template_name(wheels, platform.python_version(), platform.machine())
     if template.exists():
         if not (damaged := seal.damage(template)):
             return template
