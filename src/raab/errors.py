@@ -17,3 +17,9 @@ class RaabError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+
+def of_machine(error: OSError) -> RaabError:
+    """What the machine refused, such as to write to a disk that is full or read-only: in its own words."""
+    where = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    return RaabError(f"{where or 'this machine'}: {error.strerror or error}", "--debug shows where it was met")

@@ -12,7 +12,7 @@ from typing import Any
 from raab import exitcodes
 from raab.deploy.report import output
 from raab.deploy.report.interruption import PROCESS
-from raab.errors import RaabError
+from raab.errors import RaabError, of_machine
 
 
 def guarded(bounded: bool, room: str = "") -> Callable[[Callable[..., int | None]], Callable[..., None]]:
@@ -27,11 +27,12 @@ def guarded(bounded: bool, room: str = "") -> Callable[[Callable[..., int | None
             PROCESS.begin(room + function.__name__, bounded)
             try:
                 code = function(*args, **kwargs) or exitcodes.DONE
-            except RaabError as error:
+            except (RaabError, OSError) as error:
                 if kwargs.get("debug"):
                     traceback.print_exc()
-                print(error, file=sys.stderr)
-                code = error.exit_code
+                told = of_machine(error) if isinstance(error, OSError) else error
+                print(told, file=sys.stderr)
+                code = told.exit_code
             except KeyboardInterrupt:
                 output.settle(exitcodes.INTERRUPTED)
                 PROCESS.leave()

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from raab import exitcodes, servicename
-from raab.errors import RaabError
+from raab.errors import RaabError, of_machine
 from raab.init import candidates, probe, texts
 from raab.init.candidates import Candidate
 from raab.project import description, hiding, lock, tools, wanted
@@ -55,6 +55,9 @@ def main(words: Sequence[str]) -> int:
     except RaabError as error:
         print(f"raab init: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"raab init: {of_machine(error).message}", file=sys.stderr)
+        return exitcodes.ERROR
     return exitcodes.DONE
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from raab.deploy.bundle import build as bundle
 from raab.deploy.bundle import files
+from raab.deploy.bundle import tree as trees
 from raab.errors import RaabError
 
 
@@ -192,3 +193,35 @@ def test_what_git_ignores_is_named(tree: Path) -> None:
     assert not made.dirty
     with wheel(made) as archive:
         assert "raab/local.db" not in archive.namelist()
+
+
+@pytest.mark.parametrize(
+    ("asked", "got", "hint"),
+    [
+        ("Path('readme.md')", "readme.md", "name it in deploy/config.yaml, `sources`"),
+        ("Path(__file__).parent / 'docs' / 'all.md'", "docs/all.md", "name it in deploy/config.yaml, `sources`"),
+        ("Path('../version.txt')", "../version.txt", "what lies outside is in no commit"),
+    ],
+)
+def test_a_setup_that_reads_what_the_release_does_not_have(tree: Path, asked: str, got: str, hint: str) -> None:
+    """It is there in the checkout, and named; with it in `sources` it builds, and a change of it is one of the release."""
+    for name in ("readme.md", "docs/all.md", "../version.txt"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("words\n")
+    setup = tree / "setup.py"
+    setup.write_text(setup.read_text().replace('    name="raab",\n', f'    name="raab",\n    long_description=({asked}).read_text(),\n'))
+    with pytest.raises(RaabError) as error:
+        bundle.build(tree)
+    assert (error.value.message.partition("got ")[2], error.value.exit_code) == (got, 2) and hint in error.value.hint
+    if not got.startswith(".."):
+        described = tree / "deploy/config.yaml"
+        described.write_text(described.read_text().replace("[setup.py,", f"[setup.py, {got},"))
+        first = bundle.build(tree)
+        (tree / got).write_text("other words\n")
+        assert trees.look(tree).content != first.content
+
+
+def test_a_setup_that_does_not_build_is_said_in_a_line(tree: Path) -> None:
+    (tree / "setup.py").write_text("raise LookupError('no compiler today')\n")
+    with pytest.raises(RaabError, match=r"^build: the wheel does not build, got: LookupError: no compiler today\n"):
+        bundle.build(tree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,10 @@ FORMAT = 9
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
 EARLIEST = 315532800
+
+# What Python says at the end of a traceback, wherever that is quoted; and of a file that is not there.
+RAISED = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
+MISSED = re.compile(r"^\s*FileNotFoundError: .*: '([^'\n]+)'$", re.MULTILINE)
 
 # What runs on the deployer's machine is left out of the wheel for servers (setup.py).
 DEPLOYERS = ("src/raab/deploy", "src/raab/lab", "src/raab/drill", "src/raab/project", "src/raab/init", "src/raab/served/systemd")
@@ -152,7 +157,7 @@ def wheel_of(tree: Tree, temporary: Path) -> Path:
     manifest_in = temporary / "tree" / "MANIFEST.in"
     if tree.brings_raab:
         leave_out(tree.files, manifest_in)
-    wheel = build_wheel(temporary / "tree", tree.time)
+    wheel = build_wheel(temporary / "tree", tree)
     packing.complete(wheel, tree.files, manifest_in.read_text() if manifest_in.exists() else "")
     return wheel
 
@@ -186,27 +191,39 @@ def copies(tree: Tree, target: Path) -> tuple[Input, ...]:
     return tuple(made)
 
 
-def build_wheel(tree: Path, time: int) -> Path:
-    """`time` is what all files in it are dated, in seconds since the epoch.
+def build_wheel(folder: Path, tree: Tree) -> Path:
+    """The wheel of a copy of the tree's files, all dated as its commit.
 
     By the tools that the project pins, on every machine the same; where it pins none by those of this environment, if it has what the
     project is built with. Else uv fetches them. What it fetches comes into an environment of their own.
     """
-    target = tree.parent / "dist"
-    environment = {"SOURCE_DATE_EPOCH": str(max(time, EARLIEST)), "RAAB_WHEEL": "servers"}
-    pinned = (f"--build-constraints={tree / TOOLS_LOCK}", "--require-hashes") if (tree / TOOLS_LOCK).is_file() else ()
-    if not pinned and equipped(tree):
-        command: tuple[str, ...] = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(tree))
-        environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tree.parent)}
+    target = folder.parent / "dist"
+    environment = {"SOURCE_DATE_EPOCH": str(max(tree.time, EARLIEST)), "RAAB_WHEEL": "servers"}
+    pinned = (f"--build-constraints={folder / TOOLS_LOCK}", "--require-hashes") if (folder / TOOLS_LOCK).is_file() else ()
+    if not pinned and equipped(folder):
+        command: tuple[str, ...] = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(folder))
+        environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder.parent)}
     else:
-        command = (uv.find_uv_bin(), "build", "--wheel", "--no-python-downloads", *pinned, "--out-dir", str(target), str(tree))
+        command = (uv.find_uv_bin(), "build", "--wheel", "--no-python-downloads", *pinned, "--out-dir", str(target), str(folder))
         environment = {**os.environ, **environment}
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd="/")
     if done.returncode:
-        raise RaabError(
-            f"build: the wheel does not build, got: {(done.stderr or done.stdout).strip()[-2000:]}", "see `python -m build --wheel`"
-        )
+        raise unbuilt(done.stderr or done.stdout, folder, tree)
     return next(target.glob("*.whl"))
+
+
+def unbuilt(said: str, folder: Path, tree: Tree) -> RaabError:
+    """Why, by the words of whoever built in that folder; a file that it missed by the project's."""
+    if missed := MISSED.search(said):
+        path = Path(os.path.relpath(folder / missed[1], folder))
+        problem = f"build: the wheel is made of a file that the release does not have, got {path}"
+        if ".." in path.parts:
+            return RaabError(problem, "bring it into the project: what lies outside is in no commit", exitcodes.BAD_INPUT)
+        hint = f"name it in {description.FILE}, `sources`" if tree.choice.code else "it is not there, or git ignores it"
+        return RaabError(problem, hint, exitcodes.BAD_INPUT)
+    raised = RAISED.findall(said)
+    reason = raised[-1] if raised else said.strip()[-2000:]
+    return RaabError(f"build: the wheel does not build, got: {reason}", "`python -m build --wheel` shows where")
 
 
 def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> str:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from raab import exitcodes, servicename
-from raab.errors import RaabError
+from raab.errors import RaabError, of_machine
 from raab.host.paths import RAAB, Paths, here
 from raab.host.units import services
 
@@ -79,18 +79,29 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
         words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
     try:
-        if args.verb in EVERY:
-            return int(importlib.import_module(f"raab.host.command.{args.verb}").run(every(args.service), args))
-        paths = chosen(args.service)
-        if args.verb in ASKED:
-            from raab.host.command import asked
-
-            return asked.run(paths, args, own)
-        return int(importlib.import_module(f"raab.host.command.{args.verb}").run(paths, args))
-    except RaabError as error:
+        code = carried_out(args, own)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever has read enough has no use for a complaint, nor for the interpreter's at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return exitcodes.DONE
+    except (RaabError, OSError) as error:
         if args.debug:
             traceback.print_exc()
-        print(error, file=sys.stderr)
-        return error.exit_code
+        told = of_machine(error) if isinstance(error, OSError) else error
+        print(told, file=sys.stderr)
+        return told.exit_code
     except KeyboardInterrupt:
-        return 130
+        return exitcodes.INTERRUPTED
+    return code
+
+
+def carried_out(args: argparse.Namespace, own: Answer | None) -> int:
+    if args.verb in EVERY:
+        return int(importlib.import_module(f"raab.host.command.{args.verb}").run(every(args.service), args))
+    paths = chosen(args.service)
+    if args.verb in ASKED:
+        from raab.host.command import asked
+
+        return asked.run(paths, args, own)
+    return int(importlib.import_module(f"raab.host.command.{args.verb}").run(paths, args))
