@@ -63,6 +63,7 @@ def test_the_places_that_pip_looks_in_are_honoured(tmp_path: Path, monkeypatch: 
     [
         ("-r other.txt", "an option that a lock may not have, got -r other.txt"),
         ("--requirement=other.txt", "an option that a lock may not have"),
+        ("-f wheels", "--find-links names what is not there, got wheels"),
         ("-c limits.txt", "an option that a lock may not have"),
         ("-e .", "an option that a lock may not have, got -e ."),
         ("--no-binary six", "an option that a lock may not have"),
@@ -105,3 +106,8 @@ def test_hosts_get_no_place_and_no_credentials() -> None:
     )
     plain = f"# by uv\nsix==1 \\\n  --hash={A}\n"
     assert lockfile.for_hosts(plain) == plain
+
+
+def test_a_place_that_goes_on_in_the_next_line_reaches_no_host() -> None:
+    told = lockfile.for_hosts(f"--index-url \\\n  https://index.example/simple?token=s3cret\nsix==1 \\\n    --hash={A}\n")
+    assert told == f"six==1 \\\n    --hash={A}\n"

@@ -75,7 +75,7 @@ def read(path: Path) -> Lock:
         name, _, value = line.replace("=", " ", 1).partition(" ")
         value = value.strip()
         if name in PLACES:
-            options.append(f"{PLACES[name]} {absolute(PLACES[name], value, path.parent)}".strip())
+            options.append(f"{PLACES[name]} {absolute(where, PLACES[name], value, path.parent)}".strip())
         elif name == "--only-binary":
             wheels_only.update(canonical(one) for one in value.split(","))
         elif name not in IDLE:
@@ -86,8 +86,13 @@ def read(path: Path) -> Lock:
 
 def for_hosts(text: str) -> str:
     """The lock as a host gets it: without the places that pip looks in, and without what opens them."""
-    lines = (line for line in text.removeprefix("\ufeff").splitlines(keepends=True) if not names_a_place(line))
-    return CREDENTIALS.sub("", "".join(lines))
+    kept, place = [], False
+    for line in text.removeprefix("\ufeff").splitlines(keepends=True):
+        place = place or names_a_place(line)
+        kept += [] if place else [line]
+        # One that goes on is one line for pip.
+        place = place and line.rstrip("\r\n").endswith("\\")
+    return CREDENTIALS.sub("", "".join(kept))
 
 
 def names_a_place(line: str) -> bool:
@@ -162,10 +167,13 @@ def trouble(requirement: Requirement, url: str, hashes: list[str]) -> str:
     return "" if all(map(GOOD_HASH.match, hashes)) else "a hash that is none of SHA-256 or longer"
 
 
-def absolute(option: str, value: str, home: Path) -> str:
+def absolute(where: str, option: str, value: str, home: Path) -> str:
     """A folder is meant from where the lock lies (pip's documentation, requirements file format)."""
-    local = option == "--find-links" and "://" not in value
-    return str(home / value) if local and (home / value).exists() else value
+    if option != "--find-links" or "://" in value:
+        return value
+    if not (home / value).exists():
+        raise RaabError(f"{where}: --find-links names what is not there, got {value}", "make the lock anew", exitcodes.BAD_INPUT)
+    return str(home / value)
 
 
 def canonical(name: str) -> str:
