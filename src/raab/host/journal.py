@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ def append(journal: Path, entry: Entry) -> None:
     try:
         if os.fstat(fd).st_size and not ends_with_newline(journal):
             line = b"\n" + line
-        os.write(fd, line)
+        if os.write(fd, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(journal))
         os.fsync(fd)
     finally:
         os.close(fd)

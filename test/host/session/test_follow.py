@@ -30,3 +30,11 @@ def test_the_verdict_of_another_activation_is_not_believed(tmp_path: Path, monke
     told: dict[str, Any] = follow.follow(paths, lambda event: None, "mine")["verdict"]
     assert (told["ok"], told["started"], told["serves"]) == (False, True, None)
     assert "another one came in its place" in told["reason"]
+
+
+def test_an_event_that_was_cut_is_passed_over(tmp_path: Path) -> None:
+    """A disk was full, and then was not any more."""
+    paths = Paths("raab", tmp_path / "opt", tmp_path / "etc", tmp_path / "run")
+    paths.deploying.mkdir(parents=True)
+    paths.events.write_bytes(b'{"event": "st\n{"event": "verdict"}\n{"eve')
+    assert follow.events(paths) == [{"event": "verdict"}]

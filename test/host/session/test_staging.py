@@ -185,6 +185,30 @@ def test_an_activation_refuses_what_is_not_as_it_was_installed(paths: Paths, tmp
     assert seal.damage(paths.release(bundle.id), RAABS_OWN) == []
 
 
+def test_an_activation_that_the_host_refuses_has_a_verdict(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal cannot be written, as on a disk that is full: nothing is switched, and that is said."""
+    stub(tmp_path, monkeypatch, "systemctl", "exit 0")
+    bundle = Bundle()
+    converse(paths, bundle.request())
+    paths.journal.mkdir()
+    assert Activation(paths, Task(bundle.id), None).run() == 4
+    verdict = json.loads(paths.events.read_bytes().splitlines()[-1])
+    assert (verdict["ok"], verdict["reverted"], verdict["switched"]) == (False, True, False)
+    assert verdict["reason"] == f"activation: the host refused, got {paths.journal}: Is a directory"
+    assert not paths.current.exists() and paths.manifest(bundle.id).exists()
+
+
+def test_what_the_host_refuses_is_no_defect(paths: Paths) -> None:
+    """Its lock cannot be written: the deployer is told which file, and what to look at."""
+    paths.run.mkdir()
+    paths.deploying.write_text("in the way")
+    sink = io.BytesIO()
+    lock = b'{"op": "lock", "service": "raab", "who": "ann", "machine": "laptop", "what": "a test"}\n'
+    Session(paths, io.BytesIO(lock), sink).serve()
+    (answer,) = [json.loads(line) for line in sink.getvalue().split(b"\n") if line]
+    assert answer["code"] == 5 and answer["message"].startswith(f"lock: the host refused, got {paths.deploying}")
+
+
 def test_an_activation_believes_of_a_release_what_its_own_user_said(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """systemctl is a script that keeps what it was to start, and answers for it as a release that has been taken over might."""
     answer = """printf '{"bind": ["/etc/passwd"], "admin_port": 0}' 1<>$(sed -n s/StandardOutput=file://p """ + f"{tmp_path}/$2)"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from raab.errors import RaabError
+from raab.errors import RaabError, of_machine
 from raab.host import journal, systemd, verify
 from raab.host.activation import asofnow, before, others, running, switch
 from raab.host.activation.held import Asked, Held, judge
@@ -39,6 +39,10 @@ class Ended(BaseException):
     """This activation is to end (SIGTERM), whatever it waits for: no error of a step, which something might take for its own affair."""
 
 
+# Whatever of these ends an activation, the host is left as it was.
+FAILURES = (RaabError, OSError, Ended)
+
+
 class Activation:
     """One activation, from the release's verification to its proof or back. `asked` is the master's answer to come, if it was asked."""
 
@@ -62,22 +66,24 @@ class Activation:
         self.others = Others(paths, self.teller, others.of(self.standing))
         self.rehearsal: Rehearsal | None = None
         self.rehearsed = Rehearsed()
+        self.switched = False
 
     def run(self) -> int:
         """Exit code 0 when the release serves, 4 when it does not."""
         signal.signal(signal.SIGTERM, self.end)
-        self.token.publish()
         try:
+            self.token.publish()
             verdict = self.carry_out()
-        except Ended:
-            verdict = self.failed(ended(), reverted=True, switched=False)
+        except FAILURES as error:
+            verdict = self.failed(expected(error), reverted=True, switched=False)
         finally:
             self.token.withdraw()
             if self.rehearsal:
                 self.rehearsal.end()
         self.teller.verdict(verdict)
-        # After the verdict, for nobody needs to wait for it.
-        self.prune()
+        # After the verdict, for nobody needs to wait for it; what cannot be removed the next one removes.
+        with suppress(OSError):
+            self.prune()
         return 0 if verdict["ok"] else 4
 
     def end(self, *_: object) -> None:
@@ -100,10 +106,10 @@ class Activation:
         try:
             self.prepare()
             self.rehearsed = rehearsal.carry_out()
-        except (RaabError, Ended) as error:
+        except FAILURES as error:
             self.deaf()
             rehearsal.let_go()
-            return self.failed(error if isinstance(error, RaabError) else ended(), reverted=True, switched=False)
+            return self.failed(expected(error), reverted=True, switched=False)
         if self.prober:
             self.prober.only(probe.targets(self.rehearsed.settings.bind))
         elif systemd.is_active(self.paths.unit):
@@ -115,23 +121,24 @@ class Activation:
             become(self.paths, self.release, self.teller.step, self.task.restart)
             self.hook("after_activate", self.task.after)
             self.deaf()
-        except (RaabError, Ended) as error:
-            self.deaf()
-            verdict = self.go_back(error if isinstance(error, RaabError) else ended())
-        else:
             self.record("serving")
-            if self.task.condemn:
-                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
-            verdict = {
-                "ok": True,
-                "release": self.task.release,
-                "from": self.before.release,
-                "serves": self.task.release,
-                "reason": "",
-                "proof": shown._asdict(),
-                **self.measured(),
-            }
-        return verdict
+        except FAILURES as error:
+            self.deaf()
+            if self.switched:
+                return self.go_back(expected(error))
+            rehearsal.let_go()
+            return self.failed(expected(error), reverted=True, switched=False)
+        if self.task.condemn:
+            self.record("failed", "taken back with the rest of the environment", self.task.condemn)
+        return {
+            "ok": True,
+            "release": self.task.release,
+            "from": self.before.release,
+            "serves": self.task.release,
+            "reason": "",
+            "proof": shown._asdict(),
+            **self.measured(),
+        }
 
     def probe(self, binds: Sequence[str]) -> None:
         """Send requests there from now on."""
@@ -144,7 +151,7 @@ class Activation:
         tally = self.prober.stop() if self.prober else probe.Tally()
         seconds = round(time.monotonic() - self.began, 3)
         found: tuple[strays.Stray, ...] = ()
-        with suppress(RaabError):
+        with suppress(RaabError, OSError):
             found = strays.find(self.paths, self.suspects)
         return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
 
@@ -172,7 +179,12 @@ class Activation:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
             self.prober.pace(probe.CLOSE_INTERVAL_SECONDS if held else probe.INTERVAL_SECONDS)
         self.teller.step(f"switching to {release_id}")
-        switch.switch(self.paths, release_id)
+        self.switched = True
+        try:
+            switch.switch(self.paths, release_id)
+        except OSError:
+            self.switched = switch.text(self.paths) != self.before.link
+            raise
         changed = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
         why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if changed else ""
         self.take_up(release_id, held, why)
@@ -244,8 +256,9 @@ class Activation:
                 become(self.paths, self.paths.release(self.before.release), self.teller.step)
             else:
                 return self.leave(error)
-        except RaabError as second:
-            return self.failed(RaabError(f"{error.message}\nand going back failed: {second.message}"), reverted=False, switched=True)
+        except (RaabError, OSError) as second:
+            told = f"{error.message}\nand going back failed: {expected(second).message}"
+            return self.failed(RaabError(told, expected(second).hint), reverted=False, switched=True)
         return self.failed(error, reverted=True, switched=True)
 
     def rest(self) -> None:
@@ -273,7 +286,9 @@ class Activation:
         return self.failed(RaabError(problem, error.hint), reverted=same, switched=True)
 
     def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
-        self.record("failed", reason=error.message)
+        # On a disk that is full there is no room for it, and the verdict matters more.
+        with suppress(OSError):
+            self.record("failed", reason=error.message)
         return {
             "ok": False,
             "release": self.task.release,
@@ -322,7 +337,12 @@ class Activation:
         prune.prune(self.paths, kept, protected, self.task.keep)
 
 
-def ended() -> RaabError:
+def expected(error: BaseException) -> RaabError:
+    """What has failed, in words."""
+    if isinstance(error, RaabError):
+        return error
+    if isinstance(error, OSError):
+        return RaabError(f"activation: the host refused, got {of_machine(error).message}", "`fab doctor` names what is full or read-only")
     return RaabError("activation: it was ended before it was through", "what served before serves; deploy again")
 
 

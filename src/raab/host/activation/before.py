@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from raab.host.activation import switch
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release
 
@@ -35,11 +36,7 @@ def look(paths: Paths, told: Mapping[str, Any], active: bool, enabled: bool) -> 
     if release == linked and not told and release and paths.current.resolve() != paths.release(release).resolve():
         # The link leads to a folder of that name elsewhere.
         release = None
-    try:
-        link = str(paths.current.readlink())
-    except OSError:
-        link = None
-    return Before(release, link, active, enabled, told.get("generation"))
+    return Before(release, switch.text(paths), active, enabled, told.get("generation"))
 
 
 def kept(paths: Paths, release: str) -> bool:

@@ -13,6 +13,14 @@ def switch(paths: Paths, release_id: str) -> None:
     put(paths, str(Path("releases") / paths.release(release_id).name))
 
 
+def text(paths: Paths) -> str | None:
+    """What the link `current` reads, wherever that leads; None where there is none."""
+    try:
+        return str(paths.current.readlink())
+    except OSError:
+        return None
+
+
 def put(paths: Paths, target: str) -> None:
     part = paths.root / "current.part"
     part.unlink(missing_ok=True)

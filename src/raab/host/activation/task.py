@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from raab.errors import RaabError
@@ -69,8 +70,7 @@ class Teller:
 
     def step(self, text: str) -> None:
         """Name the step that begins now."""
-        self.tell({"event": "step", "text": text, "at": round(time.monotonic() - self.began, 3)})
-        print(text, flush=True)
+        self.tell({"event": "step", "text": text, "at": round(time.monotonic() - self.began, 3)}, text)
 
     def output(self, text: str) -> None:
         """Pass on a line that a hook printed."""
@@ -78,8 +78,11 @@ class Teller:
 
     def verdict(self, verdict: dict[str, Any]) -> None:
         """The last word; who follows stops reading here."""
-        self.tell({"event": "verdict", **verdict})
-        print(verdict.get("reason") or f"{verdict['release']} serves", flush=True)
+        self.tell({"event": "verdict", **verdict}, verdict.get("reason") or f"{verdict['release']} serves")
 
-    def tell(self, event: dict[str, Any]) -> None:
-        os.write(self.fd, json.dumps(event).encode() + b"\n")
+    def tell(self, event: dict[str, Any], text: str = "") -> None:
+        """What there is no room for is left out: no step depends on its being told."""
+        with suppress(OSError):
+            os.write(self.fd, json.dumps(event).encode() + b"\n")
+        with suppress(OSError):
+            print(text, end="\n" if text else "", flush=True)

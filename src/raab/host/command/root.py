@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from raab import servicename
-from raab.errors import RaabError
+from raab.errors import RaabError, of_machine
 from raab.host.command import part
 from raab.host.paths import RAAB, Paths
 from raab.plain import plain
@@ -41,7 +41,11 @@ def main(argv: Sequence[str]) -> int:
         part.answer(channel, *carried_out(lambda: part.do(channel, {"start-post": kept, "reload": reloaded})))
         return 0
     if word == "activate":
-        return activated(*more)
+        try:
+            return activated(*more)
+        except (RaabError, OSError) as error:
+            print(of_machine(error) if isinstance(error, OSError) else error, file=sys.stderr)
+            return 1
     code, text = carried_out(lambda: by_systemd(word, *(more or (RAAB,))))
     if text:
         print(text, file=sys.stderr if code else sys.stdout)

@@ -125,9 +125,13 @@ def serving(paths: Paths) -> str | None:
 
 
 def events(paths: Paths) -> list[dict[str, Any]]:
-    """All whole lines so far."""
+    """All whole lines so far; one that a full disk has cut is passed over."""
     try:
-        text = paths.events.read_bytes()
+        lines = paths.events.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.split(b"\n")[:-1]]
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found

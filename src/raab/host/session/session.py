@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from raab import exitcodes
-from raab.errors import RaabError
+from raab.errors import RaabError, of_machine
 from raab.host import systemd
 from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
@@ -70,11 +70,12 @@ class Session:
                 if operation in CHANGES and self.held is None:
                     raise RaabError(f"{operation}: only for who holds the lock, got no lock", "deploy again", exitcodes.LOCKED)
                 answer = operations[operation](request) if operation in operations else self.service(request)
-            except RaabError as error:
-                self.refuse(error)
+            except (RaabError, OSError) as error:
+                told = error if isinstance(error, RaabError) else refused(operation, error)
+                self.refuse(told)
                 # Bytes of a payload may still be coming; they must not be taken for requests.
                 if operation == "stage":
-                    return error.exit_code
+                    return told.exit_code
             except Exception:
                 import traceback
 
@@ -182,6 +183,12 @@ def start(paths: Paths, request: requests.Activate) -> None:
         f"--property=TimeoutStopSec={follow.GOING_BACK_SECONDS}",
         sys.executable, "-IS", str(program.use(paths)), "activate", paths.name, release,
     )  # fmt: skip
+
+
+def refused(operation: str, error: OSError) -> RaabError:
+    """What the host's own system did not let happen."""
+    text = f"{operation}: the host refused, got {of_machine(error).message}"
+    return RaabError(text, "`fab doctor` names what is full or read-only", exitcodes.REFUSED)
 
 
 def main(program: Mapping[str, bytes]) -> int:
