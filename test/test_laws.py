@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from raab.deploy.hosts import wire
 from raab.host.session import program
 
 ROOT = Path(__file__).parent.parent
@@ -366,7 +365,9 @@ def test_a_deploy_can_be_read_in_nine_files() -> None:
     page = (ROOT / "docs/architecture.md").read_text().partition("## A deploy, in one reading")[2].partition("\n## ")[0]
     fabfile, *files = re.findall(r"^[0-9]+\. `([\w/]+\.py)`", page, re.MULTILINE)
     assert fabfile == "fabfile.py" and len(files) == 8
-    reached = {*imports_of_root(ROOT / fabfile), wire.ENTRY, *re.findall(r"^import (raab\S+)", program.START, re.MULTILINE)}
+    # What a connection brings first begins the session, and what systemd is told to start is root's program.
+    told = (*imports(SRC / "raab/host/session/first.py"), *re.findall(r"^import (raab\S+)", program.START, re.MULTILINE))
+    reached = {*imports_of_root(ROOT / fabfile), *told}
     for name in files:
         path = ROOT / name
         assert ".".join(path.relative_to(SRC).with_suffix("").parts) in reached, name

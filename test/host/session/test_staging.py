@@ -204,7 +204,7 @@ def test_what_the_host_refuses_is_no_defect(paths: Paths) -> None:
     paths.deploying.write_text("in the way")
     sink = io.BytesIO()
     lock = b'{"op": "lock", "service": "raab", "who": "ann", "machine": "laptop", "what": "a test"}\n'
-    Session(paths, io.BytesIO(lock), sink).serve()
+    Session(paths, {}, io.BytesIO(lock), sink).serve()
     (answer,) = [json.loads(line) for line in sink.getvalue().split(b"\n") if line]
     assert answer["code"] == 5 and answer["message"].startswith(f"lock: the host refused, got {paths.deploying}")
 

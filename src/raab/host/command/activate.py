@@ -35,9 +35,9 @@ def run(paths: Paths, args: argparse.Namespace) -> int:
         raise RaabError(f"activate: no such release on this host, got {release}", f"see `ls {paths.releases}`", exitcodes.BAD_INPUT)
     if control_group(os.getpid()).endswith(f"/{paths.activation_unit}"):
         # A session of an earlier raab has started it, as the activation itself.
-        return root.activated(paths.name, release)
+        return root.activated(paths, release)
     who, machine = os.environ.get("SUDO_USER") or "root", platform.node()
-    held = lock.acquire(paths.lock, {"who": who, "machine": machine, "what": f"raab activate {release}"})
+    held = lock.acquire(paths.lock, {"who": who, "machine": machine, "what": f"{paths.typed} activate {release}"})
     try:
         return carried_out(paths, Activate(release, secrets.token_hex(16), "activate", KEEP, "", False, False, Hooks(), who, machine))
     except KeyboardInterrupt:

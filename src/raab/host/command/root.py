@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if word == "activate":
         try:
-            return activated(*more)
+            name, release = more
+            return activated(Paths(name), release)
         except (RaabError, OSError) as error:
             print(of_machine(error) if isinstance(error, OSError) else error, file=sys.stderr)
             return 1
@@ -68,12 +69,11 @@ def carried_out(work: Callable[[], str]) -> tuple[int, str]:
         return error.exit_code, "\n".join(plain(line, 2000) for line in str(error).splitlines())
 
 
-def activated(name: str, release: str) -> int:
+def activated(paths: Paths, release: str) -> int:
     """As the unit that a session starts for it. Exit code 0 when the release serves, 4 when it does not."""
     from raab.host.activation.held import Asked
     from raab.host.activation.task import Task, Teller
 
-    paths = Paths(name)
     try:
         task = Task.read(paths, release)
     except RaabError as error:

@@ -29,6 +29,13 @@ def _(stage: Stage) -> None:
     stage.environment(identity=str(key))
 
 
+@case(FAMILY, "a key that is no text", 2, "this is no private key that ssh can use", LINE)
+def _(stage: Stage) -> None:
+    key = stage.write("binary", bytes(range(256)) * 4)
+    key.chmod(0o600)
+    stage.environment(identity=str(key))
+
+
 @case(FAMILY, "a key that others may read", 2, "others may read the key", LINE)
 def _(stage: Stage) -> None:
     key = stage.write("open", stage.host.key.read_bytes())

@@ -108,3 +108,15 @@ def _(stage: Stage) -> None:
 @case(FAMILY, "its journal has a broken line", 0, "1 deployed", serves="new")
 def _(stage: Stage) -> None:
     stage.shell.run("echo '{broken' >>/opt/raab/journal.jsonl")
+
+
+@case(FAMILY, "there is no room for its lock", 5, "lock: the host refused, got /run/raab-deploy/lock: No space left on device")
+def _(stage: Stage) -> None:
+    folder = "/run/raab-deploy"
+    stage.there(f"mkdir -p {folder} && mount -t tmpfs -o nr_inodes=1 tmpfs {folder}", f"umount {folder}")
+
+
+@case(FAMILY, "its journal cannot be written", 4, "activation: the host refused, got /opt/raab/journal.jsonl: Read-only file system")
+def _(stage: Stage) -> None:
+    file = "/opt/raab/journal.jsonl"
+    stage.there(f"mount --bind {file} {file} && mount -o remount,bind,ro {file}", f"umount {file}")

@@ -79,11 +79,12 @@ def typed(case: Case, stage: Stage) -> tuple[int, str]:
     ) as process:
         end = threading.Timer(240, process.kill)
         end.start()
-        said = []
+        said, at = [], case.at
         assert process.stdout is not None
         for text in process.stdout:
             said.append(text)
-            if case.at and case.at[0] in text:
-                process.send_signal(case.at[1])
+            if at and at[0] in text:
+                process.send_signal(at[1])
+                at = None
         end.cancel()
     return process.returncode if process.returncode >= 0 else 128 - process.returncode, "".join(said)

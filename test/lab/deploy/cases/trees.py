@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from cases.case import Stage, case
 
 FAMILY = "trees"
@@ -109,6 +112,40 @@ def _(stage: Stage) -> None:
 @case(FAMILY, "a build folder that cannot be written", 2, "bundle: it cannot be written below")
 def _(stage: Stage) -> None:
     stage.write("build/raab/bundles", "a file")
+
+
+SEALED = "unshare -m sh -c 'mount --bind . . && mount -o remount,ro,bind . . && cd $PWD && fab deploy --hosts {host}'"
+
+
+@case(FAMILY, "a checkout that is read-only", 2, "bundle: it cannot be written below", SEALED)
+def _(stage: Stage) -> None:
+    """Nothing was built there yet."""
+
+
+@case(FAMILY, "a checkout that is read-only, with the bundle in it", 0, "1 deployed", SEALED, serves="new")
+def _(stage: Stage) -> None:
+    stage.project.fab("plan", "--hosts", stage.host.name)
+
+
+def own_wheels(stage: Stage) -> Path:
+    """A copy of the cache that all projects here have in common."""
+    cache = stage.root / "build/raab/wheels"
+    kept = cache.resolve()
+    cache.unlink()
+    shutil.copytree(kept, cache)
+    return cache
+
+
+@case(FAMILY, "no wheel in the cache", 0, "1 deployed", serves="new")
+def _(stage: Stage) -> None:
+    shutil.rmtree(own_wheels(stage))
+
+
+@case(FAMILY, "empty files in the cache of wheels", 0, "1 deployed", serves="new")
+def _(stage: Stage) -> None:
+    for path in own_wheels(stage).rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
 
 
 MODULE = "from flask import Blueprint\nblueprint = Blueprint('home', __name__)\n"
