@@ -122,14 +122,14 @@ class Activation:
             self.hook("after_activate", self.task.after)
             self.deaf()
             self.record("serving")
+            if self.task.condemn:
+                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
         except FAILURES as error:
             self.deaf()
             if self.switched:
                 return self.go_back(expected(error))
             rehearsal.let_go()
             return self.failed(expected(error), reverted=True, switched=False)
-        if self.task.condemn:
-            self.record("failed", "taken back with the rest of the environment", self.task.condemn)
         return {
             "ok": True,
             "release": self.task.release,
