@@ -6,7 +6,7 @@ import io
 import os
 import pty
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ class Hosts:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.told: list[tuple[str, str]] = []
         self.unreachable: dict[str, RaabError] = {}
+        self.stuck: tuple[str, ...] = ()
+        self.parallel = 1
 
     def facts(self) -> Outcome[Any]:
         found: Outcome[Any] = Outcome()
@@ -43,11 +46,15 @@ class Hosts:
     def stands(self, name: str, **changes: Any) -> None:
         pass
 
-    def each(self, operation: str, kind: type[Any], lasts: bool = False, **values: Any) -> Outcome[Any]:
-        self.asked.append((operation, values))
-        done: Outcome[Any] = Outcome()
-        done.done = {"web1": Removed(True), "web2": Removed(False)}
-        return done
+    def progress(self, host: str, text: str) -> None:
+        self.told.append((host, text))
+
+    def ask(self, name: str, operation: str, kind: type[Any], on_text: Callable[[str], None], lasts: bool, **values: Any) -> Any:
+        on_text("stopping it")
+        self.asked.append((name, operation, values))
+        if name in self.stuck:
+            raise RaabError(f"host {name}: it did not end")
+        return Removed(name == "web1")
 
 
 @pytest.fixture
@@ -88,14 +95,23 @@ def test_who_sits_there_is_asked(
     assert "web1  serves 20261122T061500Z-1a2b3c4, of the project unknown\nweb2  has no release of it\n" in said
     assert "remove shop from web1, web2, but for /etc/shop, /var/lib/shop and its user, which stay? [y/N]" in said
     assert ("web1  removed\nweb2  was not there\n" in said, "nothing was changed" in said) == (agreed, not agreed)
-    assert hosts.asked == ([(HOSTS, "removal of shop"), ("remove", {"purge": False})] if agreed else [])
+    done = [(name, "remove", {"purge": False}) for name in HOSTS]
+    assert hosts.asked == ([(HOSTS, "removal of shop"), *done] if agreed else [])
+    assert hosts.told == ([(name, "stopping it") for name in HOSTS] if agreed else [])
 
 
 def test_a_purge_says_so(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     typed(monkeypatch, b"y\n")
     assert remove(tmp_path, purge=True) == 0
     assert "remove shop from web1, web2, with its data, settings and user? [y/N]" in capsys.readouterr().out
-    assert hosts.asked[1] == ("remove", {"purge": True})
+    assert hosts.asked[1:] == [(name, "remove", {"purge": True}) for name in HOSTS]
+
+
+def test_one_that_fails_is_told_beside_the_others(hosts: Hosts, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hosts.stuck = ("web1",)
+    assert remove(tmp_path, yes=True) == 1
+    said = capsys.readouterr()
+    assert said.out == "web2  was not there\n" and said.err == "web1  host web1: it did not end\n"
 
 
 def test_without_a_terminal_somebody_has_to_have_said_yes(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +120,7 @@ def test_without_a_terminal_somebody_has_to_have_said_yes(hosts: Hosts, tmp_path
     with pytest.raises(RaabError, match=r"nobody to ask, got no terminal for: remove shop from web1, web2.*\nhint: --yes") as caught:
         remove(tmp_path)
     assert caught.value.exit_code == 2 and hosts.asked == []
-    assert remove(tmp_path, yes=True) == 0 and len(hosts.asked) == 2
+    assert remove(tmp_path, yes=True) == 0 and len(hosts.asked) == 3
 
 
 def test_a_name_that_is_not_the_environments_is_refused(hosts: Hosts, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -216,6 +217,21 @@ def test_git_is_told_not_to_see_what_is_built(make: Make) -> None:
     subprocess.run(("git", "init", "-q"), cwd=root, check=True)
     run(root)
     assert (root / ".gitignore").read_text() == "*.log\n/build/raab/\n"
+
+
+def test_leaving_takes_nothing_but_the_files_that_were_written(make: Make) -> None:
+    """The project never needed raab to load, and without what was written it is what it was."""
+    root = make({"shop/__init__.py": FACTORY, "requirements.txt": "flask\n", ".gitignore": "*.log\n__pycache__/\n"})
+    for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")):
+        subprocess.run(("git", *words), cwd=root, check=True)
+    run(root)
+    without = "import sys; sys.modules.update(raab=None, handover=None, http1=None, gunicorn=None); import shop; shop.create_app()"
+    subprocess.run((sys.executable, "-c", without), cwd=root, check=True)
+    shutil.rmtree(root / "deploy")
+    (root / "fabfile.py").unlink()
+    differs = subprocess.run(("git", "diff", "--unified=0"), cwd=root, check=True, capture_output=True, text=True).stdout
+    assert [line for line in differs.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")] == ["+/build/raab/"]
+    assert subprocess.run(("git", "status", "--short"), cwd=root, check=True, capture_output=True, text=True).stdout == " M .gitignore\n"
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("My Shop", "my-shop"), ("shop_2.web", "shop-2-web"), ("x" * 60, "x" * 31)])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from raab import exitcodes
 from raab.deploy.desk import Desk
 from raab.deploy.hosts.answers import Removed
+from raab.deploy.hosts.fleet import everywhere
 from raab.deploy.plan.facts import HostFacts
 from raab.errors import RaabError
 
@@ -35,7 +36,11 @@ def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> 
         runner.lock(tuple(asked.done), f"removal of {name}", wait)
         for host in asked.done:
             runner.stands(host, doing="the removal")
-        outcome = runner.each("remove", Removed, lasts=True, purge=purge)
+
+        def work(host: str) -> Removed:
+            return runner.ask(host, "remove", Removed, lambda text: runner.progress(host, text), lasts=True, purge=purge)
+
+        outcome = everywhere(asked.done, work, runner.parallel)
     for host, answer in outcome.done.items():
         print(f"{host}  {'removed' if answer.removed else 'was not there'}")
     for host, error in outcome.failed.items():

@@ -7,19 +7,23 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from raab import servicename
 from raab.settings import beside
 from raab.settings.node import Node, Problem, plain
-from raab.settings.validation import build, matches
+from raab.settings.validation import Check, build, matches
 
 _NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 Package = Annotated[str, matches(_NAME, "a package like raab.modules")]
-ProjectName = Annotated[str, matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and hyphens, a letter first")]
+# Its service is called the same where no environment says otherwise.
+Name = Annotated[
+    str, Check(lambda text: not servicename.wrong(text), f"{servicename.WORDS}; and none that hosts, or raab, have for something else")
+]
 Prefix = Annotated[str, matches(r"/|(/[A-Za-z0-9._~-]+)+", "a URL prefix like /legacy, or / for all")]
 Application = Annotated[str, matches(_NAME + r":[A-Za-z_]\w*(\(\))?", "a WSGI application like legacy.wsgi:application")]
 App = Annotated[
     str, matches(rf"({_NAME}:{_NAME}(\(\))?)?", "a WSGI application or what makes one, like shop.wsgi:application or shop:create_app()")
 ]
-Check = Annotated[str, matches(rf"({_NAME}:{_NAME})?", "a function like shop.health:check")]
+Ready = Annotated[str, matches(rf"({_NAME}:{_NAME})?", "a function like shop.health:check")]
 # Within the project: neither from the root nor upwards, and of letters that any file system and any release can have.
 _INSIDE = r"(?!\.\.?(/|$))[\w.@+ -]+(/(?!\.\.?(/|$))[\w.@+ -]+)*"
 Inside = Annotated[str, matches(rf"\.|{_INSIDE}", "a path within the project like instance")]
@@ -79,12 +83,12 @@ class Middleware(NamedTuple):
 class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of it. What `app` and below it say is decided where a release is made, and stands in it."""
 
-    name: ProjectName
+    name: Name
     modules: tuple[Package, ...]
     mounts: dict[Prefix, Mount]
     middleware: tuple[Middleware, ...]
     app: App
-    ready: Check
+    ready: Ready
     python_path: tuple[Inside, ...]
     code: Literal["", "wheel", "files"]
     sources: tuple[Inside, ...]

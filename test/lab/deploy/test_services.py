@@ -16,8 +16,9 @@ from raab.drill.traffic.values import Mix
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 
-# Each with the port that it serves.
+# Each with the port that it serves, and the version of raab that its deployer has.
 SERVICES = {"raab": 8000, "shop": 8001, "blog-2": 8002}
+VERSIONS = {"raab": "1.0", "shop": "9.0", "blog-2": "2.0.1"}
 MIX = Mix(fresh=20, reused=20)
 
 
@@ -31,7 +32,20 @@ class Host:
             shell.put(f"/etc/{name}/setting.yaml", f'production: {{server: {{bind: "0.0.0.0:{port}", workers: 2}}}}\n')
 
     def fab(self, verb: str, name: str, *words: str, expect: int = 0) -> Any:
+        self.upgrade(VERSIONS.get(name, "0.5"))
         return self.project.fab(verb, *words, "--env", name, "--hosts", self.host.name, expect=expect)
+
+    def upgrade(self, version: str) -> None:
+        """Have the deployer be of that version of raab, with another root's program than each other one's."""
+        src = self.project.root / "src"
+        (src / "raab.egg-info").mkdir(exist_ok=True)
+        (src / "raab.egg-info/PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: raab\nVersion: {version}\n")
+        file = src / "raab/host/command/drain.py"
+        file.write_text(file.read_text().partition("\n# Of ")[0] + f"\n# Of {version}.\n")
+
+    def program(self) -> str:
+        """The version of the host's one root's program."""
+        return self.shell.run("head -1 /usr/local/lib/raab/__main__.py").out.split(":")[0].split()[-1]
 
     def card(self, name: str) -> Any:
         with urllib.request.urlopen(f"http://{self.host.address}:{SERVICES[name]}/", timeout=10) as answer:
@@ -41,15 +55,18 @@ class Host:
         return self.shell.run(f"systemctl show --property=MainPID --value {name}").out.strip()
 
     @contextmanager
-    def unnoticed(self, *names: str) -> Iterator[None]:
-        """Traffic to these, of which no request fails; their masters stay as well."""
-        before = {name: self.master(name) for name in names}
+    def unnoticed(self, touched: str, *, served: bool = True) -> Iterator[None]:
+        """Traffic to all, of which no request fails, but to the one that is touched where it is not `served`. The masters of the others
+        stay, and so does the host's root's program."""
+        others = [name for name in SERVICES if name != touched]
+        before = {name: self.master(name) for name in others}
+        program = self.program()
         with ExitStack() as stack:
-            loads = [stack.enter_context(Load([(self.host.address, SERVICES[name])], MIX)) for name in names]
+            loads = {name: stack.enter_context(Load([(self.host.address, SERVICES[name])], MIX)) for name in SERVICES}
             yield
-        account = merge(load.account for load in loads)
+        account = merge(load.account for name, load in loads.items() if served or name != touched)
         assert account.total > 40 and not account.failures, account.line()
-        assert {name: self.master(name) for name in names} == before
+        assert {name: self.master(name) for name in others} == before and self.program() == program
 
 
 @pytest.fixture
@@ -60,15 +77,17 @@ def host(project: Any, lab: Any) -> Host:
 
 def test_three_services_on_one_host_do_not_notice_each_other(host: Host, look: Any) -> None:
     """Deploy, rollback, a broken release, a restart, a removal: what is done to one loses no request of the others. A name, and an address,
-    that somebody else has is refused, and nothing is written."""
+    that somebody else has is refused, and nothing is written. Each has a deployer with a raab of its own version: the host's is the newest
+    of them, also when its service goes."""
     host.shell.run("useradd --system other; mkdir /opt/third && touch /opt/third/file")
     before = look(host.shell)
     for name, why in (("other", "got the user other, the group other"), ("third", "got /opt/third with file")):
         host.project.environment(name, f"hosts: lab\nname: {name}\n")
         assert f"service {name}: the host has something of that name that is not raab's, {why}" in host.fab("deploy", name, expect=5).out
     assert look(host.shell) == before
-    for name in SERVICES:
+    for name, program in zip(SERVICES, ("1.0", "9.0", "9.0"), strict=True):
         host.fab("deploy", name)
+        assert host.program() == program
     first = {name: host.card(name)["release"] for name in SERVICES}
     told = json.loads(host.shell.run("raab status --json").out)
     assert {name: status["pid"] for name, status in told.items()} == {name: int(host.master(name)) for name in SERVICES}
@@ -77,21 +96,53 @@ def test_three_services_on_one_host_do_not_notice_each_other(host: Host, look: A
     assert "server.bind: 0.0.0.0:8000 is held by" in refused and "raab.service" in refused
     assert host.shell.run("ls -d /opt/fourth", check=False).out == ""
     host.project.mark("second")
-    with host.unnoticed("raab", "blog-2"):
-        host.fab("deploy", "shop")
-    assert host.card("shop")["mark"] == "second" and host.card("raab")["release"] == first["raab"]
-    with host.unnoticed("raab", "blog-2", "shop"):
-        host.fab("rollback", "shop")
+    with host.unnoticed("raab"):
+        host.fab("deploy", "raab")
+    assert host.card("raab")["mark"] == "second" and host.card("shop")["release"] == first["shop"]
+    with host.unnoticed("raab"):
+        host.fab("rollback", "raab")
     host.project.break_app("raise RuntimeError('broken')")
-    with host.unnoticed(*SERVICES):
+    with host.unnoticed("blog-2"):
         host.fab("deploy", "blog-2", expect=4)
-    with host.unnoticed("shop", "blog-2"):
-        host.fab("restart", "raab")
+    with host.unnoticed("shop"):
+        host.fab("restart", "shop")
     assert {name: host.card(name)["release"] for name in SERVICES} == first
-    with host.unnoticed("raab", "blog-2"):
+    with host.unnoticed("shop", served=False):
         host.fab("remove", "shop", "shop", "--yes")
     left = host.shell.run("systemctl is-active shop; ls -d /opt/shop /run/shop*; id -un shop", check=False)
     assert left.out.split() == ["inactive", "shop"]
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("touched", SERVICES)
+def test_whatever_is_done_to_one_is_no_matter_of_the_others(host: Host, touched: str) -> None:
+    """Each of the three in its turn, by a deployer of the oldest, of the newest and of a version between them."""
+    for name in SERVICES:
+        host.fab("deploy", name)
+    for number in range(3):
+        host.project.mark(f"{number}")
+        with host.unnoticed(touched):
+            host.fab("deploy", touched)
+        assert host.card(touched)["mark"] == f"{number}"
+    for verb, *words in (("rollback",), ("rollback",), ("reload",), ("scale", "+1"), ("scale", "2"), ("restart",), ("doctor",)):
+        with host.unnoticed(touched):
+            host.fab(verb, touched, *words)
+    for statement in ("raise RuntimeError('broken')", "import time; time.sleep(1); import os; os._exit(3)", "import nothing_such"):
+        host.project.break_app(statement)
+        with host.unnoticed(touched):
+            host.fab("deploy", touched, expect=4)
+    with host.unnoticed(touched):
+        host.shell.run(f"kill -KILL {host.master(touched)}; sleep 2")
+    host.project.mark("again")
+    with host.unnoticed(touched, served=False):
+        host.fab("remove", touched, touched, "--yes")
+    with host.unnoticed(touched, served=False):
+        host.fab("deploy", touched)
+    with host.unnoticed(touched, served=False):
+        host.fab("remove", touched, touched, "--yes", "--purge")
+    others = [name for name in SERVICES if name != touched]
+    host.shell.run(" && ".join(f"systemctl reload {name} && raab -s {name} check" for name in others))
 
 
 @pytest.mark.prove
@@ -100,8 +151,9 @@ def test_operators_choose_a_service_and_the_last_one_takes_root_s_program_along(
     for name in SERVICES:
         host.fab("deploy", name)
         assert f"{host.master(name)}, up" in host.shell.run(f"raab -s {name} status").out
+    assert host.shell.run("raab metrics | grep ^raab_up").out.count(" 1\n") == 3
     assert "workers: 2 -> 3" in host.shell.run("raab -s shop scale +1; raab -s shop scale -1; raab -s blog-2 check").out
-    with host.unnoticed("raab", "shop"):
+    with host.unnoticed("blog-2"):
         host.shell.run("systemctl reload blog-2 && systemctl restart blog-2 && raab -s blog-2 drain && raab -s blog-2 undrain")
     host.fab("remove", "shop", "shop", "--yes")
     host.fab("deploy", "shop")

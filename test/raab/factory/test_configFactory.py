@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from raab import servicename
 from raab.factory import configFactory
 from raab.factory.configFactory import explain, load_settings
 from raab.release import Release
@@ -20,6 +21,7 @@ from raab.settings.secret import MASK, Secret
 from raab.settings.served import Mount
 
 HUSH = "hush" * 8
+NAME = f"{servicename.WORDS}; and none that hosts, or raab, have for something else"
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -80,7 +82,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
         "hint: did you mean 'server'?",
         f"{etc}/config.yaml:1: nmae: unknown key, got 'x'",
         "hint: did you mean 'name'?",
-        f"{etc}/config.yaml:2: name: expected lower-case letters, digits and hyphens, a letter first, got 'Not A Name'",
+        f"{etc}/config.yaml:2: name: expected {NAME}, got 'Not A Name'",
         f"{etc}/setting.yaml:3: base.server.wokers: unknown key, got 4",
         "hint: did you mean 'workers'?",
         f"{etc}/setting.yaml:5: base.server.bind: expected str, got 8000",
@@ -362,3 +364,10 @@ def test_a_process_keeps_to_what_was_read_once(tmp_path: Path, monkeypatch: pyte
     assert load_settings() == settings and explain() == rows
     assert load_settings().security.secret_key.reveal() == HUSH
     assert load_settings({}, etc).server.workers == 4
+
+
+@pytest.mark.parametrize("name", ["Shop", "ssh", "raab-edge", "shop-activate", "x" * 32, ""])
+def test_a_name_that_no_service_can_have_is_refused_where_it_is_written(tmp_path: Path, name: str) -> None:
+    """And not by the first host."""
+    etc = write(tmp_path, setting="", config=f'name: "{name}"\n', logging="")
+    assert refused(etc) == f"{etc}/config.yaml:1: name: expected {NAME}, got {name!r}"

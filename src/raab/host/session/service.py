@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from raab import exitcodes
@@ -40,9 +41,19 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
         requests.Workers: lambda: workers(paths),
         requests.Hook: lambda: run_once(paths, request, emit),
         requests.Label: lambda: label(paths, request),
-        requests.Remove: lambda: {"removed": remove.remove(paths, request.purge, lambda text: emit({"event": "step", "text": text}))},
+        requests.Remove: lambda: {"removed": remove.remove(paths, request.purge, whoever_listens(emit))},
     }
     return operations[type(request)]()
+
+
+def whoever_listens(emit: Callable[[dict[str, Any]], None]) -> Callable[[str], None]:
+    """Tells of steps; a deployer who has gone away is no reason to stop half-way."""
+
+    def step(text: str) -> None:
+        with suppress(OSError):
+            emit({"event": "step", "text": text})
+
+    return step
 
 
 def status(paths: Paths) -> dict[str, Any]:
