@@ -45,9 +45,11 @@ def _prepare() -> None:
     """In a process that loads the application: by the settings of its generation, however late that is. A function and not a value,
     because gunicorn prints values, and there are secrets among these."""
     from raab.factory.configFactory import keep_to
+    from raab.launch import take
     from raab.served.place import enter
 
     keep_to(_read["kept"])
+    take()
     enter(_read["project"]["python_path"])
 
 

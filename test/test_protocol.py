@@ -117,3 +117,23 @@ def test_a_manifest_that_no_release_may_have_is_refused(manifest: Any) -> None:
     with pytest.raises(RaabError, match=r"\Amanifest") as caught:
         parse(json.dumps(manifest))
     assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("value", ["", "s3cr3t\0", "s3cr3t" * 20_000, "s3cr3t\ud800"])
+def test_a_secret_is_shown_to_nobody(value: str) -> None:
+    """Neither by who sends it nor by who is sent it."""
+    told = {"op": "set_secret", "service": "raab", "secret": "KEY", "value": value}
+    with pytest.raises(RaabError) as caught:
+        conversation.decode(json.dumps(told).encode())
+    assert "not what a secret can be" in str(caught.value) and "s3cr3t" not in str(caught.value)
+    with pytest.raises(RaabError) as caught:
+        conversation.encode("set_secret", "raab", {"secret": "KEY", "value": value})
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_secret_is_called_as_a_variable_or_a_setting() -> None:
+    for name in ("KEY", "security.secret_key"):
+        assert conversation.decode(conversation.encode("remove_secret", "raab", {"secret": name}))[2] == requests.RemoveSecret(name)
+    for name in ("", "../KEY", "RAAB_X", "KEY\n", "NOTIFY_SOCKET", ".KEY"):
+        with pytest.raises(RaabError):
+            conversation.encode("remove_secret", "raab", {"secret": name})

@@ -103,3 +103,10 @@ def test_words_after_the_dashes_are_not_ignored(tree: Path) -> None:
     done = fab(tree, "status", "--", "rm")
     assert done.returncode != 0
     assert "rm" in done.stderr
+
+
+def test_a_verb_of_two_words_is_one_of_fabrics() -> None:
+    rooms = {"secrets": {"set", "list"}, "lab": {"up"}}
+    assert options.joined(["secrets", "set", "NAME", "--env", "x", "lab", "up"], rooms) == ["secrets.set", "NAME", "--env", "x", "lab.up"]
+    words = ["secrets", "deploy", "set", "secrets.list", "lab"]
+    assert options.joined(words, rooms) == words

@@ -8,6 +8,7 @@ from gevent import monkey
 
 from raab.asked.loading import load_and_tell
 from raab.factory.configFactory import load_settings
+from raab.launch import take
 from raab.served.build import build
 from raab.served.place import enter
 
@@ -21,6 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = load_settings()
     monkey.patch_all()
+    take()
     enter(settings.project.python_path)
     _, how = load_and_tell(settings.server, lambda: build(settings))
     print(f"the configuration is valid and every module loads (environment {settings.environment})")

@@ -5,7 +5,7 @@ raab runs nothing through Fabric, so most of them would be taken and ignored: `f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from invoke.exceptions import Exit
@@ -59,8 +59,20 @@ def named(words: Sequence[str]) -> list[str]:
     return found
 
 
-def keep(program: Any) -> None:
-    """Have Fabric's program refuse what it would ignore, and take what stands after `--` for the verb's words: fab scale -- -1.
+def joined(words: list[str], rooms: Mapping[str, Collection[str]]) -> list[str]:
+    """The verbs of a room as Fabric knows them, by one word each: `secrets set` is secrets.set."""
+    found: list[str] = []
+    for word in words:
+        if found and word in rooms.get(found[-1], ()):
+            found[-1] = f"{found[-1]}.{word}"
+        else:
+            found.append(word)
+    return found
+
+
+def keep(program: Any, rooms: Mapping[str, Collection[str]]) -> None:
+    """Have Fabric's program refuse what it would ignore, and take what stands after `--` for the verb's words: fab scale -- -1;
+    `rooms` are verbs of two words.
 
     Called while it loads the fabfile: verbs and their options are parsed after that. `update_config` is where all options are known,
     those after a verb too, and none has been acted on.
@@ -69,7 +81,7 @@ def keep(program: Any) -> None:
     if program.core.remainder and not program.args.complete.value:
         program.core.unparsed.extend(program.core.remainder.split())
         program.core.remainder = ""
-    program.core.unparsed[:] = named(program.core.unparsed)
+    program.core.unparsed[:] = named(joined(program.core.unparsed, rooms))
     update = program.update_config
 
     def refuse_first(*args: Any, **kwargs: Any) -> None:

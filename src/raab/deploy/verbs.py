@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fabric.main import program
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.tasks import task
 
 from raab import exitcodes
 from raab.deploy import options
-from raab.deploy.guard import guarded
 from raab.deploy.report import output
 from raab.deploy.report.interruption import PROCESS
+from raab.deploy.secrets.tasks import namespace as secrets
+from raab.deploy.verb import WAIT, desk, project, verb
 from raab.lab.tasks import namespace as lab
 
 if TYPE_CHECKING:
@@ -30,37 +29,7 @@ if TYPE_CHECKING:
 
 # Of a lab that a deploy makes.
 HOSTS = 2
-COMMON = {
-    "env": "the environment: a file deploy/<env>.yaml (default lab)",
-    "hosts": "only these of its hosts, separated by commas",
-    "json": "one JSON document on stdout",
-    "debug": "show the traceback of an error",
-}
 PROCESS_TEXT = "a process or timer of the service, and not its web; its name may follow the verb"
-WAIT = "seconds to wait for a deploy to end"
-
-
-def verb(bounded: bool = True, **help_texts: str) -> Callable[[Callable[..., int]], Any]:
-    """Make a function a task of fab whose return value is the exit code; see `guarded`."""
-
-    def decorate(function: Callable[..., int]) -> Any:
-        known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-        texts = {name: text for name, text in {**COMMON, **help_texts}.items() if name in known}
-        return task(help=texts, auto_shortflags=False)(guarded(bounded)(function))
-
-    return decorate
-
-
-def project(context: Context) -> Path:
-    """The root of the project whose fabfile has these verbs."""
-    return Path(context.config.raab.root)
-
-
-def desk(context: Context, env: str, hosts: str | None, json: bool = False) -> Desk:
-    """What is needed for a verb is imported by it, so that `fab --list` and the lab's verbs do not wait for it."""
-    from raab.deploy.desk import Desk
-
-    return Desk(project(context), env, hosts, json)
 
 
 def inspection(context: Context, env: str, hosts: str | None, json: bool = False) -> Inspection:
@@ -86,7 +55,7 @@ def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, 
     from raab.deploy.plan.deploy import Deploy
 
     def prepare() -> Deploy:
-        bundle = build(at.root, at.environment.service)
+        bundle = build(at.root, at.environment.service, at.environment.settings.given, at.environment.name)
         return Deploy(at.environment, bundle, functools.partial(supply, at.root, bundle), restart, take_over)
 
     return changed(at, prepare, dry_run, wait)
@@ -298,9 +267,9 @@ def verbs(fabfile: str) -> Collection:
     changing = (deploy, rollback, reload, restart, scale, unlock, remove)
     telling = (plan, build, lock, status, logs, releases, history, doctor, drill)
     all_of_them = (*changing, *telling)
-    namespace = Collection(*all_of_them, lab)
+    namespace = Collection(*all_of_them, lab, secrets)
     namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent)}})
-    options.keep(program)
+    options.keep(program, {str(room.name): set(room.task_names) for room in (lab, secrets)})
     output.install()
     PROCESS.heed()
     return namespace

@@ -120,6 +120,16 @@ class Paths(NamedTuple):
         return self.etc / self.name
 
     @property
+    def secrets(self) -> Path:
+        """In plain, a file each; root's."""
+        return self.configuration / "credentials"
+
+    @property
+    def sealed(self) -> Path:
+        """Encrypted (systemd-creds(1))."""
+        return self.configuration / "credentials.encrypted"
+
+    @property
     def mark(self) -> Path:
         """By which a host knows that the name is raab's (raab.host.units.claim)."""
         return self.configuration / ".raab"

@@ -17,8 +17,8 @@ def describe(release: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((release / "manifest.json").read_bytes())
         told = {key: manifest[key] for key in ("content", "version", "commit", "lock")}
-        beside = table(manifest).told
-        return {"id": release.name, "complete": True, **told, "project": str(manifest.get("project", "")), "beside": beside}
+        more = {"project": str(manifest.get("project", "")), "secrets": list(manifest.get("secrets", ())), "beside": table(manifest).told}
+        return {"id": release.name, "complete": True, **told, **more}
     except (OSError, ValueError, KeyError, TypeError):
         return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
 

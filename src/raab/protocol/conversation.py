@@ -41,6 +41,9 @@ OPERATIONS: dict[str, type[Any]] = {
     "unlock": requests.Unlock,
     "label": requests.Label,
     "remove": requests.Remove,
+    "secrets": requests.Secrets,
+    "set_secret": requests.SetSecret,
+    "remove_secret": requests.RemoveSecret,
 }
 
 

@@ -9,7 +9,7 @@ from raab import exitcodes
 from raab.errors import RaabError
 from raab.protocol.processes import Process, Timer
 from raab.protocol.reading import known, read, shown
-from raab.protocol.values import LARGEST, Commit, FileName, RelativePath, ReleaseId, ServiceName, Sha256, Size, Variable, Word
+from raab.protocol.values import LARGEST, Commit, FileName, RelativePath, ReleaseId, SecretName, ServiceName, Sha256, Size, Variable, Word
 
 # What raab itself puts into a release.
 TAKEN = {"manifest.json", "seal.json", "venv", "seed"}
@@ -35,7 +35,8 @@ class Wheel(NamedTuple):
 class Manifest(NamedTuple):
     """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
     the project's files and folders that the service writes, and that no release has a part in, `folders` the folders among them;
-    `variables` are what its commands find it by; `processes` and `timers` are what it has beside its web."""
+    `variables` are what its commands find it by, `secrets` the names of those that it has to be given; `processes` and `timers` are what it
+    has beside its web."""
 
     id: ReleaseId
     service: ServiceName
@@ -50,6 +51,7 @@ class Manifest(NamedTuple):
     variables: tuple[Variable, ...] = ()
     processes: tuple[Process, ...] = ()
     timers: tuple[Timer, ...] = ()
+    secrets: tuple[SecretName, ...] = ()
 
 
 def parse(text: str) -> Manifest:

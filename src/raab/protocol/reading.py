@@ -22,7 +22,7 @@ def read(kind: Any, value: Any, where: str) -> Any:
         found = read(plainly, value, where)
         for must in musts:
             if not must.holds(found):
-                raise ValueError(f"{where}: not {must.words}, got {shown(value)}")
+                raise ValueError(f"{where}: not {must.words}" + ("" if must.hidden else f", got {shown(value)}"))
         return found
     if get_origin(kind) is UnionType:
         (wanted,) = (one for one in get_args(kind) if one is not type(None))

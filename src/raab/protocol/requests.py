@@ -13,8 +13,10 @@ from raab.protocol.values import (
     ReleaseId,
     ReleaseIdOrNone,
     Seconds,
+    SecretText,
     Sha256,
     Size,
+    StoredName,
     Text,
     Token,
     Word,
@@ -154,6 +156,23 @@ class Label(NamedTuple):
     commit: Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}")]
     who: Word
     machine: Word
+
+
+class Secrets(NamedTuple):
+    """Which the service has, by their names."""
+
+
+class SetSecret(NamedTuple):
+    """Have the service find this from its next start or reload on."""
+
+    secret: StoredName
+    value: SecretText
+
+
+class RemoveSecret(NamedTuple):
+    """One that the release which is current does not need."""
+
+    secret: StoredName
 
 
 class Remove(NamedTuple):

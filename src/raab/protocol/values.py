@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from raab import servicename
+from raab import servicename, variable
 from raab.plain import plain
 
 MANY = 1000
@@ -17,10 +17,11 @@ DAY = 86_400
 
 
 class Must(NamedTuple):
-    """What a value has to be, in words, and whether it is."""
+    """What a value has to be, in words, and whether it is. A `hidden` one is shown to nobody."""
 
     words: str
     holds: Callable[[Any], bool]
+    hidden: bool = False
 
 
 def matching(words: str, pattern: str) -> Must:
@@ -48,6 +49,10 @@ def command(value: str) -> bool:
     return 0 < len(value) <= 10_000 and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
+def secret(value: str) -> bool:
+    return not variable.wrong_secret(value.encode(errors="surrogatepass"))
+
+
 NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
 ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
 ReleaseId = Annotated[str, matching("a release id", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?")]
@@ -59,6 +64,9 @@ ReleaseIdOrNone = Annotated[str, matching("a release id, or none", r"([0-9]{8}T[
 RelativePath = Annotated[str, Must("a path within a release", path)]
 AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
 Variable = Annotated[str, matching("NAME=value, of plain words", r"[A-Z][A-Z_]{0,60}=[\w.:()]{1,200}")]
+SecretName = Annotated[str, Must("a variable's name, neither systemd's nor raab's own", lambda value: not variable.wrong(value))]
+StoredName = Annotated[str, Must("the name of a secret", lambda value: not variable.wrong_stored(value))]
+SecretText = Annotated[str, Must("what a secret can be", secret, hidden=True)]
 Word = Annotated[str, Must("a line of at most 200 letters", lambda value: plain(value, 201) == value and len(value) <= 200)]
 Size = Annotated[int, between(0, LARGEST)]
 Seconds = Annotated[float, between(0.001, DAY)]

@@ -9,6 +9,7 @@ import msgspec
 
 from raab import servicename
 from raab.settings import beside
+from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem, plain
 from raab.settings.validation import Check, build, matches
 
@@ -101,7 +102,14 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gunicorn: Own
     wsgi: Own
     units: Own
+    env: Env
+    secrets: tuple[SecretName, ...]
+
+    @property
+    def given(self) -> Given:
+        return Given(self.env.values, self.secrets)
 
     def problems(self) -> Iterator[tuple[str, str]]:
+        yield from self.given.problems()
         if both := sorted(self.processes.keys() & self.timers.keys()):
             yield "timers", f"{both[0]} is the name of a process, too"

@@ -21,7 +21,7 @@ RESERVED = frozenset({"RAAB_ENVIRONMENT", "RAAB_LAB", "RAAB_LAB_DIR", "RAAB_RELE
 
 def files(folder: Path, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
     """The settings of one folder's files as trees with Settings' shape; the flag tells whether this environment uses them."""
-    for name, prefix in (("config.yaml", "project"), ("setting.yaml", ""), ("logging.yaml", "logging")):
+    for name, prefix in _files(folder):
         path = folder / name
         try:
             if not path.exists():
@@ -33,12 +33,18 @@ def files(folder: Path, environment: str, problems: list[Problem]) -> Iterator[t
         except OSError as error:
             problems.append(Problem(str(path), f"cannot be read ({error.strerror})", hint="correct its owner and mode"))
             continue
-        if name == "config.yaml":
+        if prefix == "project":
             yield Node({prefix: root}, root.where, ""), True
             continue
         yield from sections(root, prefix, environment, problems)
     if folder != PACKAGED:
         problems.extend(_strangers(folder))
+
+
+def _files(folder: Path) -> tuple[tuple[str, str], ...]:
+    """By their names, with what they are of Settings. What the environment adds is in a release alone."""
+    added = (("environment.yaml", "project"),) if folder.name == OWN else ()
+    return (("config.yaml", "project"), *added, ("setting.yaml", ""), ("logging.yaml", "logging"))
 
 
 def sections(root: Node, prefix: str, environment: str, problems: list[Problem]) -> Iterator[tuple[Node, bool]]:
@@ -57,7 +63,7 @@ def sections(root: Node, prefix: str, environment: str, problems: list[Problem])
 
 def _strangers(folder: Path) -> Iterator[Problem]:
     """YAML files that nobody reads, such as settings.yaml: a file that is silently without effect is the worst kind of typo."""
-    known = ("config.yaml", "setting.yaml", "logging.yaml")
+    known = tuple(name for name, _ in _files(folder))
     try:
         names = sorted(path.name for path in folder.glob("*.y*ml"))
     except OSError:
@@ -80,8 +86,9 @@ def credentials(environ: Mapping[str, str], sections: tuple[str, ...], problems:
         problems.append(Problem(f"CREDENTIALS_DIRECTORY ({folder})", f"cannot be read ({error.strerror})"))
         return
     for path in paths:
-        # The unit loads the whole folder /etc/<name>/credentials as `raab`, for which systemd puts the folder's name before each file's.
-        keys = path.name.removeprefix("raab_").split(".")
+        # The unit loads the whole folder /etc/<name>/credentials as `raab`, which systemd puts before each file's name, and that of
+        # encrypted ones as `sealed`.
+        keys = path.name.removeprefix("raab_").removeprefix("sealed_").split(".")
         if len(keys) > 1 and keys[0] in sections:
             yield from _secret(path, f"credential {path.name}", keys, problems)
 

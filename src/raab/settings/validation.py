@@ -25,6 +25,11 @@ def _etc() -> str:
     return f"/etc/{current_release().service}"
 
 
+def secretive(name: str) -> bool:
+    """Whether what is called so may well be a secret."""
+    return _SECRETIVE.search(name) is not None
+
+
 class Check(msgspec.Struct, frozen=True):
     """What msgspec's own constraints cannot say: stands in a field's Annotated type beside them."""
 
@@ -163,7 +168,7 @@ def _unknown(node: Node, key: str, wanted: type[msgspec.Struct]) -> Problem:
     else:
         hint = f"known here: {', '.join(sorted(wanted.__struct_fields__)) or 'nothing'}"
     # A value that somebody meant for a secret must not be shown because its key is misspelt.
-    secret = bool(_SECRETIVE.search(key)) or bool(near and _core(get_type_hints(wanted).get(near[0])) is Secret)
+    secret = secretive(key) or bool(near and _core(get_type_hints(wanted).get(near[0])) is Secret)
     return _wrong(node, "unknown key", MASK if secret else _shown(node), hint)
 
 

@@ -11,16 +11,16 @@ from raab.settings.node import ConfigError, Node, Problem
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML 1.2's core scalars only. In 1.1 `no` is false, `1:30` is 90, `010` is 8 and `2026-01-01` a date; here they are text,
-    and so a type error wherever text is not wanted."""
+    """YAML 1.2's core scalars only. In 1.1 `no` is false, `1:30` is 90, `010` is 8, `+49` is 49 and `2026-01-01` a date; here they are
+    text, and so a type error wherever text is not wanted."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own name and shape)
 
 
 for _tag, _pattern, _first in (
     ("bool", r"true|false", "tf"),
-    ("int", r"[-+]?(0|[1-9][0-9]{0,17})", "-+0123456789"),
-    ("float", r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?(e[-+]?[0-9]{1,2})?", "-+0123456789"),
+    ("int", r"-?(0|[1-9][0-9]{0,17})", "-0123456789"),
+    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[-+]?[0-9]{1,2})?", "-0123456789"),
     ("null", r"null|~|", ["n", "~", ""]),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))

@@ -399,3 +399,22 @@ def test_a_name_that_a_host_has_for_something_else_is_refused() -> None:
     (host,) = planned.refused
     assert host.refusal and host.refusal.exit_code == 5
     assert "something of that name that is not raab's, got the user raab, /opt/raab with bin" in host.refusal.message
+
+
+def test_a_release_whose_secrets_are_missing_is_refused() -> None:
+    """Before anything is sent there, with what brings them; a way back to one, too. What serves already is left alone."""
+    wanting = replace(BUNDLE, secrets=("KEY", "TOKEN", "URL"))
+    told = text(replace(SERVING, secrets=frozenset({"TOKEN"})), wanting)
+    assert "refused: host web1: secrets: the host lacks what the release needs, got no KEY, URL" in told
+    assert "hint: fab secrets set KEY --env prod --hosts web1" in told
+    assert "refused" not in text(replace(SERVING, secrets=frozenset({"KEY", "TOKEN", "URL", "MORE"})), wanting)
+    running = replace(SERVING, releases=(replace(SERVING.releases[0], content=BUNDLE.content, secrets=("KEY",)),))
+    assert "nothing changes" in text(running, wanting)
+    newer = InstalledRelease(NEW, True, "content-new", "1.1", "b" * 40, LOCK)
+    both = replace(
+        running, releases=(running.releases[0], newer), current=NEW, served=(OLD, NEW), once=(OLD, NEW), verdicts={NEW: "serving"}
+    )
+    (back,) = Rollback(ENVIRONMENT).plan({"web1": both}).hosts
+    assert (back.verdict, back.release) == ("refuse", OLD) and "KEY" in str(back.refusal)
+    (back,) = Rollback(ENVIRONMENT).plan({"web1": replace(both, secrets=frozenset({"KEY"}))}).hosts
+    assert back.verdict == "activate"

@@ -80,6 +80,13 @@ def test_the_twin_gets_what_the_service_gets() -> None:
     ]
 
 
+def test_what_a_later_line_takes_back_is_not_given() -> None:
+    """Of a unit that systemd need not know yet, in the order in which it would read it."""
+    lines = ["User=x", "Environment=A=1", "LoadCredential=raab:/a", "Environment=", "Environment=B=2", "EnvironmentFile=-/e"]
+    lines += ["ProtectHome=yes", "LoadCredential= ", "SetCredential=service:x"]
+    assert twin.effective(lines) == ["Environment=B=2", "EnvironmentFile=-/e", "SetCredential=service:x"]
+
+
 def test_a_directive_that_nobody_had_is_a_change() -> None:
     """Of commands only: systemd names each other directive always, and a newer one knows more of them."""
     held = {"LimitNOFILE": "1", "UMask": "2", "ExecStart": "a"}

@@ -19,6 +19,8 @@ UNIT = "[Unit]\nDescription=x\n[Service]\n# why\nExecStart=/a/%p\nExecReload=/b\
         (("ExecReload=/b", "ExecReload=/b\nExecStartPost=/d"), False),
         (("TimeoutStopSec=5", "TimeoutStopSec=9"), False),
         (("ExecStart=/a/%p", "ExecStart=/a/raab"), False),
+        (("ExecStart=/a/%p", 'ExecStart=/a/%p\n[Install]\nWantedBy=x\n[Service]\nEnvironment="A=b"'), False),
+        (("ExecStart=/a/%p", "ExecStart=/a/%p\nEnvironmentFile=/etc/x"), False),
         (("ExecStart=/a", "ExecStart=/c"), True),
         (("ExecStart=/a/%p", "ExecStart=/a/%p\nProtectHome=yes"), True),
     ],

@@ -16,10 +16,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import uv
+from msgspec import Struct
 from msgspec.structs import replace
 
 from raab import exitcodes
-from raab.deploy.bundle import lockfile, packing, pieces, requires
+from raab.deploy.bundle import lockfile, packing, pieces, requires, surroundings
 from raab.deploy.bundle.files import part as part_of
 from raab.deploy.bundle.files import texts, whole
 from raab.deploy.bundle.parts import LOCK, Bundle, Part
@@ -27,11 +28,13 @@ from raab.deploy.bundle.requires import About
 from raab.deploy.bundle.tree import Input, Tree, content_hash, look, served_by
 from raab.deploy.bundle.wheels import TOOLS_LOCK
 from raab.errors import RaabError
+from raab.host.paths import UNIT_FILE
 from raab.host.releases import shipped
 from raab.project import choice, description, hiding, lock, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
 from raab.project.variables import variables
+from raab.settings.given import Given
 
 # The project's code lies in a folder of its own, since that comes to be on sys.path: beside gunicorn.py, every `import gunicorn` of the
 # application would find the wrong one.
@@ -51,22 +54,35 @@ MISSED = re.compile(r"^\s*FileNotFoundError: .*: '([^'\n]+)'$", re.MULTILINE)
 DEPLOYERS = ("src/raab/deploy", "src/raab/lab", "src/raab/drill", "src/raab/project", "src/raab/init", "src/raab/served/systemd")
 
 
-def build(root: Path, service: str = "") -> Bundle:
-    """The bundle of the tree at `root` for a service of that name, its own where none is given; the same content of the same commit, built
-    before, is only read.
+NOTHING = Given()
+
+
+class Own(Struct, frozen=True):
+    """What a service has of its own beside the tree: its name, what it is given, and what of that is the environment's, in words."""
+
+    service: str
+    given: Given
+    document: str
+
+
+def build(root: Path, service: str = "", added: Given = NOTHING, environment: str = "") -> Bundle:
+    """The bundle of the tree at `root` for a service of that name, its own where none is given, with what an environment has added to its
+    variables and secrets; the same content of the same commit, built before, is only read.
 
     Raises RaabError when it does not build, or when there are files that it cannot carry.
     """
     tools.run(root, description.read(root).build)
     tree = look(root)
     service = service or tree.project.name
-    name = f"{FORMAT}-{tree.content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
+    own = Own(service, added.over(tree.project.given), surroundings.document(tree.project.given, added, environment))
+    content = surroundings.content(tree.content, own.document)
+    name = f"{FORMAT}-{content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
     home = root / "build" / "raab" / "bundles" / name
     try:
         made = read(home)
         if made is None:
             fresh(root, tree)
-            make(root, tree, service, home)
+            make(tree, own, home)
             made = read(home)
     except OSError as error:
         problem = f"bundle: it cannot be written below {root / 'build'}, got: {error.strerror or error}"
@@ -81,7 +97,7 @@ def fresh(root: Path, tree: Tree) -> None:
         raise RaabError(f"{choice.LOCK}: not what is wanted by now, got {why}", "`fab lock` makes it anew", exitcodes.BAD_INPUT)
 
 
-def make(root: Path, tree: Tree, service: str, home: Path) -> None:
+def make(tree: Tree, own: Own, home: Path) -> None:
     """Build into a directory beside `home` and rename it, so that a half-made bundle is never read."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="making-") as temporary:
@@ -89,8 +105,8 @@ def make(root: Path, tree: Tree, service: str, home: Path) -> None:
         parts_home = made / "parts"
         parts_home.mkdir(parents=True)
         copied = replace(tree, files=copies(tree, Path(temporary) / "tree"))
-        parts, about = put(copied, Path(temporary), parts_home)
-        text = manifest_text(tree, service, about, parts)
+        parts, about = put(copied, own, Path(temporary), parts_home)
+        text = manifest_text(tree, own, about, parts)
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.
         (made / "manifest.json").write_text(text)
@@ -99,7 +115,7 @@ def make(root: Path, tree: Tree, service: str, home: Path) -> None:
         made.rename(home)
 
 
-def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
+def put(tree: Tree, own: Own, temporary: Path, home: Path) -> tuple[list[Part], About]:
     """All parts of a release, in the folder `home`, and what the project is called. `temporary` has its files in `tree`."""
     about = About(tree.project.name, "0", "", ())
     modules: set[str] = set()
@@ -133,8 +149,18 @@ def put(tree: Tree, temporary: Path, home: Path) -> tuple[list[Part], About]:
     if not tree.project.units:
         for name, path in runtime.units().items():
             put_file(path, home, name)
+    given(own, home)
     found = sorted(path for path in home.rglob("*") if path.is_file())
     return [part_of(path, path.relative_to(home).as_posix()) for path in found], about
+
+
+def given(own: Own, home: Path) -> None:
+    """The variables, in the unit, and what people are told of the environment's."""
+    unit = home / "systemd" / UNIT_FILE
+    if lines := surroundings.unit_lines(own.given):
+        unit.write_text(unit.read_text(encoding="utf-8") + lines, encoding="utf-8")
+    if own.document:
+        (home / surroundings.FILE).write_text(own.document, encoding="utf-8")
 
 
 def has_module(wheel: Path, module: str) -> None:
@@ -226,21 +252,23 @@ def unbuilt(said: str, folder: Path, tree: Tree) -> RaabError:
     return RaabError(f"build: the wheel does not build, got: {reason}", "`python -m build --wheel` shows where")
 
 
-def manifest_text(tree: Tree, service: str, about: About, parts: list[Part]) -> str:
+def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part]) -> str:
+    content = surroundings.content(tree.content, own.document)
     time = datetime.fromtimestamp(tree.time, timezone.utc)
     manifest = {
-        "id": f"{time:%Y%m%dT%H%M%SZ}-{tree.content[:7]}" + ("-dirty" if tree.dirty else ""),
-        "service": service,
+        "id": f"{time:%Y%m%dT%H%M%SZ}-{content[:7]}" + ("-dirty" if tree.dirty else ""),
+        "service": own.service,
         "project": about.name,
         "version": about.version,
         "commit": tree.commit,
-        "content": tree.content,
+        "content": content,
         "lock": next(part.sha256 for part in parts if part.name == LOCK),
         "writable": list(tree.choice.writable),
         "folders": list(tree.folders),
         "variables": list(variables(tree.project.app, ((one.name, one.path) for one in tree.files))),
         "processes": [one.told(name) for name, one in tree.project.processes.items()],
         "timers": [one.told(name) for name, one in tree.project.timers.items()],
+        "secrets": list(own.given.secrets),
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
     return json.dumps(manifest, indent=1) + "\n"
@@ -264,7 +292,9 @@ def read(home: Path) -> Bundle | None:
         file = home / f"{manifest['id']}.tar"
         sound = file.is_file() and all(whole(part) for part in parts)
         named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
-        bundle = Bundle(*named, parts, text, file, project=manifest["project"], service=manifest["service"])
+        bundle = Bundle(
+            *named, parts, text, file, project=manifest["project"], service=manifest["service"], secrets=tuple(manifest["secrets"])
+        )
         return replace(bundle, settings=shipped(texts(bundle))) if sound else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

@@ -25,7 +25,7 @@ class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` those
     that it brings (raab.host.releases.shipped); `project` is the name of the distribution, `service` what it is on hosts; `ignored` are
     files of the code that are in no release, since git ignores them; `lock_file` is the lock that hosts get, by the name that the project
-    has it by."""
+    has it by; `secrets` are the names of those that the service has to be given."""
 
     id: str
     version: str
@@ -40,6 +40,7 @@ class Bundle(Struct, frozen=True):
     service: str = "raab"
     ignored: tuple[str, ...] = ()
     lock_file: str = LOCK
+    secrets: tuple[str, ...] = ()
 
     @property
     def dirty(self) -> bool:

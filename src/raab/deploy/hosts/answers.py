@@ -218,6 +218,24 @@ class Examined(Struct, frozen=True):
     counts: dict[Name, Count] = field(default_factory=dict)
 
 
+class Stored(Struct, frozen=True):
+    """A secret on a host; `changed` in seconds since the epoch."""
+
+    name: Name
+    encrypted: bool
+    changed: Seconds
+
+
+class Secrets(Struct, frozen=True):
+    secrets: tuple[Stored, ...]
+
+
+class SecretSet(Struct, frozen=True):
+    """Whether the host has it encrypted."""
+
+    encrypted: bool
+
+
 class Removed(Struct, frozen=True):
     """Whether there was anything of the service."""
 

@@ -70,6 +70,7 @@ class Deploy(Struct, frozen=True):
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
         moves = moved(self.bundle, facts, host.name == self.environment.first)
         planned = deploy_host(host, self.bundle, facts, supplies, self.restart or bool(moves), self.take_over)
+        planned = wanting(planned, self.environment.name, self.bundle.secrets, facts)
         return replace(planned, restart=self.restart, take_over=self.take_over, changes=planned.changes + moves)
 
 
@@ -160,6 +161,16 @@ def unfit(host: Host, facts: HostFacts) -> RaabError | None:
             host, RaabError(f"systemd: version {OLDEST_SYSTEMD} or newer is needed, got {got}", "upgrade the host", exitcodes.REFUSED)
         )
     return None
+
+
+def wanting(planned: HostPlan, environment: str, secrets: tuple[str, ...], facts: HostFacts) -> HostPlan:
+    """The plan, or why the release would not start there: secrets that the host has not been brought."""
+    missing = sorted({*secrets} - facts.secrets)
+    if not missing or planned.verdict != "activate":
+        return planned
+    hint = f"fab secrets set {missing[0]} --env {environment} --hosts {planned.host.name}"
+    refusal = RaabError(f"secrets: the host lacks what the release needs, got no {', '.join(missing)}", hint, exitcodes.REFUSED)
+    return HostPlan(planned.host, "refuse", planned.release, planned.previous, refusal=at(planned.host, refusal))
 
 
 def unserved(host: Host, packaged: str, facts: HostFacts) -> RaabError | None:

@@ -13,7 +13,7 @@ from raab.host.address.taken import Taken
 from raab.host.renewal.pending import Pending
 
 # What a host says is checked as a stranger's word: names become arguments of commands here, numbers are printed and reckoned with.
-Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
+Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")]
 Commit = Annotated[str, Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
 Words = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9.+~_ -]{0,63}\Z|\A\Z")]
 Count = Annotated[int, Meta(ge=0, le=1 << 60)]
@@ -32,6 +32,7 @@ class InstalledRelease(Struct, frozen=True):
     lock: str
     project: Words = ""
     beside: dict[Name, str] = field(default_factory=dict)
+    secrets: tuple[Name, ...] = ()
 
     @property
     def dirty(self) -> bool:
@@ -66,8 +67,8 @@ class HostFacts(Struct, frozen=True):
     `settings` is the host's own setting.yaml, `packaged` that of a release that was asked for; `variables` are those of the running service
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
     run alone. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
-    service's name and is not raab's.
-    `chosen`: timers that run on one host alone run on this one.
+    service's name and is not raab's; `secrets` are the names of those that it has. `chosen`: timers that run on one host alone run on
+    this one.
     """
 
     python: Words
@@ -100,6 +101,7 @@ class HostFacts(Struct, frozen=True):
     lock: LockHolder | None = None
     service: dict[str, str] = field(default_factory=dict)
     activating: bool = False
+    secrets: frozenset[Name] = frozenset()
     settings: str = ""
     packaged: str = ""
     variables: dict[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from raab import exitcodes
 from raab.deploy.plan import wayback
-from raab.deploy.plan.deploy import told_ahead, unfit, unserved, waves
+from raab.deploy.plan.deploy import told_ahead, unfit, unserved, wanting, waves
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.values import HostPlan, Plan, at
@@ -40,9 +40,13 @@ class Rollback(Struct, frozen=True):
         known = [host for host in self.environment.hosts if host.name in facts]
         ways = {host.name: Way.of(facts[host.name]) for host in known}
         target = self.target(facts)
-        plans = tuple(told_ahead(rollback_host(host, facts[host.name], target, ways), facts[host.name]) for host in known)
+        plans = tuple(told_ahead(self.on(host, facts[host.name], target, ways), facts[host.name]) for host in known)
         title = f"roll {self.environment.name} back{f' to {target}' if target else ''}"
         return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans))
+
+    def on(self, host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:
+        release = facts.release(target)
+        return wanting(rollback_host(host, facts, target, ways), self.environment.name, release.secrets if release else (), facts)
 
 
 def rollback_host(host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:

@@ -14,6 +14,7 @@ import msgspec
 from raab import servicename
 from raab.deploy.plan import python
 from raab.protocol import values
+from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem
 from raab.settings.validation import Check, build
 
@@ -177,6 +178,13 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     keep: Annotated[int, msgspec.Meta(ge=2, le=100)] = 5
     hooks: Hooks = Hooks()
     drills: Literal["refused", "allowed", "made"] = "refused"
+    env: Env = Env()
+    secrets: tuple[SecretName, ...] = ()
+
+    @property
+    def given(self) -> Given:
+        """What the environment gives the service, beside the project's own."""
+        return Given(self.env.values, self.secrets)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if self.name and (why := servicename.wrong(self.name)):
@@ -187,3 +195,4 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
             yield "lab", "names a lab, and the hosts are not its own; hosts: lab would be"
         if not self.waves or self.waves[-1].percent != 100:
             yield "waves", "the last wave must be 100%, or some hosts would never be deployed to"
+        yield from self.given.problems()

@@ -27,6 +27,8 @@ from raab.host.master.conversation import PATIENCE
 from raab.host.paths import Paths
 from raab.host.processes import children
 from raab.host.releases import current_release
+from raab.host.renewal import twin
+from raab.host.renewal.twin import Now
 from raab.host.restart import restart
 from raab.host.units import hook, lasting, unitfiles
 from raab.protocol.requests import Command
@@ -210,7 +212,9 @@ class Activation:
                 self.teller.step("handing over to new workers")
                 held.take_over()
             else:
-                self.renew(why)
+                # On the way back what the release before had, by its unit, which is installed again.
+                back = release_id != self.task.release and not why
+                self.renew(why, twin.now(self.paths) if back else self.rehearsed.wanted)
         except RaabError:
             if why or not self.before.active or not self.others.disturbed():
                 raise
@@ -218,8 +222,9 @@ class Activation:
             if running.told(self.paths).get("release") != release_id:
                 self.take_up(release_id, None, "")
 
-    def renew(self, why: str) -> None:
-        """By new workers, or by a start where the service does not run or `why` says that only a new process will do.
+    def renew(self, why: str, wanted: Now | None) -> None:
+        """By new workers, or by a start where the service does not run or `why` says that only a new process will do; `wanted` is what a
+        start would get, where the service has something else.
 
         Raises RaabError when it does not serve; after a hand-over the old workers serve on.
         """
@@ -227,7 +232,7 @@ class Activation:
         active = systemd.is_active(paths.unit)
         if active and not why:
             self.teller.step("handing over to new workers")
-            with asofnow.given(paths, self.rehearsed.wanted) as more:
+            with asofnow.given(paths, wanted) as more:
                 judge(paths.unit, reloaded(paths, more, self.teller), began, "reload: the new workers do not serve")
             return
         verb, reason = ("restart", f" ({why})") if active else ("start", "")
@@ -278,7 +283,7 @@ class Activation:
         switch.restore(self.paths, self.before.link)
         same = self.before.serves_still(running.told(self.paths))
         if not same and self.before.link:
-            self.renew("")
+            self.renew("", self.rehearsed.wanted)
             same = True
         there = self.before.link or self.told.get("release") or "nothing that is known"
         left = "it serves on" if same else "what serves now is the release that failed"

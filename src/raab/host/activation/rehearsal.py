@@ -14,7 +14,6 @@ from raab.host.activation.task import Task, Teller
 from raab.host.address import addresses
 from raab.host.master.answers import Settings
 from raab.host.paths import Paths
-from raab.host.releases import user_exists
 from raab.host.renewal import twin
 from raab.host.renewal.ahead import pending, tried
 from raab.host.renewal.pending import lines
@@ -45,7 +44,7 @@ class Rehearsal:
         self.teller = teller
         self.others = others
         # By the release's code, which is asked while everything else goes on.
-        self.asking = Question(paths, self.release, "settings") if user_exists(paths) else None
+        self.asking = Question(paths, self.release, "settings") if unitfiles.prepared(paths) else None
         self.settings: Settings | None = None
         self.wanted: Now | None = None
 
@@ -117,12 +116,12 @@ class Rehearsal:
             raise RaabError(text, f"{self.paths.typed} check, then systemctl restart {self.paths.name}")
 
     def behind(self) -> bool:
-        """Whether a start would get other variables or credentials than the service has. A master that loads a release beside itself
-        would try it with those of before."""
+        """Whether a start of the release would get other variables or credentials than the service has. A master that loads a release
+        beside itself would try it with those of before."""
         if not (self.paths.units / self.paths.unit).exists():
             # This activation brings it.
             return False
-        wanted = twin.now(self.paths)
+        wanted = twin.of_release(self.paths, self.release)
         found = pending(self.paths, wanted)
         for line in lines(found, "this activation"):
             self.teller.step(line)

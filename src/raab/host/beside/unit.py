@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from raab.host.paths import RELEASE_ID, Paths
-from raab.host.units import sandbox
+from raab.host.units import launching, sandbox
 from raab.protocol import processes
 from raab.protocol.processes import NAME, Process, Table, Timer
 
@@ -105,7 +105,7 @@ class Texts:
             f"WorkingDirectory={folder if folder.is_dir() else self.release}",
             f"Environment={sandbox.quoted(f'RAAB_RELEASE_DIR={self.release}')}",
             # Whatever the shell would be for a signal, the program is.
-            f"ExecStart=:/bin/sh -c {sandbox.quoted(f'exec {command}')}",
+            f"ExecStart=:{launching.prefix(self.release)}/bin/sh -c {sandbox.quoted(f'exec {command}')}",
         ]
 
     def _allowed(self, name: str) -> str:

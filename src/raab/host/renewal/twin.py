@@ -53,22 +53,48 @@ def now(paths: Paths) -> Now:
     and with systemd's reason where it would fail before the service's own first word."""
     load(paths.unit)
     found = directives(paths.unit)
-    try:
-        variables, made, credentials = told(lines(found))
-    except RaabError as error:
-        why = error.message
-        missing = [path for path, optional in found["EnvironmentFiles"] if not optional and not glob.glob(path)]  # noqa: PTH207
-        why = ", ".join([why, *(f"EnvironmentFile={path}" for path in missing)])
-        raise RaabError(
-            f"{paths.unit}: a start would fail, got {why}", f"correct the unit or its drop-ins: systemctl cat {paths.name}"
-        ) from None
-    user = of_user(paths.unit, found["User"])
-    left = {name: user.get(name, "") if value == _UNSAID else value for name, value in lasting(variables).items()}
-    environment = {name: value for name, value in left.items() if value or variables[name] != _UNSAID}
     # The unit's own lines first, which say nothing of these then.
     cat = sandbox.assignments(systemd.must("systemctl", "cat", paths.unit).splitlines())
     first = (*sandbox.resolved(paths, sandbox.surroundings(cat)), *map("{}=".format, _RESOLVED))
     same = "".join(f"{line}\n" for line in first) + lines(found)
+    return given(paths, lines(found).splitlines(), found["User"], same)
+
+
+def of_release(paths: Paths, release: Path) -> Now:
+    """The same with a release that systemd need not know yet."""
+    load(paths.unit)
+    surroundings = sandbox.of_release(paths, release)
+    every = surroundings.splitlines()
+    user = [line.partition("=")[2] for line in every if line.startswith("User=")]
+    return given(paths, effective(every), user[-1] if user else "", surroundings)
+
+
+def effective(lines: Sequence[str]) -> list[str]:
+    """Of a unit's lines those that make the environment and the credentials, without what a later one takes back by saying nothing."""
+    found: list[str] = []
+    for line in lines:
+        name, _, value = line.partition("=")
+        if name in _RESOLVED and not value.strip():
+            found = [one for one in found if one.partition("=")[0] != name]
+        elif name in _RESOLVED:
+            found.append(line)
+    return found
+
+
+def given(paths: Paths, lines: Sequence[str], user: str, same: str) -> Now:
+    """What systemd gives a unit with these lines, of that user; `same` are all lines of another that is to get it. Raises RaabError."""
+    try:
+        variables, made, credentials = told("".join(f"{line}\n" for line in lines))
+    except RaabError as error:
+        files = [line.removeprefix("EnvironmentFile=") for line in lines if line.startswith("EnvironmentFile=/")]
+        missing = [f"EnvironmentFile={path}" for path in files if not glob.glob(path.replace("%%", "%"))]  # noqa: PTH207
+        raise RaabError(
+            f"{paths.unit}: a start would fail, got {', '.join([error.message, *missing])}",
+            f"correct the unit or its drop-ins: systemctl cat {paths.name}",
+        ) from None
+    of = of_user(paths.unit, user)
+    left = {name: of.get(name, "") if value == _UNSAID else value for name, value in lasting(variables).items()}
+    environment = {name: value for name, value in left.items() if value or variables[name] != _UNSAID}
     return Now(environment, {name: base64.b64decode(text) for name, text in credentials.items()}, same, frozenset(made))
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
 from raab.host.paths import Paths
-
-# What systemd makes for each process, and what one master leaves to the next, or left before it was taken out again (ADMIN_LISTENERS).
-_OF_THE_PROCESS = re.compile(
-    r"INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|NOTIFY_SOCKET|WATCHDOG_\w+|LISTEN_\w+|MAINPID|MANAGERPID(FDID)?|PIDFILE|FDSTORE"
-    r"|(CREDENTIALS|RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY|MEMORY_PRESSURE_\w+|REMOTE_(ADDR|PORT)|TRIGGER_\w+|HANDOVER_\w+"
-    r"|ADMIN_LISTENERS"
-)
+from raab.variable import OF_THE_PROCESS
 
 
 def held(paths: Paths) -> dict[str, str]:
@@ -27,7 +20,7 @@ def held(paths: Paths) -> dict[str, str]:
 
 def lasting(variables: Mapping[str, str]) -> dict[str, str]:
     """Those that are the same for every process of the service."""
-    return {name: value for name, value in variables.items() if not _OF_THE_PROCESS.fullmatch(name)}
+    return {name: value for name, value in variables.items() if not OF_THE_PROCESS.fullmatch(name)}
 
 
 def changed(held: Mapping[str, str], wanted: Mapping[str, str], made: Collection[str] = ()) -> list[str]:

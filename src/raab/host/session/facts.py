@@ -19,7 +19,7 @@ from raab.host.address import listening
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock
-from raab.host.units import claim, unitfiles
+from raab.host.units import claim, secrets, unitfiles
 from raab.host.verify import RAABS_OWN
 
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
@@ -48,6 +48,7 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, 
         "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
         "user": uid_of_user(paths) is not None,
         "foreign": claim.foreign(paths),
+        "secrets": secrets.names(paths),
         "settings": settings(paths),
         "packaged": shipped(texts(paths.release(release))) if release else "",
         "taken": listening.taken(paths.unit, uid_of_user(paths) or 0, closely),

@@ -22,7 +22,7 @@ from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
 from raab.host.paths import Paths
 from raab.host.session import outlook, program, remove
-from raab.host.units import hook, lasting, unitfiles
+from raab.host.units import hook, lasting, secrets, unitfiles
 from raab.protocol import requests
 
 # That of the host, by which root's own program is run (raab.service).
@@ -41,6 +41,9 @@ def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -
         requests.Workers: lambda: workers(paths),
         requests.Hook: lambda: run_once(paths, request, emit),
         requests.Label: lambda: label(paths, request),
+        requests.Secrets: lambda: {"secrets": [one._asdict() for one in secrets.stored(paths)]},
+        requests.SetSecret: lambda: {"encrypted": secrets.put(paths, request.secret, request.value.encode())},
+        requests.RemoveSecret: lambda: {"removed": secrets.remove(paths, request.secret)},
         requests.Remove: lambda: {"removed": remove.remove(paths, request.purge, whoever_listens(emit))},
     }
     return operations[type(request)]()

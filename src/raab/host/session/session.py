@@ -23,7 +23,7 @@ from raab.protocol import conversation, requests
 
 Answer = dict[str, Any]
 # What changes a host or has its service do something: for who holds its lock.
-CHANGES = frozenset(("stage", "activate", "service", "hook", "label", "remove"))
+CHANGES = frozenset(("stage", "activate", "service", "hook", "label", "remove", "set_secret", "remove_secret"))
 
 
 class Session:

@@ -15,7 +15,7 @@ from raab.host.units.sandbox import PLACES
 
 MARK = "# Written by raab: the service {name} of this host is raab's. It stays as long as anything of the service does.\n"
 # What an operator may have put into /etc/<name> before the first deploy.
-PREPARED = {"setting.yaml", "config.yaml", "logging.yaml", "credentials", "environment"}
+PREPARED = {"setting.yaml", "config.yaml", "logging.yaml", "credentials", "credentials.encrypted", "environment"}
 _KINDS = ("service", "socket", "timer", "target", "path", "mount")
 
 

@@ -19,7 +19,7 @@ from raab.errors import RaabError
 from raab.host import processes, systemd
 from raab.host.paths import Paths
 from raab.host.processes import Process
-from raab.host.units import sandbox
+from raab.host.units import launching, sandbox
 from raab.host.units.unit import Unit
 from raab.plain import plain
 from raab.protocol.requests import Command
@@ -48,7 +48,7 @@ def run(paths: Paths, release: Path, name: str, command: Command, say: Callable[
     lines = directives(paths, release, command, where)
     output = Output()
     # The shell gets the command as it stands: systemd takes neither variables nor specifiers for its own.
-    unit = Unit(lines, f":/bin/sh -c {sandbox.quoted(command.command)}", output.writer, output.writer)
+    unit = Unit(lines, f":{launching.prefix(release)}/bin/sh -c {sandbox.quoted(command.command)}", output.writer, output.writer)
     left: list[Process] = []
     try:
         refusal = unit.wait(command.timeout + _BEYOND)

@@ -39,6 +39,7 @@ class Unit:
             f"[Service]\nType=oneshot\nTimeoutStartSec=infinity\n{directives}"
             f"LogLevelMax=warning\nStandardOutput=file:/proc/{os.getpid()}/fd/{output}\n"
             f"StandardError=file:/proc/{os.getpid()}/fd/{errors}\nKillSignal=SIGKILL\nExecStart={command}\n",
+            encoding="utf-8",
             errors="surrogateescape",
         )
         self.file.chmod(0o644)

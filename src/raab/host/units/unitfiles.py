@@ -27,9 +27,14 @@ d /opt/{name}/releases 0755 root root
 d /opt/{name}/cache    0755 root root
 d /etc/{name}          0755 root root
 d /etc/{name}/credentials 0700 root root
+d /etc/{name}/credentials.encrypted 0700 root root
 # The unit's StateDirectory, before the first start makes it: a hook that prepares a database comes earlier.
 d /var/lib/{name}      0750 {name} {name}
 """
+
+
+# What a running service has of a changed unit, or is past.
+_TAKEN_UP = ("ExecReload=", "ExecStartPost=", "Timeout", "Environment=", "EnvironmentFile=", "PassEnvironment=", "UnsetEnvironment=")
 
 
 class UnitFile(NamedTuple):
@@ -64,12 +69,16 @@ def lasting(paths: Paths) -> tuple[UnitFile, ...]:
     )
 
 
+def prepared(paths: Paths) -> bool:
+    """Whether the service's user and folders are there."""
+    return user_exists(paths) and not any(file.differs for file in lasting(paths))
+
+
 def prepare(paths: Paths) -> bool:
     """Make the service's user and folders where they are missing; tell whether anything was to be done."""
-    needed = tuple(file for file in lasting(paths) if file.differs)
-    if not needed and user_exists(paths):
+    if prepared(paths):
         return False
-    copy(needed)
+    copy(tuple(file for file in lasting(paths) if file.differs))
     systemd.must("systemd-sysusers")
     for file in lasting(paths):
         if file.target.parent.name == "tmpfiles.d":
@@ -104,8 +113,8 @@ def restart_needed(paths: Paths, release: Path) -> bool:
 
 
 def needs_restart(paths: Paths, file: UnitFile) -> bool:
-    """A changed sandbox or environment reaches only processes that systemd starts. ExecReload= is read at each reload, and a running
-    service is past its ExecStartPost=.
+    """A changed sandbox reaches only processes that systemd starts. ExecReload= is read at each reload, a running service is past its
+    ExecStartPost=, and variables a new master takes up, which the running one starts.
     """
     if not file.target.exists():
         return False
@@ -115,7 +124,7 @@ def needs_restart(paths: Paths, file: UnitFile) -> bool:
 def service_lines(paths: Paths, text: str) -> list[str]:
     """The lines of [Service] that matter to a running process. Units of before services had names have raab's where others have %p."""
     lines = assignments(text.splitlines())
-    return [line.replace("%p", paths.name) for line in lines if not line.startswith(("ExecReload=", "ExecStartPost=", "Timeout"))]
+    return [line.replace("%p", paths.name) for line in lines if not line.startswith(_TAKEN_UP)]
 
 
 def copy(files: tuple[UnitFile, ...]) -> None:
