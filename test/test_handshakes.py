@@ -105,9 +105,9 @@ def test_root_s_program_refuses_what_a_newer_session_asks(paths: Paths, version:
     """And does not go on with what it takes for the usual: by a restart, with hooks, as a drill. The deployer hears the reason."""
     paths.request.write_bytes(json.dumps({**json.loads(task.written(REQUEST)), "speaks": version, "more": [1]}).encode())
     assert root.activated(paths, RELEASE) == exitcodes.REFUSED
-    verdict = follow.follow(paths, lambda event: None, REQUEST.token)["verdict"]
-    assert (verdict["ok"], verdict["switched"]) == (False, False)
-    assert "root's program on this host speaks version 1, got version" in verdict["reason"] and verdict["hint"]
+    verdict = follow.follow(paths, lambda event: None, REQUEST.token).verdict
+    assert (verdict.ok, verdict.switched) == (False, False)
+    assert "root's program on this host speaks version 1, got version" in verdict.reason and verdict.hint
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"release": 7}'])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
-from raab.protocol import conversation, requests
+from raab.protocol import answers, conversation, requests
+from raab.protocol.conversation import Done
 from raab.protocol.manifest import parse
 
 ID = "20261122T061500Z-1a2b3c4"
@@ -86,6 +87,62 @@ def test_a_request_that_is_none_is_refused(request_: Any) -> None:
 def test_a_line_that_is_no_json_is_refused(line: bytes) -> None:
     with pytest.raises(RaabError, match=r"\Arequest: "):
         conversation.decode(line)
+
+
+FACTS: dict[str, Any] = {
+    "python": "3.11.2", "implementation": "CPython", "libc": "glibc 2.36", "machine": "x86_64", "system": "Debian", "uid": 0, "time": 1.0,
+    "disk_free": 1, "disk_total": 2, "inodes_free": 3, "systemd": 252,
+}  # fmt: skip
+
+
+def test_each_operation_has_a_type_for_all_that_is_said() -> None:
+    """What a host says becomes the same value on the other side, and nothing else is said or heard."""
+    facts = answers.HostFacts(**FACTS, labels={ID: "0" * 40}, cache=frozenset((HASH,)), taken=(answers.Taken(4, "::", 1, True, "x"),))
+    for operation, event in (
+        ("facts", Done(answers.Facts(facts))),
+        ("status", Done(answers.Status(answers.ServiceStatus("active", ID, None, answers.Own(1, 2, 2, (answers.Stray(7, "sh"),)))))),
+        ("activate", answers.Step("verifying", 0.1)),
+        ("activate", Done(answers.Activated(answers.Verdict(True, serves=ID, asked=True, probe=answers.Probe(9, 0, 0.01))))),
+        ("logs", answers.Line("a\x1b[2J")),
+        ("logs", Done(answers.Nothing())),
+        ("unlock", Done(answers.Unlocked(answers.LockHolder("ann"), ID, answers.Verdict(False, reverted=True)))),
+        ("stage", answers.Refused("no room", "make room", 5)),
+        ("facts", answers.Lacking()),
+    ):
+        assert conversation.heard(operation, json.loads(conversation.tell(operation, event)), "a host") == event
+
+
+SAID: list[tuple[str, Any]] = [
+    ("facts", None), ("facts", []), ("facts", {}), ("facts", {"event": "done"}), ("facts", {"event": ["done"], "facts": FACTS}),
+    ("facts", {"event": "done", "facts": FACTS, "more": 1}), ("facts", {"event": "done", "facts": {**FACTS, "more": 1}}),
+    ("facts", {"event": "step", "text": "a"}), ("facts", {"event": "line", "text": "a"}), ("logs", {"event": "step", "text": "a"}),
+    ("logs", {"event": "line"}), ("logs", {"event": "line", "text": 7}), ("logs", {"event": "verdict", "ok": True}),
+    ("stage", {"event": "step", "text": "a", "at": -1}), ("stage", {"event": "error", "code": "1"}),
+    ("stage", {"event": "error", "why": ""}),
+    *(("facts", {"event": "done", "facts": {**FACTS, name: value}}) for name, value in (
+        ("uid", True), ("uid", -1), ("disk_free", 1 << 70), ("time", float("inf")), ("python", "--index-url=x"), ("releases", {}),
+        ("releases", [{"id": "../x", "complete": True, "content": "", "version": "", "commit": "", "lock": ""}]), ("current", "a/b"),
+        ("labels", {"../x": "0" * 40}), ("labels", {ID: "--output=x"}), ("labels", []), ("cache", "x"), ("served", [None]),
+        ("units", {"x": 7}), ("lock", {"who": 7}), ("lock", "ann"), ("taken", [[4, "::", 1, True, "x"]]), ("cache", ["x"] * 200_000),
+    )),
+    ("activate", {"event": "done", "verdict": {}}), ("activate", {"event": "done", "verdict": {"ok": 1}}),
+    ("activate", {"event": "done", "verdict": {"ok": True, "serves": "a\nb"}}),
+    ("activate", {"event": "done", "verdict": {"ok": True, "probe": {"slowest": float("nan")}}}),
+    ("history", {"event": "done", "entries": [{"time": 1e300}]}), ("workers", {"event": "done", "died": 0, "requests": 0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "said"), SAID, ids=lambda one: json.dumps(one)[:60])
+def test_what_no_host_says_is_not_heard(operation: str, said: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        conversation.heard(operation, said, "a host")
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 300
+
+
+def test_a_host_says_nothing_that_no_deployer_takes() -> None:
+    for operation, event in (("facts", answers.Step("x")), ("facts", Done(answers.Nothing())), ("follow", Done(answers.Activated(None)))):  # type: ignore[arg-type]
+        with pytest.raises(ValueError):
+            conversation.tell(operation, event)
 
 
 def test_a_manifest_becomes_a_value() -> None:

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from test.deploy.inspection.test_doctor import WELL
 
 from raab.deploy import removal
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import Removed
 from raab.deploy.hosts.fleet import Outcome
 from raab.errors import RaabError
+from raab.protocol.answers import Removed
 
 HOSTS = ("web1", "web2")
 
@@ -36,7 +35,7 @@ class Hosts:
 
     def facts(self) -> Outcome[Any]:
         found: Outcome[Any] = Outcome()
-        found.done = {"web1": WELL, "web2": replace(WELL, current=None)}
+        found.done = {"web1": WELL, "web2": WELL._replace(current=None)}
         found.failed = self.unreachable
         return found
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from raab.deploy.hosts.answers import Workers
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File, Hook, Hooks, HostEntry, Hosts
@@ -16,6 +15,7 @@ from raab.deploy.plan.values import HostPlan, Plan
 from raab.deploy.report.results import HostReport
 from raab.deploy.run import Waves, spoilt
 from raab.errors import RaabError
+from raab.protocol.answers import Workers
 
 NAMES = ("a", "b", "c", "d")
 

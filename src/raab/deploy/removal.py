@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from raab import exitcodes
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import Removed
 from raab.deploy.hosts.fleet import everywhere
 from raab.deploy.plan.facts import HostFacts
 from raab.errors import RaabError
+from raab.protocol.answers import Removed
 
 
 def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> int:

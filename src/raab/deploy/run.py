@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
-from raab.deploy.hosts.answers import Nothing, Workers
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.hosts.runner import Progress, Runner
@@ -17,6 +16,7 @@ from raab.deploy.plan.values import HostPlan, Operation, Plan
 from raab.deploy.report import outcome
 from raab.deploy.report.results import HostReport, Report, Result
 from raab.errors import RaabError
+from raab.protocol.answers import Nothing, Workers
 
 # Makes the operation: for a deploy it builds the bundle.
 Prepare = Callable[[], Operation]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from raab.protocol import answers
+
 Entry = dict[str, Any]
 TEXT, NUMBER, ANY = (str,), (int, float), (str, int, float, bool, list, dict, type(None))
 # What a field has to be, where it is there.
@@ -62,6 +64,12 @@ def entry_of(line: bytes) -> Entry | None:
     except (ValueError, RecursionError):
         return None
     return entry if sound and 0 <= entry.get("time", 0) < LAST and 0 <= entry.get("seconds", 0) < LAST else None
+
+
+def told(entry: Entry) -> answers.Entry:
+    """As people are told of it."""
+    fields = {"before" if name == "from" else name: value for name, value in entry.items()}
+    return answers.Entry(**{name: fields[name] for name in answers.Entry._fields if name in fields})
 
 
 def verdicts(entries: tuple[Entry, ...]) -> dict[str, str]:

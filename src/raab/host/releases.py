@@ -6,26 +6,28 @@ import json
 import pwd
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from raab.host.paths import RELEASE_ID, Paths
+from raab.protocol.answers import InstalledRelease
 from raab.protocol.processes import table
+from raab.protocol.reading import read
 
 
-def describe(release: Path) -> dict[str, Any]:
+def describe(release: Path) -> InstalledRelease:
     """One release directory: complete or not, and what its manifest says of it."""
     try:
         manifest = json.loads((release / "manifest.json").read_bytes())
         told = {key: manifest[key] for key in ("content", "version", "commit", "lock")}
         more = {"project": str(manifest.get("project", "")), "secrets": list(manifest.get("secrets", ())), "beside": table(manifest).told}
-        return {"id": release.name, "complete": True, **told, **more}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"id": release.name, "complete": False, "content": "", "version": "", "commit": "", "lock": ""}
+        found: InstalledRelease = read(InstalledRelease, {"id": release.name, "complete": True, **told, **more}, "manifest")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return InstalledRelease(release.name, complete=False, content="", version="", commit="", lock="")
+    return found
 
 
 def version(paths: Paths, release_id: str) -> str:
     """Of a release on this host; where the code that serves is none, which may be anything, `development`."""
-    return describe(paths.releases / release_id)["version"] or "development" if RELEASE_ID.match(release_id) else "development"
+    return describe(paths.releases / release_id).version or "development" if RELEASE_ID.match(release_id) else "development"
 
 
 def current_release(paths: Paths) -> str | None:

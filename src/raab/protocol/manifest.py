@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.protocol.processes import Process, Timer
 from raab.protocol.reading import known, read, shown
-from raab.protocol.values import LARGEST, Commit, FileName, RelativePath, ReleaseId, SecretName, ServiceName, Sha256, Size, Variable, Word
+from raab.protocol.values import (
+    FEW,
+    LARGEST,
+    Commit,
+    FileName,
+    RelativePath,
+    ReleaseId,
+    SecretName,
+    ServiceName,
+    Sha256,
+    Size,
+    Variable,
+    Word,
+)
 
 # What raab itself puts into a release.
 TAKEN = {"manifest.json", "seal.json", "venv", "seed"}
@@ -44,8 +57,8 @@ class Manifest(NamedTuple):
     commit: Commit
     content: Sha256
     lock: Sha256
-    parts: tuple[ManifestPart, ...]
-    wheels: tuple[Wheel, ...]
+    parts: Annotated[tuple[ManifestPart, ...], FEW]
+    wheels: Annotated[tuple[Wheel, ...], FEW]
     writable: tuple[RelativePath, ...] = ()
     folders: tuple[RelativePath, ...] = ()
     variables: tuple[Variable, ...] = ()

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from raab.plain import plain
-from raab.protocol.values import MANY
+
+# Of a list, and of an object's members.
+MOST = 100_000
+
+
+def plainly(value: Any) -> Any:
+    """The same as JSON has it; what `read` makes a value of again."""
+    if hasattr(value, "_fields"):
+        return {name: plainly(one) for name, one in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {name: plainly(one) for name, one in value.items()}
+    return [plainly(one) for one in value] if isinstance(value, (tuple, list, frozenset)) else value
 
 
 def known(told: Any, kind: type[Any]) -> Any:
@@ -24,13 +36,18 @@ def read(kind: Any, value: Any, where: str) -> Any:
             if not must.holds(found):
                 raise ValueError(f"{where}: not {must.words}" + ("" if must.hidden else f", got {shown(value)}"))
         return found
-    if get_origin(kind) is UnionType:
+    if get_origin(kind) in (UnionType, Union):
         (wanted,) = (one for one in get_args(kind) if one is not type(None))
         return None if value is None else read(wanted, value, where)
-    if get_origin(kind) is tuple:
-        if type(value) is not list or len(value) > MANY:
-            raise ValueError(f"{where}: not a list of at most {MANY}, got {shown(value)}")
-        return tuple(read(get_args(kind)[0], one, f"{where}.{index}") for index, one in enumerate(value))
+    if get_origin(kind) in (tuple, frozenset):
+        if type(value) is not list or len(value) > MOST:
+            raise ValueError(f"{where}: not a list of at most {MOST}, got {shown(value)}")
+        return get_origin(kind)(read(get_args(kind)[0], one, f"{where}.{index}") for index, one in enumerate(value))
+    if get_origin(kind) is Mapping:
+        if type(value) is not dict or len(value) > MOST:
+            raise ValueError(f"{where}: not an object of at most {MOST}, got {shown(value)}")
+        key, content = get_args(kind)
+        return {read(key, name, where): read(content, one, f"{where}.{plain(name, 80)}") for name, one in value.items()}
     if hasattr(kind, "_fields"):
         return members(kind, value, where)
     if type(value) is not kind and not (kind is float and type(value) is int):

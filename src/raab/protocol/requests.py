@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 from raab.protocol.processes import ProcessNameOrNone
 from raab.protocol.values import (
+    FEW,
     MANY,
     AbsolutePath,
     FileName,
@@ -41,7 +42,7 @@ class Command(NamedTuple):
     command: Annotated[str, Must("a command without NUL", command)]
     timeout: Seconds
     network: bool = False
-    write: tuple[AbsolutePath, ...] = ()
+    write: Annotated[tuple[AbsolutePath, ...], FEW] = ()
 
 
 class Hooks(NamedTuple):
@@ -76,7 +77,7 @@ class Stage(NamedTuple):
     """Make a release of its parts; the bytes of those that are sent follow the request, one part after another."""
 
     manifest: Text
-    send: tuple[Part, ...]
+    send: Annotated[tuple[Part, ...], FEW]
     uv: Sha256
 
 

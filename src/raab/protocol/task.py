@@ -1,19 +1,19 @@
-"""What a session leaves for the activation that it starts: the request, as JSON. Another raab may have written it than the one that reads
-it. Standard library only, and pure."""
+"""What a session leaves for the activation that it starts, the request, and what that one leaves for who follows it, its events: as JSON.
+Another raab may have written it than the one that reads it. Standard library only, and pure."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from raab.protocol.answers import Line, Step, Verdict
 from raab.protocol.conversation import VERSION, understood
-from raab.protocol.reading import read
+from raab.protocol.reading import known, plainly, read, shown
 from raab.protocol.requests import Activate
 
 
 def written(request: Activate) -> bytes:
-    hooks = {name: hook and hook._asdict() for name, hook in request.hooks._asdict().items()}
-    return json.dumps({**request._asdict(), "hooks": hooks, "speaks": VERSION}).encode()
+    return json.dumps({**plainly(request), "speaks": VERSION}).encode()
 
 
 def understand(text: bytes) -> Activate:
@@ -24,3 +24,21 @@ def understand(text: bytes) -> Activate:
     understood(told.pop("speaks", 1), "root's program on this host", "the session that has started it")
     request: Activate = read(Activate, told, "task")
     return request
+
+
+_EVENTS: dict[str, type[Any]] = {"step": Step, "line": Line, "verdict": Verdict}
+
+
+def told(event: Step | Line | Verdict) -> bytes:
+    name = next(name for name, kind in _EVENTS.items() if type(event) is kind)
+    return json.dumps({"event": name, **plainly(event)}).encode() + b"\n"
+
+
+def event(line: bytes) -> Step | Line | Verdict:
+    """Raises ValueError for what is none."""
+    found = json.loads(line)
+    name = found.get("event") if type(found) is dict else None
+    if type(name) is not str or name not in _EVENTS:
+        raise ValueError(f"not an event of an activation's: {shown(found)}")
+    value: Step | Line | Verdict = read(_EVENTS[name], known(found, _EVENTS[name]), name)
+    return value

@@ -53,6 +53,7 @@ def secret(value: str) -> bool:
     return not variable.wrong_secret(value.encode(errors="surrogatepass"))
 
 
+FEW = Must(f"at most {MANY} of them", lambda value: len(value) <= MANY)
 NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
 ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
 ReleaseId = Annotated[str, matching("a release id", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?")]

@@ -17,13 +17,13 @@ from raab.deploy import environments as environment
 from raab.deploy.bundle.parts import Part
 from raab.deploy.desk import Desk
 from raab.deploy.hosts import channel, connection
-from raab.deploy.hosts.answers import Facts, History, Nothing
 from raab.deploy.hosts.fleet import Outcome
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection.asking import Inspection
 from raab.deploy.inspection.status import status
 from raab.deploy.plan.facts import HostFacts
 from raab.protocol import conversation
+from raab.protocol.answers import Facts, History, Staged
 
 SSH = """\
 #!{python}
@@ -105,6 +105,14 @@ HOSTILE = {
     "no letters": ('hear(); say(b\'{"event": "\\xff\\xfe"}\\n\')', "its answer to facts is none", exitcodes.UNREACHABLE),
     "an event that is a number": ("hear(); answer(event=7)", "its answer to facts is none", exitcodes.UNREACHABLE),
     "an event that is a list": ("hear(); answer(event=['done'])", "its answer to facts is none", exitcodes.UNREACHABLE),
+    "a step of nothing that has steps": ("hear(); answer(event='step', text='a')", "its answer to facts is none", exitcodes.UNREACHABLE),
+    "a program that it lacks again and again": (
+        "hear(); [answer(event='lacking') for _ in range(9)]; time.sleep(5)",
+        "it was sent the program already",
+        exitcodes.UNREACHABLE,
+    ),
+    "an event from nowhere": ("hear(); answer(event='shell', text='id')", "its answer to facts is none", exitcodes.UNREACHABLE),
+    "more than was asked": (facts(more=1), "its answer to facts is none", exitcodes.UNREACHABLE),
     "a text that is a number": ("hear(); answer(event='step', text=7)", "its answer to facts is none", exitcodes.UNREACHABLE),
     "nothing in it": ("hear(); answer(event='done')", "its answer to facts is none", exitcodes.UNREACHABLE),
     "another answer": ("hear(); answer(event='done', facts=[1])", "its answer to facts is none", exitcodes.UNREACHABLE),
@@ -130,11 +138,11 @@ HOSTILE = {
         exitcodes.REFUSED,
     ),
     "ends in the middle of a conversation": (
-        "hear(); answer(event='step', text='a'); sys.exit(1)",
+        "hear(); answer(event='lacking'); sys.exit(1)",
         "the session ended",
         exitcodes.UNREACHABLE,
     ),
-    "ends with a signal": ("hear(); answer(event='step', text='a'); os.kill(os.getpid(), 9)", "the session ended", exitcodes.UNREACHABLE),
+    "ends with a signal": ("hear(); answer(event='lacking'); os.kill(os.getpid(), 9)", "the session ended", exitcodes.UNREACHABLE),
 }
 # What some hosts' login files do, and the conversation goes on.
 HARMLESS = {
@@ -259,11 +267,13 @@ def test_a_refusal_in_the_middle_of_a_payload_is_heard(runner: Runner, tmp_path:
     with runner:
         remote = runner.connect("bad")
         with pytest.raises(Exception, match="no room"):
-            remote.request("stage", Nothing, payload=[Part("payload", "", payload.stat().st_size, payload)], **STAGE)
+            remote.request("stage", Staged, payload=[Part("payload", "", payload.stat().st_size, payload)], **STAGE)
 
 
 @pytest.mark.parametrize(
-    "runner", ["hear(); [answer(event='step', text='x' * 1000) for _ in range(5000)]; answer(event='done')"], indirect=True
+    "runner",
+    ["hear(); [answer(event='step', text='x' * 1000) for _ in range(5000)]; answer(event='done', bytes=1, receive_seconds=0, seconds=0)"],
+    indirect=True,
 )
 def test_a_host_that_talks_while_it_is_sent_to_blocks_nobody(runner: Runner, tmp_path: Path) -> None:
     payload = tmp_path / "payload"
@@ -271,7 +281,7 @@ def test_a_host_that_talks_while_it_is_sent_to_blocks_nobody(runner: Runner, tmp
         file.truncate(1_000_000)
     heard: list[str] = []
     with runner:
-        runner.connect("bad").request("stage", Nothing, heard.append, [Part("payload", "", payload.stat().st_size, payload)], **STAGE)
+        runner.connect("bad").request("stage", Staged, heard.append, [Part("payload", "", payload.stat().st_size, payload)], **STAGE)
     assert len(heard) == 5000
 
 

@@ -18,10 +18,10 @@ import pytest
 from raab import exitcodes
 from raab.deploy import environments as environment
 from raab.deploy.hosts import connection
-from raab.deploy.hosts.answers import History
 from raab.deploy.hosts.runner import Runner
 from raab.errors import RaabError
 from raab.protocol import conversation
+from raab.protocol.answers import History
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 ME = getpass.getuser()

@@ -3,15 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import convert
-from msgspec.structs import replace
 
-from raab.deploy.hosts.answers import Examined, Own
 from raab.deploy.inspection import doctor
 from raab.deploy.inspection.finding import Finding
-from raab.deploy.plan.facts import Ahead, HostFacts, InstalledRelease
+from raab.deploy.plan.facts import HostFacts
 from raab.host.paths import RAAB, Paths
-from raab.host.renewal.pending import Pending
+from raab.protocol.answers import Ahead, Examined, InstalledRelease, Own, Pending
+from raab.protocol.reading import read
 
 ID = "20261122T061500Z-1a2b3c4"
 WELL = HostFacts(
@@ -22,32 +20,32 @@ WELL = HostFacts(
 TOLD: dict[str, Any] = {"drift": [], "units": {"raab.service": "a"}, "raab": {"serving": 2, "target": 2}}
 PLACE = {"path": "/opt", "writable": True, "free": 10**10, "total": 2 * 10**10, "inodes_free": 900, "inodes": 1000}
 PYTHON = {"path": "/usr/bin/python3.11", "there": True, "package": "python3.11-minimal"}
-STRAY = {"pid": 77, "parent": 1, "name": "sh", "age": 3.0, "command": "sh -c x"}
+STRAY = {"pid": 77, "name": "sh"}
 
 
 def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
-    return [finding.check for finding in doctor.findings(facts, lag, convert({**TOLD, **told}, Examined)) if not finding.well]
+    return [finding.check for finding in doctor.findings(facts, lag, read(Examined, {**TOLD, **told}, "told")) if not finding.well]
 
 
 def test_a_host_that_is_well() -> None:
     assert ill() == ill(places=[PLACE], interpreter=PYTHON) == []
-    assert ill(replace(WELL, current=None)) == []
+    assert ill(WELL._replace(current=None)) == []
 
 
 @pytest.mark.parametrize(
     ("facts", "told", "check"),
     [
-        (replace(WELL, systemd=247), {}, "versions"),
-        (replace(WELL, disk_free=10**6), {}, "disk"),
-        (replace(WELL, inodes_free=10), {}, "disk"),
+        (WELL._replace(systemd=247), {}, "versions"),
+        (WELL._replace(disk_free=10**6), {}, "disk"),
+        (WELL._replace(inodes_free=10), {}, "disk"),
         (WELL, {"lag": -3.0}, "clock"),
-        (replace(WELL, verdicts={ID: "begun"}), {}, "release"),
-        (replace(WELL, service={"ActiveState": "failed"}), {}, "release"),
-        (replace(WELL, releases=(*WELL.releases, InstalledRelease("x", False, "", "", "", ""))), {}, "leftovers"),
+        (WELL._replace(verdicts={ID: "begun"}), {}, "release"),
+        (WELL._replace(service={"ActiveState": "failed"}), {}, "release"),
+        (WELL._replace(releases=(*WELL.releases, InstalledRelease("x", False, "", "", "", ""))), {}, "leftovers"),
         (WELL, {"drift": ["verify: flask/app.py is not what ..."]}, "files"),
         (WELL, {"program": ["/usr/local/lib/raab: not as it was installed"]}, "root's program"),
         (WELL, {"units": {"raab.service": "b"}}, "units"),
-        (replace(WELL, service={"ActiveState": "active", "NeedDaemonReload": "yes"}), {}, "units"),
+        (WELL._replace(service={"ActiveState": "active", "NeedDaemonReload": "yes"}), {}, "units"),
         (WELL, {"raab": {"serving": 1, "target": 2}}, "workers"),
         (WELL, {"raab": {}}, "workers"),
         (WELL, {"raab": {}, "trouble": "/run/raab/control: not the service's master listens there"}, "workers"),
@@ -67,11 +65,11 @@ def test_what_is_not_well_is_found_alone(facts: HostFacts, told: dict[str, Any],
     """And each has its cure."""
     assert ill(facts, **told) == [check]
     lag = told.pop("lag", 0.0)
-    assert all(finding.cure for finding in doctor.findings(facts, lag, convert({**TOLD, **told}, Examined)) if not finding.well)
+    assert all(finding.cure for finding in doctor.findings(facts, lag, read(Examined, {**TOLD, **told}, "told")) if not finding.well)
 
 
 def test_what_is_nobodys_is_named_and_what_ends_it() -> None:
-    (found,) = doctor.strays(convert({"strays": [STRAY]}, Own))
+    (found,) = doctor.strays(read(Own, {"strays": [STRAY]}, "told"))
     assert "77 (sh)" in found.text and "`fab restart`" in found.cure
     assert [finding.well for finding in doctor.strays(Own(strays=()))] == [True]
 
@@ -93,7 +91,7 @@ def test_the_next_start_is_told_as_raab_check_tells_it() -> None:
 def test_what_is_to_be_typed_on_the_host_names_the_service() -> None:
     """A host may have others, which `raab check` alone would mean."""
     ahead = Ahead(problem="it lacks a file")
-    found = doctor.findings(replace(WELL, activating=True), 0.0, convert({**TOLD, "drained": True}, Examined), ahead, "shop")
+    found = doctor.findings(WELL._replace(activating=True), 0.0, read(Examined, {**TOLD, "drained": True}, "told"), ahead, "shop")
     cures = {one.check: one.cure for one in found if not one.well}
     assert cures["lock"].startswith("journalctl -u shop-activate.service says")
     assert cures["drained"] == "raab -s shop undrain, on the host"

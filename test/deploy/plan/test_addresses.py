@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from raab.deploy.plan import addresses
 from raab.deploy.plan.facts import HostFacts, parse
 from raab.host import releases
-from raab.host.address.taken import Taken
+from raab.protocol.answers import Taken
 
 PACKAGED = "base: {server: {bind: '0.0.0.0:8000', admin_port: 0}}\ndevelopment: {server: {bind: '127.0.0.1:5000'}}\n"
 HOST = HostFacts(
@@ -18,7 +17,7 @@ HOST = HostFacts(
 
 
 def taken(*others: Taken, settings: str = "", variables: dict[str, str] | None = None, packaged: str = PACKAGED) -> tuple[str, ...]:
-    return addresses.taken(packaged, replace(HOST, taken=others, settings=settings, variables=variables or {}))
+    return addresses.taken(packaged, HOST._replace(taken=others, settings=settings, variables=variables or {}))
 
 
 def at(host: str, port: int, both: bool = False) -> Taken:
@@ -59,7 +58,7 @@ def test_what_is_wrong_is_for_the_trial_to_tell(wrong: str) -> None:
 
 
 def test_where_a_socket_unit_listens_there_is_nothing_to_be_had() -> None:
-    facts = replace(HOST, taken=(at("0.0.0.0", 8000),), service={"TriggeredBy": "raab.socket"})
+    facts = HOST._replace(taken=(at("0.0.0.0", 8000),), service={"TriggeredBy": "raab.socket"})
     assert addresses.taken(PACKAGED, facts) == ()
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from raab import exitcodes
 from raab.deploy.bundle.parts import Bundle, Part
 from raab.deploy.plan import deploy as plan
 from raab.deploy.plan import text as plantext
 from raab.deploy.plan.environment import Environment, Host
-from raab.deploy.plan.facts import Ahead, HostFacts, InstalledRelease, LockHolder
+from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.rollback import Rollback
 from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
-from raab.host.address.taken import Taken
 from raab.host.paths import template_name
-from raab.host.renewal.pending import Pending
+from raab.protocol.answers import Ahead, InstalledRelease, LockHolder, Pending, Taken
 
 OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
 LOCK = "c" * 64
@@ -41,6 +41,13 @@ BARE = HostFacts(
     python="3.11.2", implementation="CPython", libc="glibc 2.36", machine="x86_64", system="Debian 12", uid=0, time=0.0, disk_free=10**10,
     disk_total=2 * 10**10, inodes_free=10**6, systemd=252,
 )  # fmt: skip
+
+
+def replace(value: Any, **changed: Any) -> Any:
+    """The same value with other fields: what hosts tell is a tuple with names, all else a Struct."""
+    return value._replace(**changed) if isinstance(value, tuple) else structs.replace(value, **changed)
+
+
 SERVING = replace(
     BARE,
     releases=(InstalledRelease(OLD, True, "content-old", "1.0", "a" * 40, LOCK),),

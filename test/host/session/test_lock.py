@@ -38,7 +38,7 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
         process.stdout.readline()
         told = lock.holder(file)
         assert told is not None
-        assert told["pid"] == process.pid
+        assert (told.who, told.machine) == (WHO["who"], WHO["machine"])
         process.kill()
     assert lock.holder(file) is None
     os.close(lock.acquire(file, WHO))
@@ -76,7 +76,7 @@ def test_who_holds_the_lock_is_ended_with_all_that_it_started(tmp_path: Path, mo
         assert process.stdout is not None
         child = int(process.stdout.readline())
         told = lock.free(file)
-        assert told is not None and (told["who"], told["pid"]) == ("ann", process.pid)
+        assert told is not None and (told.who, told.what) == ("ann", "deploy of x")
         os.close(lock.acquire(file, WHO))
         process.wait()
     # A killed process ends when the kernel comes to it, which is no matter of the lock.

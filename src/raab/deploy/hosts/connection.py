@@ -10,12 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from raab import exitcodes
 from raab.deploy.bundle.parts import Part
-from raab.deploy.hosts import wire
-from raab.deploy.hosts.answers import Event, decode
+from raab.deploy.hosts import scrubbing, wire
 from raab.deploy.hosts.channel import Channel, EndlessLine, Silence
 from raab.deploy.hosts.refusals import ConnectionLost, explain, not_a_session, unusable
 from raab.deploy.hosts.ssh import configuration, words
@@ -23,6 +20,8 @@ from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
 from raab.plain import plain
 from raab.protocol import conversation
+from raab.protocol.answers import Lacking, Refused
+from raab.protocol.conversation import Done
 
 OnText = Callable[[str], None]
 Answer = TypeVar("Answer")
@@ -89,7 +88,7 @@ class Remote:
         lasts: bool = False,
         **values: Any,
     ) -> Answer:
-        """Send one request and return its answer, which is of that `kind` (raab.deploy.hosts.answers).
+        """Send one request and return its answer, which is of that `kind` (raab.protocol.table).
 
         `lasts`: it may take as long as it takes, as long as the host is there.
         Raises RaabError with what the host has to say, or when a file cannot be read here; ConnectionLost when it says nothing, or nothing
@@ -104,22 +103,28 @@ class Remote:
         while True:
             line = self.listen(operation, end)
             try:
-                told = decode(line)
-                event = msgspec.convert(told, Event)
-                conversation.understood(event.speaks, "this deployer", f"host {self.host.name}")
-                if event.event == "done":
-                    return msgspec.convert(told, kind)
+                event = conversation.heard(operation, scrubbing.decode(line), f"host {self.host.name}")
             except (ValueError, RecursionError) as error:
                 raise self.lost(f"its answer to {operation} is none ({plain(str(error))}), got: {shown(line[:200])}") from error
-            if event.event == "error":
+            if isinstance(event, Done):
+                assert isinstance(event.answer, kind), operation
+                return event.answer
+            if isinstance(event, Refused):
                 raise self.told(event)
-            if event.event == "lacking" and not self.supplied:
-                self.supplied = True
+            if isinstance(event, Lacking):
+                self.supply(operation)
                 with suppress(*LOST):
-                    self.channel.send(wire.program())
                     self.send(conversation.encode(operation, self.service, values), payload)
                 continue
             on_text(event.text)
+
+    def supply(self, operation: str) -> None:
+        """Send what the host lacks; it passes over what it has heard before."""
+        if self.supplied:
+            raise self.lost(f"its answer to {operation} is none (it was sent the program already), got that it lacks it")
+        self.supplied = True
+        with suppress(*LOST):
+            self.channel.send(wire.program())
 
     def send(self, request: bytes, payload: Iterable[Part]) -> None:
         """As one: a sign of life in between would be taken for a byte of a file."""
@@ -158,7 +163,7 @@ class Remote:
             if end is not None and time.monotonic() > end:
                 raise self.lost(f"no answer to {operation} within {ANSWER_SECONDS:.0f} s")
 
-    def told(self, event: Event) -> RaabError:
+    def told(self, event: Refused) -> RaabError:
         """The host's own error. Its code is one of those that are documented; that it failed is so whatever the code says."""
         code = event.code if event.code in exitcodes.ERRORS else exitcodes.ERROR
         return RaabError(f"host {self.host.name}: {event.message or 'it failed, and does not say why'}", event.hint, code)

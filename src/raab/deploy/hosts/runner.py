@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from raab import exitcodes
 from raab.deploy.hosts import wire
-from raab.deploy.hosts.answers import Acted, Activated, AheadAnswer, Facts, Nothing, Staged, Texts, Unlocked, Verdict
 from raab.deploy.hosts.connection import OnText, Remote, silent
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.refusals import ConnectionLost
+from raab.deploy.plan import facts as planned
 from raab.deploy.plan.environment import Environment
 from raab.deploy.plan.facts import HostFacts, one_machine
 from raab.deploy.plan.values import HostPlan, Plan, Staging
@@ -27,6 +26,7 @@ from raab.deploy.report.results import HostReport, Result
 from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
 from raab.protocol import conversation
+from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Staged, Texts, Unlocked, Verdict
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
@@ -91,7 +91,7 @@ class Runner:
         return everywhere(self.hosts, lambda name: self.ask(name, operation, kind, lasts=lasts, **values), self.parallel)
 
     def facts(self) -> Outcome[HostFacts]:
-        outcome = everywhere(self.hosts, lambda name: self.told(name, self.ask(name, "facts", Facts).facts), self.parallel)
+        outcome = everywhere(self.hosts, lambda name: self.told(name, self.ask(name, "facts", Facts)), self.parallel)
         for name, known in one_machine(outcome.done).items():
             del outcome.done[name]
             outcome.failed[name] = RaabError(
@@ -101,28 +101,33 @@ class Runner:
             )
         return outcome
 
-    def told(self, name: str, facts: HostFacts) -> HostFacts:
+    def told(self, name: str, answer: Facts) -> HostFacts:
+        facts = planned.of(answer.facts)
         serves = facts.current if facts.service.get("ActiveState") in ("active", "reloading") else None
         self.stands(name, asked=True, serves=serves)
         return facts
 
     def closely(self, wanted: Mapping[str, str]) -> dict[str, HostFacts]:
         """The same of hosts that are connected, with who listens there, and with the packaged settings of a release each."""
-        return everywhere(wanted, lambda name: self.ask(name, "facts", Facts, closely=True, release=wanted[name]).facts, self.parallel).done
+
+        def work(name: str) -> HostFacts:
+            return planned.of(self.ask(name, "facts", Facts, closely=True, release=wanted[name]).facts)
+
+        return everywhere(wanted, work, self.parallel).done
 
     def ahead(self, facts: Mapping[str, HostFacts]) -> dict[str, HostFacts]:
         """The same facts with what the next start of what each host runs would come to. It takes a host about a second."""
         running = tuple(name for name, host in facts.items() if host.current)
-        told = everywhere(running, lambda name: self.ask(name, "ahead", AheadAnswer).ahead, self.parallel).done
+        told = everywhere(running, lambda name: self.ask(name, "ahead", Outlook).ahead, self.parallel).done
         known = {name: found for name, found in told.items() if found}
         return {
             **facts,
             **{
-                name: replace(facts[name], ahead=found, variables=found.variables or facts[name].variables) for name, found in known.items()
+                name: facts[name]._replace(ahead=found, variables=found.variables or facts[name].variables) for name, found in known.items()
             },
         }
 
-    def texts(self, name: str) -> dict[str, str]:
+    def texts(self, name: str) -> Mapping[str, str]:
         """Lock and packaged settings of the release that a host runs."""
         return self.ask(name, "texts", Texts).texts
 
@@ -135,7 +140,7 @@ class Runner:
         while True:
             outcome = everywhere(names, lambda name: self.ask(name, "lock", Facts, what=what, **myself()), self.parallel)
             if not outcome.failed:
-                return {name: self.told(name, answer.facts) for name, answer in outcome.done.items()}
+                return {name: self.told(name, answer) for name, answer in outcome.done.items()}
             error = next(iter(outcome.failed.values()))
             if error.exit_code != exitcodes.LOCKED or time.monotonic() > end:
                 raise error
@@ -280,7 +285,7 @@ class Runner:
 
 def served(verdict: Verdict, plan: HostPlan) -> str | None:
     """What a host serves after an activation that failed: by its own word, if it has one."""
-    if verdict.serves is not UNSET:
+    if verdict.asked:
         return verdict.serves
     return verdict.before if verdict.reverted else None if verdict.switched else plan.previous
 

@@ -6,16 +6,15 @@ import json
 import time
 from typing import Any
 
-from msgspec import to_builtins
-
 from raab import exitcodes
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import AheadAnswer, Entry, Examined, Facts, History, Nothing, Unlocked
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection import doctor
 from raab.deploy.inspection.finding import Finding
+from raab.deploy.plan import facts as planned
 from raab.deploy.report import output
+from raab.protocol.answers import Entry, Examined, Facts, History, Nothing, Outlook, Unlocked
 
 
 class Inspection:
@@ -88,7 +87,7 @@ class Inspection:
         entries = [(name, entry) for name, answer in outcome.done.items() for entry in answer.entries if entry.verdict != "begun"]
         entries.sort(key=lambda pair: pair[1].time)
         if self.as_json:
-            told = [{"host": name, **to_builtins(entry)} for name, entry in entries]
+            told = [{"host": name, "from": entry.before, **entry._asdict()} for name, entry in entries]
             print(json.dumps({"environment": self.environment.name, "entries": told}))
         else:
             self.console.table(
@@ -151,10 +150,10 @@ def examine(runner: Runner, name: str) -> tuple[Finding, ...]:
     # First, so that the time of logging in is not taken for the clocks' difference.
     examined = runner.ask(name, "examine", Examined)
     asked = time.time()
-    facts = runner.ask(name, "facts", Facts).facts
+    facts = planned.of(runner.ask(name, "facts", Facts).facts)
     # The host read its clock somewhere between question and answer.
     lag = facts.time - (asked + time.time()) / 2
-    ahead = runner.ask(name, "ahead", AheadAnswer).ahead if facts.current else None
+    ahead = runner.ask(name, "ahead", Outlook).ahead if facts.current else None
     return doctor.findings(facts, lag, examined, ahead, runner.environment.service)
 
 
@@ -167,7 +166,7 @@ def freed(answer: Unlocked) -> tuple[str, int]:
     if not verdict:
         goes_on = f"an activation of {answer.activation} goes on by itself\nhint: `fab unlock --force` ends one that hangs"
         return f"{text}; {goes_on}", exitcodes.LOCKED
-    serves = "nothing" if verdict.serves is None else verdict.serves or verdict.before
+    serves = (verdict.serves or "nothing") if verdict.asked else verdict.before
     text = f"{text}; the activation of {answer.activation} was ended: it serves {serves}"
     well = verdict.ok or verdict.reverted
     return (text, exitcodes.DONE) if well else (f"{text}: {verdict.reason}", exitcodes.STRANDED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from raab.deploy.hosts.answers import Examined, ServiceStatus
 from raab.deploy.inspection.finding import Finding
+from raab.protocol.answers import Examined, ServiceStatus
 
 COLUMNS = ("host", "beside the web", "state", "release", "since", "restarts", "next", "last", "exit code")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raab.deploy.hosts.answers import Examined, Own
 from raab.deploy.inspection import besides, outlook
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
-from raab.deploy.plan.facts import Ahead, HostFacts
+from raab.deploy.plan.facts import HostFacts
 from raab.host.paths import RAAB, Paths
 from raab.host.renewal.pending import lines
+from raab.protocol.answers import Ahead, Examined, Own
 
 LAG_SECONDS = 2.0
 # A deploy with changed dependencies needs about this much, with uv and a second environment (raab.deploy.plan.deploy).

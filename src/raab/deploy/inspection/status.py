@@ -8,20 +8,19 @@ import time
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from msgspec import to_builtins
-
 from raab import exitcodes
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import Facts, ServiceStatus, Status
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.inspection import besides
+from raab.deploy.plan import facts as planned
 from raab.deploy.plan import wayback
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.reach import reachable
 from raab.deploy.plan.wayback import Way
 from raab.deploy.report import output
+from raab.protocol.answers import Facts, ServiceStatus, Status
 
 # A service that answers at all does so within this many seconds.
 PATIENCE_SECONDS = 2.0
@@ -68,7 +67,7 @@ def once(desk: Desk, runner: Runner) -> int:
 
 def look(runner: Runner, name: str) -> tuple[Status, HostFacts]:
     """What serves on a host, and what it has."""
-    return runner.ask(name, "status", Status), runner.ask(name, "facts", Facts).facts
+    return runner.ask(name, "status", Status), planned.of(runner.ask(name, "facts", Facts).facts)
 
 
 def row(environment: Environment, host: Host, told: Outcome[tuple[Status, HostFacts]], answering: str) -> dict[str, Any]:
@@ -87,8 +86,8 @@ def row(environment: Environment, host: Host, told: Outcome[tuple[Status, HostFa
         "label": facts.label(status.release) if facts else "",
         "generation": status.raab.generation,
         "workers": {"target": status.raab.target, "serving": status.raab.serving},
-        "processes": to_builtins(status.processes),
-        "timers": to_builtins(status.timers),
+        "processes": [one._asdict() for one in status.processes],
+        "timers": [one._asdict() for one in status.timers],
         "error": told.failed[host.name].message if host.name in told.failed else None,
     }
 

@@ -15,7 +15,7 @@ from raab.deploy.plan import wayback
 from raab.deploy.plan.addresses import taken
 from raab.deploy.plan.changes import ahead, changes
 from raab.deploy.plan.environment import Environment, Host
-from raab.deploy.plan.facts import HostFacts, InstalledRelease
+from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.python import unreadable
 from raab.deploy.plan.schema import Wave
 from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
@@ -23,6 +23,7 @@ from raab.deploy.plan.wayback import Way
 from raab.errors import RaabError
 from raab.host.paths import template_name
 from raab.protocol import processes
+from raab.protocol.answers import InstalledRelease
 
 MIB = 1 << 20
 # So many damaged files are named where there may be thousands.

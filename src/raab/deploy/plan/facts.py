@@ -3,110 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta, Struct, field
+from typing import Any
 
 from raab.deploy.bundle.platforms import Platform
-from raab.host.address.taken import Taken
-from raab.host.renewal.pending import Pending
-
-# What a host says is checked as a stranger's word: names become arguments of commands here, numbers are printed and reckoned with.
-Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")]
-Commit = Annotated[str, Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
-Words = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9.+~_ -]{0,63}\Z|\A\Z")]
-Count = Annotated[int, Meta(ge=0, le=1 << 60)]
-Seconds = Annotated[float, Meta(ge=0, le=1e10)]
+from raab.protocol import answers
+from raab.protocol.answers import InstalledRelease
+from raab.protocol.reading import read
 
 
-class InstalledRelease(Struct, frozen=True):
-    """A release directory on a host; an incomplete one has nothing but its name. `project` is the name of the distribution that it is;
-    `beside` are its processes and timers, each in a line."""
+class HostFacts(answers.HostFacts):
+    """The answer to `facts`, with what plans make of it."""
 
-    id: Name
-    complete: bool
-    content: str
-    version: str
-    commit: Commit
-    lock: str
-    project: Words = ""
-    beside: dict[Name, str] = field(default_factory=dict)
-    secrets: tuple[Name, ...] = ()
-
-    @property
-    def dirty(self) -> bool:
-        """Whether it was made of something else than its commit."""
-        return self.id.endswith("-dirty")
-
-
-class LockHolder(Struct, frozen=True):
-    """Who holds a host's lock; `since` in seconds since the epoch."""
-
-    who: str = "somebody"
-    machine: str = "somewhere"
-    what: str = "a deploy"
-    since: Seconds = 0.0
-
-
-class Ahead(Struct, frozen=True):
-    """What the next start of what a host runs would come to: the answer of raab.host.renewal.ahead. Its `variables` are those of a start by
-    which the addresses are told."""
-
-    pending: Pending = Pending()
-    variables: dict[str, str] = field(default_factory=dict)
-    problem: str = ""
-    hint: str = ""
-
-
-class HostFacts(Struct, frozen=True):
-    """The answer of raab.host.session.facts. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each,
-    `served` the chain of what really served, `once` all that ever did, `drilled` what only drills have activated, `labels` the commits that
-    releases were found to be since (raab.host.journal).
-
-    `settings` is the host's own setting.yaml, `packaged` that of a release that was asked for; `variables` are those of the running service
-    by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
-    run alone. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
-    service's name and is not raab's; `secrets` are the names of those that it has. `chosen`: timers that run on one host alone run on
-    this one.
-    """
-
-    python: Words
-    implementation: Words
-    libc: Words
-    machine: Words
-    system: str
-    uid: Count
-    time: Seconds
-    disk_free: Count
-    disk_total: Count
-    inodes_free: Count
-    systemd: Count
-    executable: str = ""
-    itself: str = ""
-    releases: tuple[InstalledRelease, ...] = ()
-    current: Name | None = None
-    cache: frozenset[str] = frozenset()
-    templates: frozenset[str] = frozenset()
-    units: dict[str, str] = field(default_factory=dict)
-    user: bool = False
-    foreign: tuple[str, ...] = ()
-    chosen: bool = False
-    damaged: tuple[str, ...] = ()
-    verdicts: dict[str, str] = field(default_factory=dict)
-    served: tuple[Name, ...] = ()
-    once: tuple[Name, ...] = ()
-    drilled: frozenset[Name] = frozenset()
-    labels: dict[Name, Commit] = field(default_factory=dict)
-    lock: LockHolder | None = None
-    service: dict[str, str] = field(default_factory=dict)
-    activating: bool = False
-    secrets: frozenset[Name] = frozenset()
-    settings: str = ""
-    packaged: str = ""
-    variables: dict[str, str] = field(default_factory=dict)
-    taken: tuple[Taken, ...] = ()
-    ahead: Ahead | None = None
+    __slots__ = ()
 
     @property
     def platform(self) -> Platform:
@@ -148,5 +56,9 @@ def one_machine(facts: Mapping[str, HostFacts]) -> dict[str, str]:
 
 
 def parse(told: Any) -> HostFacts:
-    """The facts out of their JSON form."""
-    return msgspec.convert(told, type=HostFacts)
+    """The facts out of their JSON form. Raises ValueError."""
+    return of(read(answers.HostFacts, told, "facts"))
+
+
+def of(told: answers.HostFacts) -> HostFacts:
+    return HostFacts(*told)

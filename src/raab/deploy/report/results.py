@@ -7,16 +7,9 @@ from typing import Literal
 
 from msgspec import Struct, to_builtins
 
+from raab.protocol.answers import Probe
+
 Result = Literal["deployed", "rolled back", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded", "unknown"]
-
-
-class Probe(Struct, frozen=True):
-    """The host's own requests across the switch; `slowest` in seconds."""
-
-    sent: int = 0
-    failed: int = 0
-    slowest: float = 0.0
-    reason: str = ""
 
 
 class HostReport(Struct, frozen=True):
@@ -50,7 +43,7 @@ class Report(Struct, frozen=True):
     seconds: float = 0.0
 
     def json(self) -> str:
-        return json.dumps(to_builtins(self))
+        return json.dumps({**to_builtins(self), "hosts": [{**to_builtins(host), "probe": host.probe._asdict()} for host in self.hosts]})
 
 
 COLUMNS = ("host", "address", "result", "release", "from", "seconds", "requests", "failed", "slowest")

@@ -11,12 +11,12 @@ from typing import Any
 
 from raab import exitcodes, variable
 from raab.deploy.desk import Desk
-from raab.deploy.hosts.answers import Removed, Secrets, SecretSet, Stored
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.secrets import dotenv, sources
 from raab.errors import RaabError
 from raab.project import description
+from raab.protocol.answers import Removed, Secrets, SecretSet, Stored
 
 
 class Keeper:

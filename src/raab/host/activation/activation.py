@@ -31,6 +31,7 @@ from raab.host.renewal import twin
 from raab.host.renewal.twin import Now
 from raab.host.restart import restart
 from raab.host.units import hook, lasting, unitfiles
+from raab.protocol.answers import Probe, Verdict
 from raab.protocol.requests import Command
 
 # Seconds to take away, after the verdict, what processes that end by then leave.
@@ -86,7 +87,7 @@ class Activation:
         # After the verdict, for nobody needs to wait for it; what cannot be removed the next one removes.
         with suppress(OSError):
             self.prune()
-        return 0 if verdict["ok"] else 4
+        return 0 if verdict.ok else 4
 
     def end(self, *_: object) -> None:
         """Whoever hangs is ended by `fab unlock --force`, or by `systemctl stop raab-activate`: once, for going back is to be finished."""
@@ -96,7 +97,7 @@ class Activation:
     def deaf(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    def carry_out(self) -> dict[str, Any]:
+    def carry_out(self) -> Verdict:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         if self.task.chosen is not None:
             timers.choose(self.paths, self.task.chosen)
@@ -117,7 +118,7 @@ class Activation:
         elif systemd.is_active(self.paths.unit):
             self.probe(self.rehearsed.settings.bind)
         try:
-            shown = self.go(self.task.release, self.rehearsed.held)
+            self.go(self.task.release, self.rehearsed.held)
             if each := running.loaded_by_each(self.paths):
                 self.teller.step(each)
             become(self.paths, self.release, self.teller.step, self.task.restart)
@@ -132,15 +133,7 @@ class Activation:
                 return self.go_back(expected(error))
             rehearsal.let_go()
             return self.failed(expected(error), reverted=True, switched=False)
-        return {
-            "ok": True,
-            "release": self.task.release,
-            "from": self.before.release,
-            "serves": self.task.release,
-            "reason": "",
-            "proof": shown._asdict(),
-            **self.measured(),
-        }
+        return self.measured(Verdict(ok=True, before=self.before.release, serves=self.task.release, asked=True))
 
     def probe(self, binds: Sequence[str]) -> None:
         """Send requests there from now on."""
@@ -148,14 +141,14 @@ class Activation:
             self.prober = probe.Prober(probe.targets(binds), self.token.text)
             self.prober.start()
 
-    def measured(self) -> dict[str, Any]:
-        """What became of the requests, how long all of it took, and which of the service's processes are nobody's."""
-        tally = self.prober.stop() if self.prober else probe.Tally()
+    def measured(self, verdict: Verdict) -> Verdict:
+        """The same with what became of the requests, how long all of it took, and which of the service's processes are nobody's."""
+        tally = self.prober.stop() if self.prober else Probe()
         seconds = round(time.monotonic() - self.began, 3)
         found: tuple[strays.Stray, ...] = ()
         with suppress(RaabError, OSError):
             found = strays.find(self.paths, self.suspects)
-        return {"probe": tally._asdict(), "seconds": seconds, "strays": [stray.text for stray in found]}
+        return verdict._replace(probe=tally, seconds=seconds, strays=tuple(stray.text for stray in found))
 
     def prepare(self) -> None:
         """The release is what was installed, and the host has what it needs."""
@@ -244,7 +237,7 @@ class Activation:
             said = systemd.last_words(paths.unit, began) or done.stderr.strip()
             raise RaabError(f"systemctl {verb} {paths.name}: exit code {done.returncode}, got: {said}")
 
-    def go_back(self, error: RaabError) -> dict[str, Any]:
+    def go_back(self, error: RaabError) -> Verdict:
         """Return to what served before. Its own failure is told beside the first one."""
         self.teller.step(f"failed, going back: {error.message}")
         try:
@@ -278,7 +271,7 @@ class Activation:
         if not self.before.enabled:
             systemd.order("systemctl", "disable", "--quiet", self.paths.unit)
 
-    def leave(self, error: RaabError) -> dict[str, Any]:
+    def leave(self, error: RaabError) -> Verdict:
         """What served before is no release that is kept here, and who could start it again is not known: nothing is stopped."""
         switch.restore(self.paths, self.before.link)
         same = self.before.serves_still(running.told(self.paths))
@@ -290,21 +283,21 @@ class Activation:
         problem = f"{error.message}\nwhat served before is no release that is kept here, got {there}: nothing was stopped, {left}"
         return self.failed(RaabError(problem, error.hint), reverted=same, switched=True)
 
-    def failed(self, error: RaabError, reverted: bool, switched: bool) -> dict[str, Any]:
+    def failed(self, error: RaabError, reverted: bool, switched: bool) -> Verdict:
         # On a disk that is full there is no room for it, and the verdict matters more.
         with suppress(OSError):
             self.record("failed", reason=error.message)
-        return {
-            "ok": False,
-            "release": self.task.release,
-            "from": self.before.release,
-            "reason": error.message,
-            "hint": error.hint,
-            "reverted": reverted,
-            "switched": switched,
-            "serves": running.told(self.paths).get("release"),
-            **self.measured(),
-        }
+        verdict = Verdict(
+            ok=False,
+            reverted=reverted,
+            switched=switched,
+            before=self.before.release,
+            serves=running.told(self.paths).get("release"),
+            asked=True,
+            reason=error.message,
+            hint=error.hint,
+        )
+        return self.measured(verdict)
 
     def record(self, verdict: str, reason: str = "", release: str = "") -> None:
         entry = {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.protocol import task
+from raab.protocol.answers import Line, Step, Verdict
 from raab.protocol.requests import Command
 
 
@@ -70,19 +70,19 @@ class Teller:
 
     def step(self, text: str) -> None:
         """Name the step that begins now."""
-        self.tell({"event": "step", "text": text, "at": round(time.monotonic() - self.began, 3)}, text)
+        self.tell(Step(text, round(time.monotonic() - self.began, 3)), text)
 
     def output(self, text: str) -> None:
         """Pass on a line that a hook printed."""
-        self.tell({"event": "line", "text": text})
+        self.tell(Line(text))
 
-    def verdict(self, verdict: dict[str, Any]) -> None:
+    def verdict(self, verdict: Verdict) -> None:
         """The last word; who follows stops reading here."""
-        self.tell({"event": "verdict", **verdict}, verdict.get("reason") or f"{verdict['release']} serves")
+        self.tell(verdict, verdict.reason or f"{verdict.serves} serves")
 
-    def tell(self, event: dict[str, Any], text: str = "") -> None:
+    def tell(self, event: Step | Line | Verdict, text: str = "") -> None:
         """What there is no room for is left out: no step depends on its being told."""
         with suppress(OSError):
-            os.write(self.fd, json.dumps(event).encode() + b"\n")
+            os.write(self.fd, task.told(event))
         with suppress(OSError):
             print(text, end="\n" if text else "", flush=True)

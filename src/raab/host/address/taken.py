@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from raab.protocol.answers import Taken
+
 ANY = {4: "0.0.0.0", 6: "::"}
 PATH = 0
 
@@ -19,16 +21,6 @@ class Address(NamedTuple):
         if self.version == PATH:
             return f"unix:{self.host}"
         return f"[{self.host}]:{self.port}" if self.version == 6 else f"{self.host}:{self.port}"
-
-
-class Taken(NamedTuple):
-    """One at which somebody else listens, as in Address. `both`: for [::], connections by IPv4 are its own, too. `holder` is for people."""
-
-    version: int
-    host: str
-    port: int
-    both: bool
-    holder: str
 
 
 def meant(bind: str) -> tuple[Address, ...]:

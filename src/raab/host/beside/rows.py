@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 from raab.host import systemd
 from raab.host.beside import counts, there, unit
 from raab.host.paths import Paths
 from raab.host.releases import current_release
+from raab.protocol.answers import ProcessRow, TimerRow
 
 _OF_PROCESS = ("ActiveState", "SubState", "MainPID", "NRestarts", "ActiveEnterTimestampMonotonic")
 _OF_RUN = ("ActiveState", "Result", "ExecMainStatus", "ExecMainExitTimestampMonotonic")
 _OF_TIMER = ("NextElapseUSecRealtime", "LastTriggerUSec")
-
-
-class ProcessRow(NamedTuple):
-    """An instance; `seconds` is how long it has been up, `state` systemd's word."""
-
-    name: str
-    process: str
-    state: str
-    release: str
-    pid: int
-    seconds: float
-    restarts: int
-
-
-class TimerRow(NamedTuple):
-    """A timer. `next` and `last` are seconds since the epoch, of a run to come and of the last that was begun by it; 0 where there is none.
-    `code` is the exit code of the last run that has ended, None where there was none since the host's start."""
-
-    name: str
-    state: str
-    release: str
-    next: float
-    last: float
-    code: int | None
 
 
 def processes(paths: Paths) -> tuple[ProcessRow, ...]:

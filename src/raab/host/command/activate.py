@@ -11,7 +11,6 @@ import platform
 import secrets
 import sys
 from contextlib import suppress
-from typing import Any
 
 from raab import exitcodes
 from raab.errors import RaabError
@@ -20,6 +19,8 @@ from raab.host.paths import RELEASE_ID, Paths
 from raab.host.processes import control_group
 from raab.host.session import follow, lock
 from raab.host.session.session import start
+from raab.protocol.answers import Line, Step
+from raab.protocol.conversation import Event
 from raab.protocol.requests import Activate, Hooks
 
 # Releases that stay afterwards.
@@ -49,14 +50,15 @@ def run(paths: Paths, args: argparse.Namespace) -> int:
 
 def carried_out(paths: Paths, request: Activate) -> int:
     start(paths, request)
-    verdict = follow.follow(paths, say, request.token)["verdict"]
-    if not verdict["ok"]:
-        raise RaabError(str(verdict["reason"]), str(verdict.get("hint", "")), exitcodes.FAILED)
+    verdict = follow.follow(paths, say, request.token).verdict
+    if not verdict.ok:
+        raise RaabError(verdict.reason, verdict.hint, exitcodes.FAILED)
     print(f"{request.release} serves")
     return exitcodes.DONE
 
 
-def say(event: dict[str, Any]) -> None:
+def say(event: Event) -> None:
     # It goes on, whoever reads of it.
-    with suppress(OSError):
-        print(event["text"], flush=True)
+    if isinstance(event, (Step, Line)):
+        with suppress(OSError):
+            print(event.text, flush=True)

@@ -15,6 +15,8 @@ from raab.errors import RaabError, of_machine
 from raab.host.command import part
 from raab.host.paths import RAAB, Paths
 from raab.plain import plain
+from raab.protocol.answers import Verdict
+from raab.protocol.reading import plainly
 
 
 def main(argv: Sequence[str]) -> int:
@@ -78,7 +80,7 @@ def activated(paths: Paths, release: str) -> int:
         task = Task.read(paths, release)
     except RaabError as error:
         # Who has started it waits for a verdict.
-        Teller(paths).verdict({"ok": False, "release": release, "switched": False, "reason": error.message, "hint": error.hint})
+        Teller(paths).verdict(Verdict(ok=False, switched=False, reason=error.message, hint=error.hint))
         return error.exit_code
     asked = None
     # First of all, for it is loaded while the rest is imported here; but not before a hook that is to come first, nor by who is to end.
@@ -107,4 +109,4 @@ def reloaded(paths: Paths) -> str:
 def looked(paths: Paths) -> str:
     from raab.host.renewal import ahead
 
-    return json.dumps(ahead.look(paths))
+    return json.dumps(plainly(ahead.look(paths)))

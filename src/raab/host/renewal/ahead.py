@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from raab.errors import RaabError
 from raab.host import processes, systemd
@@ -12,10 +11,10 @@ from raab.host.address import addresses
 from raab.host.master import answers
 from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, twin, variables
-from raab.host.renewal.pending import Pending
 from raab.host.renewal.twin import Now
 from raab.host.units import inquiry
 from raab.plain import plain
+from raab.protocol.answers import Ahead, Pending
 
 # By which its addresses are told (raab.deploy.plan.addresses).
 _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")
@@ -23,17 +22,16 @@ _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")
 _STARTED = ("enabled", "linked", "static", "alias", "indirect", "generated")
 
 
-def look(paths: Paths) -> dict[str, Any]:
-    """For people who only look, by `fab plan` and `fab doctor`. As JSON; its shape is `Ahead` of raab.deploy.plan.facts. `problem` is why a
-    start would fail, and `hint` what to do about it."""
-    found: dict[str, Any] = {}
+def look(paths: Paths) -> Ahead:
+    """For people who only look, by `fab plan` and `fab doctor`."""
+    found = Ahead()
     try:
         wanted = twin.now(paths)
         told = {name: value for name, value in wanted.environment.items() if _TOLD.fullmatch(name)}
-        found = {"pending": pending(paths, wanted), "variables": told}
+        found = Ahead(pending(paths, wanted), told)
         checked(paths, wanted)
     except RaabError as error:
-        found.update(problem=shown(error.message), hint=shown(error.hint))
+        return found._replace(problem=shown(error.message), hint=shown(error.hint))
     return found
 
 

@@ -3,25 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-
-class Pending(NamedTuple):
-    """Names. A reload takes up variables and credentials; directives, and `first_credentials` of a service that was started without any,
-    only a start does, since it alone can make their folder."""
-
-    variables: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = ()
-    directives: tuple[str, ...] = ()
-    first_credentials: tuple[str, ...] = ()
-
-    @property
-    def by_reload(self) -> bool:
-        return bool(self.variables or self.credentials)
-
-    @property
-    def by_start(self) -> bool:
-        return bool(self.directives or self.first_credentials)
+from raab.protocol.answers import Pending
 
 
 def lines(pending: Pending, taker: str) -> Iterator[str]:

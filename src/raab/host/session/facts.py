@@ -21,13 +21,13 @@ from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock
 from raab.host.units import claim, secrets, unitfiles
 from raab.host.verify import RAABS_OWN
+from raab.protocol.answers import HostFacts
 
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 
 
-def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, Any]:
-    """All facts as one JSON-able value; its shape is `HostFacts` of raab.deploy.plan.facts. `closely`: with who listens (listening.py), and
-    with the packaged settings of a release."""
+def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
+    """`closely`: with who listens (listening.py), and with the packaged settings of a release."""
     # Answered while the rest is read.
     asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", paths.unit, paths.activation_unit))
     entries = journal.read(paths.journal)
@@ -39,30 +39,30 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> dict[str, 
         "disk_free": disk.f_bavail * disk.f_frsize,
         "disk_total": disk.f_blocks * disk.f_frsize,
         "inodes_free": disk.f_favail,
-        "releases": [describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)],
+        "releases": tuple(describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)),
         "current": current_release(paths),
-        "cache": sorted(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
-        "templates": sorted(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
+        "cache": frozenset(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
+        "templates": frozenset(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
         "units": unit_hashes(paths),
         "chosen": paths.chosen.is_file(),
-        "damaged": damaged(paths.current.resolve()) if current_release(paths) else [],
+        "damaged": damaged(paths.current.resolve()) if current_release(paths) else (),
         "user": uid_of_user(paths) is not None,
         "foreign": claim.foreign(paths),
-        "secrets": secrets.names(paths),
+        "secrets": frozenset(secrets.names(paths)),
         "settings": settings(paths),
         "packaged": shipped(texts(paths.release(release))) if release else "",
         "taken": listening.taken(paths.unit, uid_of_user(paths) or 0, closely),
         "verdicts": journal.verdicts(entries),
-        "served": list(journal.chain(entries)),
-        "once": list(journal.once(entries)),
-        "drilled": sorted(journal.drilled(entries)),
+        "served": journal.chain(entries),
+        "once": journal.once(entries),
+        "drilled": journal.drilled(entries),
         "labels": journal.labels(entries),
         "lock": lock.holder(paths.lock),
     }
     service, _, activation = answer(asked).partition("\n\n")
     activating = properties(activation).get("ActiveState") in ("active", "activating") and not has_verdict(paths)
     told = properties(service)
-    return {**found, "service": told, "activating": activating, "variables": variables(told)}
+    return HostFacts(**found, service=told, activating=activating, variables=variables(told))
 
 
 @functools.cache
@@ -90,9 +90,9 @@ def itself() -> str:
 
 
 @functools.cache
-def damaged(release: Path) -> list[str]:
+def damaged(release: Path) -> tuple[str, ...]:
     """What is not as it was installed, as far as people want to read it. Looked for once in a session: it takes a look at each file."""
-    return seal.damage(release, RAABS_OWN)[:20]
+    return tuple(seal.damage(release, RAABS_OWN)[:20])
 
 
 def start(command: tuple[str, ...]) -> subprocess.Popen[str] | None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from raab import exitcodes
 from raab.errors import RaabError
@@ -20,9 +19,11 @@ from raab.host.master.control import ask
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
 from raab.protocol import task
+from raab.protocol.answers import Activated, Line, Step, Verdict
+from raab.protocol.conversation import Event
 from raab.protocol.requests import Activate
 
-Emit = Callable[[dict[str, Any]], None]
+Emit = Callable[[Event], None]
 TRANSIENT = Path("/run/systemd/transient")
 POLL_SECONDS = 0.003
 # An activation that is told to end goes back, and proves that it did.
@@ -35,7 +36,7 @@ def same_project(paths: Paths, request: Activate) -> None:
     """Raises RaabError where the service has become another project's, whatever its facts said before. A way back leads wherever it led."""
     if request.take_over or request.action != "deploy":
         return
-    there, new = (describe(paths.releases / name).get("project") if name else "" for name in (current_release(paths), request.release))
+    there, new = (describe(paths.releases / name).project if name else "" for name in (current_release(paths), request.release))
     if there and new and there != new:
         raise RaabError(
             f"service {paths.name}: it belongs to another project, got {there} there and {new} here",
@@ -72,22 +73,27 @@ def activating(paths: Paths) -> bool:
     return systemd.show(paths.activation_unit, "ActiveState").get("ActiveState") in ("active", "activating", "deactivating")
 
 
-def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
+def follow(paths: Paths, emit: Emit, token: str) -> Activated:
     """Pass on the events of the activation named by `token` until its verdict, which is returned."""
     if named(paths) != token:
-        return {"verdict": {"ok": False, "started": False, "reason": "the activation was never started"}}
-    seen = 0
+        return Activated(Verdict(ok=False, started=False, reason="the activation was never started"))
+    seen = size = 0
     checked = time.monotonic()
     while True:
+        # A look at its size is all that most rounds take.
+        before, size = size, written(paths)
+        if before == size and time.monotonic() - checked <= 1:
+            time.sleep(POLL_SECONDS)
+            continue
         lines = events(paths)
         # Looked at after the events: those of another one come when the request is the other one's already.
         if named(paths) != token:
             wait_for_previous(paths)
             reason = "the activation was ended without a verdict, and another one came in its place"
-            return {"verdict": {"ok": False, "started": True, "switched": False, "serves": serving(paths), "reason": reason}}
+            return Activated(Verdict(ok=False, switched=False, serves=serving(paths), asked=True, reason=reason))
         for event in lines[seen:]:
-            if event["event"] == "verdict":
-                return {"verdict": event}
+            if isinstance(event, Verdict):
+                return Activated(event)
             emit(event)
         if len(lines) == seen and time.monotonic() - checked > 1:
             checked = time.monotonic()
@@ -96,10 +102,9 @@ def follow(paths: Paths, emit: Emit, token: str) -> dict[str, Any]:
                 words = ("journalctl", "--unit", paths.activation_unit, "--output=cat", "--lines=5", "--no-pager")
                 reason = systemd.order(*words).stdout.strip()
                 switched = current_release(paths) == json.loads(paths.request.read_bytes())["release"]
-                verdict = {"ok": False, "started": True, "switched": switched, "serves": serving(paths)}
-                return {"verdict": {**verdict, "reason": f"the activation ended without a verdict: {reason}"}}
+                reason = f"the activation ended without a verdict: {reason}"
+                return Activated(Verdict(ok=False, switched=switched, serves=serving(paths), asked=True, reason=reason))
         seen = len(lines)
-        time.sleep(POLL_SECONDS)
 
 
 def named(paths: Paths) -> str:
@@ -124,14 +129,23 @@ def serving(paths: Paths) -> str | None:
         time.sleep(0.1)
 
 
-def events(paths: Paths) -> list[dict[str, Any]]:
-    """All whole lines so far; one that a full disk has cut is passed over."""
+def written(paths: Paths) -> int:
+    """How many bytes of events there are."""
+    try:
+        return paths.events.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def events(paths: Paths) -> list[Step | Line | Verdict]:
+    """All whole lines so far; one that a full disk has cut is passed over. What wrote them is root's program on the host, which may be a
+    newer raab's and say more."""
     try:
         lines = paths.events.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    found = []
+    found: list[Step | Line | Verdict] = []
     for line in lines:
         with suppress(ValueError):
-            found.append(json.loads(line))
+            found.append(task.event(line))
     return found

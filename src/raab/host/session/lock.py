@@ -17,6 +17,8 @@ from typing import Any
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.processes import started
+from raab.protocol.answers import LockHolder
+from raab.protocol.reading import known, read
 
 _STEP = 0.02
 # Seconds for a process to end that was told to.
@@ -37,8 +39,22 @@ def acquire(path: Path, holder_text: dict[str, Any]) -> int:
     return fd
 
 
-def holder(path: Path) -> dict[str, Any] | None:
+def holder(path: Path) -> LockHolder | None:
     """Who holds the lock: None when nobody does. A text left by a process that has ended does not count."""
+    text = _text(path)
+    return _told(text) if text is not None else None
+
+
+def _told(text: dict[str, Any]) -> LockHolder:
+    """By what it says of people."""
+    try:
+        found: LockHolder = read(LockHolder, known(text, LockHolder), "lock")
+    except ValueError:
+        return LockHolder()
+    return found
+
+
+def _text(path: Path) -> dict[str, Any] | None:
     try:
         text = json.loads(path.read_bytes())
         pid = int(text["pid"])
@@ -48,9 +64,9 @@ def holder(path: Path) -> dict[str, Any] | None:
     return text if started(pid) == text.get("started") else None
 
 
-def free(path: Path) -> dict[str, Any] | None:
+def free(path: Path) -> LockHolder | None:
     """End who holds the lock, and all that it has started; its text, None where nobody held it. Raises RaabError when it does not end."""
-    text = holder(path)
+    text = _text(path)
     # Who has let go of it may live on, with its text still there.
     if text is None or not held(path):
         return None
@@ -62,7 +78,7 @@ def free(path: Path) -> dict[str, Any] | None:
         end = time.monotonic() + ENDING_SECONDS
         while time.monotonic() < end:
             if not held(path):
-                return text
+                return _told(text)
             time.sleep(_STEP)
     raise RaabError(
         f"unlock: the session that holds the lock does not end, not even killed, got process {pid}",
@@ -88,12 +104,12 @@ def held(path: Path) -> bool:
 class LockedError(RaabError):
     """Somebody else is deploying to this host."""
 
-    def __init__(self, text: dict[str, Any] | None) -> None:
-        known = text or {}
-        since = time.strftime("%H:%M:%SZ", time.gmtime(float(known.get("since", time.time()))))
-        who = f"{known.get('who', 'somebody')} from {known.get('machine', 'somewhere')}"
+    def __init__(self, found: LockHolder | None) -> None:
+        known = found or LockHolder(since=time.time())
+        since = time.strftime("%H:%M:%SZ", time.gmtime(known.since))
+        who = f"{known.who} from {known.machine}"
         super().__init__(
-            f"lock: held for {known.get('what', 'a deploy')}, got {who} since {since}",
+            f"lock: held for {known.what}, got {who} since {since}",
             "wait for it with --wait SECONDS, or free it with `fab unlock` when you know that it is stuck",
             exitcodes.LOCKED,
         )

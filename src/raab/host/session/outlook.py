@@ -6,47 +6,47 @@ import os
 import shutil
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from raab.host import seal, systemd
 from raab.host.beside import there
 from raab.host.paths import RAAB, Paths
 from raab.host.session.facts import nearest_existing
 from raab.host.verify import RAABS_OWN
+from raab.protocol.answers import Examined, Interpreter, Place
 
 UNIT_KINDS = (".service", ".socket", ".timer", ".path", ".target")
 # So many lines are told of each release where there may be thousands.
 TOLD = 3
 
 
-def look(paths: Paths, release: Path | None) -> dict[str, Any]:
-    """As JSON; its shape is that of the same fields of `Examined` (raab.deploy.hosts.answers). `release` is the current one."""
-    return {
-        "places": places(paths),
-        "drained": (paths.runtime / "drain").is_file(),
-        "left": left(paths, release) if release else [],
-        "interpreter": interpreter(release) if release else None,
-        "kept": kept(paths, release),
-    }
+def look(paths: Paths, release: Path | None, found: Examined) -> Examined:
+    """What was found, and this. `release` is the current one."""
+    return found._replace(
+        places=places(paths),
+        drained=(paths.runtime / "drain").is_file(),
+        left=tuple(left(paths, release)) if release else (),
+        interpreter=interpreter(release) if release else None,
+        kept=tuple(kept(paths, release)),
+    )
 
 
-def places(paths: Paths) -> list[dict[str, Any]]:
+def places(paths: Paths) -> tuple[Place, ...]:
     """The file systems that a deploy or the service writes to, each once, by the first of its folders."""
-    found: dict[tuple[int, int], dict[str, Any]] = {}
+    found: dict[tuple[int, int], Place] = {}
     for wanted in (paths.root, paths.units, Path("/var/lib") / paths.name, paths.run, Path("/var/log"), Path("/tmp")):
         folder = nearest_existing(wanted)
         disk = os.statvfs(folder)
-        told = {
-            "path": str(folder),
-            "writable": not disk.f_flag & os.ST_RDONLY,
-            "free": disk.f_bavail * disk.f_frsize,
-            "total": disk.f_blocks * disk.f_frsize,
-            "inodes_free": disk.f_favail,
-            "inodes": disk.f_files,
-        }
+        told = Place(
+            path=str(folder),
+            writable=not disk.f_flag & os.ST_RDONLY,
+            free=disk.f_bavail * disk.f_frsize,
+            total=disk.f_blocks * disk.f_frsize,
+            inodes_free=disk.f_favail,
+            inodes=disk.f_files,
+        )
         # A file system may be mounted twice, once to be read alone.
         found.setdefault((folder.stat().st_dev, disk.f_flag & os.ST_RDONLY), told)
-    return list(found.values())
+    return tuple(found.values())
 
 
 def left(paths: Paths, release: Path) -> list[str]:
@@ -65,12 +65,10 @@ def others(paths: Paths, unit: str) -> bool:
     return stem in (f"{RAAB}-edge", f"{RAAB}-root") or any((paths.opt / name).is_dir() for name in names)
 
 
-def interpreter(release: Path) -> dict[str, Any]:
-    """What the release's Python is in truth; `package` is what it was installed by, if by one, and `leaving` whether apt would remove that
-    as nobody's dependency any more."""
+def interpreter(release: Path) -> Interpreter:
     path = os.path.realpath(release / "venv/bin/python")
     there = os.access(path, os.X_OK)
-    told = {"path": path, "there": there, "package": "", "leaving": False}
+    told = Interpreter(path, there)
     if not there or not (shutil.which("dpkg-query") and shutil.which("apt-get")):
         return told
     package = systemd.order("dpkg-query", "--search", path).stdout.partition(":")[0].strip()
@@ -78,7 +76,7 @@ def interpreter(release: Path) -> dict[str, Any]:
         return told
     plan = systemd.order("env", "LC_ALL=C", "apt-get", "--simulate", "--quiet=2", "autoremove").stdout
     removed = [line.split()[1] for line in plan.splitlines() if line.startswith("Remv ")]
-    return {**told, "package": package, "leaving": package in removed}
+    return told._replace(package=package, leaving=package in removed)
 
 
 def kept(paths: Paths, current: Path | None) -> list[str]:

@@ -23,65 +23,59 @@ from raab.host.master import overview, scaling
 from raab.host.paths import Paths
 from raab.host.session import outlook, program, remove
 from raab.host.units import hook, lasting, secrets, unitfiles
-from raab.protocol import requests
+from raab.protocol import answers, requests
+from raab.protocol.answers import Acted, Ahead, Examined, Line, Nothing, Own, ServiceStatus, Step, Stray, Workers
+from raab.protocol.conversation import Event
+from raab.protocol.reading import known, read
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"
 
 
-def answer(paths: Paths, request: Any, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """What a session is asked about the service, or to have it do."""
-    operations: dict[type[Any], Callable[[], dict[str, Any]]] = {
-        requests.Status: lambda: {"status": status(paths)},
+def answer(paths: Paths, request: Any, emit: Callable[[Event], None]) -> Any:
+    """What a session is asked about the service, or to have it do. The answer is of the type that the table has for it."""
+    operations: dict[type[Any], Callable[[], Any]] = {
+        requests.Status: lambda: answers.Status(status(paths)),
         requests.Service: lambda: act(paths, request),
         requests.Logs: lambda: logs(paths, request, emit),
-        requests.History: lambda: history(paths),
+        requests.History: lambda: answers.History(tuple(map(journal.told, journal.read(paths.journal)))),
         requests.Examine: lambda: examine(paths),
-        requests.Ahead: lambda: {"ahead": ahead(paths)},
+        requests.Ahead: lambda: answers.Outlook(ahead(paths)),
         requests.Workers: lambda: workers(paths),
         requests.Hook: lambda: run_once(paths, request, emit),
         requests.Label: lambda: label(paths, request),
-        requests.Secrets: lambda: {"secrets": [one._asdict() for one in secrets.stored(paths)]},
-        requests.SetSecret: lambda: {"encrypted": secrets.put(paths, request.secret, request.value.encode())},
-        requests.RemoveSecret: lambda: {"removed": secrets.remove(paths, request.secret)},
-        requests.Remove: lambda: {"removed": remove.remove(paths, request.purge, whoever_listens(emit))},
+        requests.Secrets: lambda: answers.Secrets(secrets.stored(paths)),
+        requests.SetSecret: lambda: answers.SecretSet(secrets.put(paths, request.secret, request.value.encode())),
+        requests.RemoveSecret: lambda: answers.Removed(secrets.remove(paths, request.secret)),
+        requests.Remove: lambda: answers.Removed(remove.remove(paths, request.purge, whoever_listens(emit))),
     }
     return operations[type(request)]()
 
 
-def whoever_listens(emit: Callable[[dict[str, Any]], None]) -> Callable[[str], None]:
+def whoever_listens(emit: Callable[[Event], None]) -> Callable[[str], None]:
     """Tells of steps; a deployer who has gone away is no reason to stop half-way."""
 
     def step(text: str) -> None:
         with suppress(OSError):
-            emit({"event": "step", "text": text})
+            emit(Step(text))
 
     return step
 
 
-def status(paths: Paths) -> dict[str, Any]:
+def status(paths: Paths) -> ServiceStatus:
     """State, release and version of the service, and what its master says of its workers."""
     shown = systemd.show(paths.unit, "ActiveState", "SubState", "MainPID")
     current = releases.current_release(paths)
-    described = releases.describe(paths.releases / current) if current else {}
-    return {
-        "state": shown.get("ActiveState", "unknown") if current else "absent",
-        "release": current,
-        "version": described.get("version") or None,
-        "raab": own_status(paths)[0] if current else {},
-        "drained": (paths.runtime / "drain").is_file(),
-        **beside(paths),
-    }
-
-
-def beside(paths: Paths) -> dict[str, Any]:
-    """What the service has beside its web, and how many of each process are wanted."""
-    processes, timers = rows.processes(paths), rows.timers(paths)
-    return {
-        "processes": [row._asdict() for row in processes],
-        "timers": [row._asdict() for row in timers],
-        "counts": rows.wanted(paths),
-    }
+    return ServiceStatus(
+        state=shown.get("ActiveState", "unknown") if current else "absent",
+        release=current,
+        version=releases.describe(paths.releases / current).version or None if current else None,
+        raab=own(own_status(paths)[0]) if current else Own(),
+        drained=(paths.runtime / "drain").is_file(),
+        processes=rows.processes(paths),
+        timers=rows.timers(paths),
+        counts=rows.wanted(paths),
+    )
 
 
 def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
@@ -92,52 +86,61 @@ def own_status(paths: Paths) -> tuple[dict[str, Any], str]:
         return {}, str(error)
 
 
-def examine(paths: Paths) -> dict[str, Any]:
+def own(told: dict[str, Any]) -> Own:
+    """What deployers want to know of it."""
+    strays = tuple(Stray(one["pid"], one["name"]) for one in told["strays"]) if "strays" in told else None
+    return Own(told.get("generation"), told.get("target"), told.get("serving"), strays, tuple(told.get("bind", ())))
+
+
+def examine(paths: Paths) -> Examined:
     """What only a closer look tells: whether installed files have changed since, and what the service says of itself."""
     current = releases.current_release(paths)
     release = paths.releases / current if current else None
     files = (unitfiles.of_release(paths, release), *unitfiles.lasting(paths)) if release else ()
     units = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
     told, trouble = own_status(paths) if current else ({}, "")
-    own = program.faults(paths) if current else []
+    faults = program.faults(paths) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
-    found = {"drift": drift, "units": units, "raab": told, "trouble": trouble, "program": own}
-    return {**found, **outlook.look(paths, release), **(beside(paths) if current else {})}
+    found = Examined(tuple(drift), units, own(told), trouble, tuple(faults))
+    if current:
+        found = found._replace(processes=rows.processes(paths), timers=rows.timers(paths), counts=rows.wanted(paths))
+    return outlook.look(paths, release, found)
 
 
-def ahead(paths: Paths) -> dict[str, Any] | None:
+def ahead(paths: Paths) -> Ahead | None:
     """What the next start of the service would come to, by the word of root's own program there; None where there is none that knows."""
     if not program.installed(paths):
         return None
     done = systemd.order(PYTHON, "-IS", str(paths.roots_own), "ahead", paths.name, timeout=150)
     try:
-        told = json.loads(done.stdout)
-    except ValueError:
-        return {"problem": f"{paths.roots_own}: exit code {done.returncode}, got {done.stderr.strip()[-500:]}"}
-    return told if isinstance(told, dict) else None
+        # It may be a newer raab's, which knows more.
+        found: Ahead = read(Ahead, known(json.loads(done.stdout), Ahead), "ahead")
+    except (ValueError, RecursionError):
+        return Ahead(problem=f"{paths.roots_own}: exit code {done.returncode}, got {done.stderr.strip()[-500:]}")
+    return found
 
 
-def act(paths: Paths, request: requests.Service) -> dict[str, Any]:
+def act(paths: Paths, request: requests.Service) -> Acted:
     """Reload, restart or scale. Raises RaabError with the service's own reason when it did not work."""
     began = time.time()
     action = request.action
     if action == "scale" and "=" in request.amount:
-        return {"output": scale_process(paths, request.amount, lambda _: None), "seconds": time.time() - began}
+        return Acted(scale_process(paths, request.amount, lambda _: None), max(0.0, time.time() - began))
     if request.process:
-        return {"output": restart_process(paths, request.process), "seconds": time.time() - began}
+        return Acted(restart_process(paths, request.process), max(0.0, time.time() - began))
     if action == "scale":
         try:
-            return {"output": scaling.scale(paths, request.amount, 120), "seconds": time.time() - began}
+            return Acted(scaling.scale(paths, request.amount, 120), max(0.0, time.time() - began))
         except RaabError as error:
             raise RaabError(error.message, error.hint, error.exit_code if error.exit_code == 2 else 5) from error
     done = restart.restart(paths, 300) if action == "restart" else systemd.order("systemctl", "reload", paths.unit, timeout=300)
     if done.returncode:
         reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(paths.unit, began))))
         raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exitcodes.REFUSED)
-    return {"output": done.stdout.strip(), "seconds": time.time() - began}
+    return Acted(done.stdout.strip(), max(0.0, time.time() - began))
 
 
-def workers(paths: Paths) -> dict[str, Any]:
+def workers(paths: Paths) -> Workers:
     """How many workers of the generation that serves have died, and what those that live have answered: nothing of another generation,
     whose workers leave as they should and may have failed for reasons of their own.
 
@@ -149,30 +152,30 @@ def workers(paths: Paths) -> dict[str, Any]:
     ours = [worker for worker in status["workers"] if worker["generation"] == status["generation"]]
     if any(worker.get("failed") is None for worker in ours):
         raise RaabError("workers: what they have counted cannot be read", f"`{paths.typed} metrics` on the host says why")
-    return {
-        "died": status.get("died", 0),
-        "requests": sum(worker["answered"] for worker in ours),
-        "errors": sum(worker["failed"] for worker in ours),
-    }
+    return Workers(
+        died=status.get("died", 0),
+        requests=sum(worker["answered"] for worker in ours),
+        errors=sum(worker["failed"] for worker in ours),
+    )
 
 
-def run_once(paths: Paths, request: requests.Hook, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run_once(paths: Paths, request: requests.Hook, emit: Callable[[Event], None]) -> Nothing:
     """Run a command in the surroundings that the service will have with a release. Raises RaabError with its output when it fails."""
     release = paths.release(request.release)
     if not paths.manifest(request.release).exists():
         raise RaabError(f"hook once: the release is not complete on this host, got {request.release}", "deploy again", exitcodes.BAD_INPUT)
 
     def say(text: str) -> None:
-        emit({"event": "line", "text": text})
+        emit(Line(text))
 
     # On a first deploy.
     unitfiles.prepare(paths)
     lasting.settle(paths, release, say)
     hook.run(paths, release, "once", request.command, say)
-    return {}
+    return Nothing()
 
 
-def logs(paths: Paths, request: requests.Logs, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def logs(paths: Paths, request: requests.Logs, emit: Callable[[Event], None]) -> Nothing:
     """Send the last lines of the service's log, or of a process's or timer's, and with `follow` all that come until the connection ends."""
     units = [f"--unit={unit}" for unit in paths.logged(request.process)]
     command = ["journalctl", *units, "--no-pager", "--output=short-iso", f"--lines={request.lines}"]
@@ -195,21 +198,17 @@ def logs(paths: Paths, request: requests.Logs, emit: Callable[[dict[str, Any]], 
                     break
                 *whole, rest = (rest + block).split(b"\n")
                 for line in whole:
-                    emit({"event": "line", "text": line.decode(errors="replace")})
+                    emit(Line(line.decode(errors="replace")))
         finally:
             process.kill()
-    return {}
+    return Nothing()
 
 
-def history(paths: Paths) -> dict[str, Any]:
-    return {"entries": list(journal.read(paths.journal))}
-
-
-def label(paths: Paths, request: requests.Label) -> dict[str, Any]:
+def label(paths: Paths, request: requests.Label) -> Nothing:
     """Note that a release's content has become a commit. The release itself stays as it was made."""
     if not paths.manifest(request.release).exists():
         raise RaabError(
             f"label: not a complete release, got {request.release}", "`fab releases` lists the complete ones", exitcodes.BAD_INPUT
         )
     journal.append(paths.journal, journal.label(request.release, request.commit, request.who, request.machine, time.time()))
-    return {}
+    return Nothing()

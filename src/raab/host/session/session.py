@@ -20,8 +20,9 @@ from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
 from raab.host.session.speech import Patient, Speaker
 from raab.protocol import conversation, requests
+from raab.protocol.answers import Activated, Facts, Nothing, Refused, Staged, Step, Texts, Unlocked
+from raab.protocol.conversation import Done, Event
 
-Answer = dict[str, Any]
 # What changes a host or has its service do something: for who holds its lock.
 CHANGES = frozenset(("stage", "activate", "service", "hook", "label", "remove", "set_secret", "remove_secret"))
 
@@ -36,7 +37,9 @@ class Session:
         self.paths = paths
         self.named = False
         self.source = Patient(source)
-        self.emit = Speaker(sink).emit
+        self.speaker = Speaker(sink)
+        # Which one is being answered.
+        self.operation = "facts"
         self.held: int | None = None
 
     def serve(self) -> int:
@@ -46,9 +49,9 @@ class Session:
             self.let_go()
 
     def answer_all(self) -> int:
-        operations: dict[str, Callable[[Any], Answer]] = {
-            "facts": lambda request: {"facts": facts.gather(self.paths, request.closely, request.release)},
-            "texts": lambda request: {"texts": facts.texts(self.paths.current)},
+        operations: dict[str, Callable[[Any], Any]] = {
+            "facts": lambda request: Facts(facts.gather(self.paths, request.closely, request.release)),
+            "texts": lambda request: Texts(facts.texts(self.paths.current)),
             "lock": self.lock,
             "let_go": self.let_go,
             "stage": self.stage,
@@ -66,10 +69,11 @@ class Session:
                 # What comes after it may belong to it; nobody can know.
                 self.refuse(error)
                 return error.exit_code
+            self.operation = operation
             try:
                 if operation in CHANGES and self.held is None:
                     raise RaabError(f"{operation}: only for who holds the lock, got no lock", "deploy again", exitcodes.LOCKED)
-                answer = operations[operation](request) if operation in operations else self.service(request)
+                self.emit(Done(operations[operation](request) if operation in operations else self.service(request)))
             except (RaabError, OSError) as error:
                 told = error if isinstance(error, RaabError) else refused(operation, error)
                 self.refuse(told)
@@ -81,8 +85,6 @@ class Session:
 
                 self.refuse(RaabError(f"{operation}: a defect in raab", traceback.format_exc(), 70))
                 return 70
-            else:
-                self.emit({"event": "done", "speaks": conversation.VERSION, **answer})
         return 0
 
     def name(self, service: str) -> None:
@@ -92,9 +94,12 @@ class Session:
         self.paths, self.named = self.paths._replace(name=service), True
 
     def refuse(self, error: RaabError) -> None:
-        self.emit({"event": "error", "message": error.message, "hint": error.hint, "code": error.exit_code})
+        self.emit(Refused(error.message, error.hint, error.exit_code))
 
-    def lock(self, request: requests.Lock) -> Answer:
+    def emit(self, event: Event) -> None:
+        self.speaker.say(self.operation, event)
+
+    def lock(self, request: requests.Lock) -> Facts:
         """Take the lock, and answer with what is there now that nobody else can change it."""
         # The descriptor stays open, and so the lock held, until this process ends or lets go.
         if self.held is None:
@@ -105,19 +110,19 @@ class Session:
             # What an activation prunes after its verdict would be missing from what the facts say is there.
             follow.wait_for_previous(self.paths)
         found = facts.gather(self.paths)
-        if found["activating"]:
+        if found.activating:
             self.let_go()
             hint = "wait for it with --wait SECONDS; `fab unlock --force` ends one that hangs, and puts the host right"
             raise RaabError("lock: an activation is at work, got one whose deployer has gone", hint, exitcodes.LOCKED)
-        return {"facts": found}
+        return Facts(found)
 
-    def let_go(self, _: requests.LetGo | None = None) -> Answer:
+    def let_go(self, _: requests.LetGo | None = None) -> Nothing:
         if self.held is not None:
             os.close(self.held)
             self.held = None
-        return {}
+        return Nothing()
 
-    def stage(self, request: requests.Stage) -> Answer:
+    def stage(self, request: requests.Stage) -> Staged:
         """Take what the host lacks, and make the release of it."""
         from raab.host.session import install, receive
         from raab.host.units import claim
@@ -127,12 +132,12 @@ class Session:
         try:
             received = receive.receive(self.paths, self.source, request.send)
             took = time.monotonic() - began
-            install.install(self.paths, request.manifest, request.uv, lambda text: self.emit({"event": "step", "text": text}))
+            install.install(self.paths, request.manifest, request.uv, lambda text: self.emit(Step(text)))
         except OSError as error:
             raise RaabError(f"stage: the host could not write, got: {error}", "make room on the host's disk, then deploy again") from error
-        return {"bytes": received, "receive_seconds": took, "seconds": time.monotonic() - began}
+        return Staged(received, took, time.monotonic() - began)
 
-    def activate(self, request: requests.Activate) -> Answer:
+    def activate(self, request: requests.Activate) -> Activated:
         from raab.host.session import follow, program, ways
 
         follow.same_project(self.paths, request)
@@ -142,21 +147,21 @@ class Session:
             ways.offer(self.paths)
         return self.carry_out(request)
 
-    def carry_out(self, request: requests.Activate) -> Answer:
+    def carry_out(self, request: requests.Activate) -> Activated:
         start(self.paths, request)
         return self.follow(request.token)
 
-    def follow(self, token: str) -> Answer:
+    def follow(self, token: str) -> Activated:
         from raab.host.session import follow
 
         return follow.follow(self.paths, self.emit, token)
 
-    def unlock(self, request: requests.Unlock) -> Answer:
+    def unlock(self, request: requests.Unlock) -> Unlocked:
         from raab.host.session import rescue
 
         return rescue.unlock(self.paths, request, self.emit, self.carry_out)
 
-    def service(self, request: Any) -> Answer:
+    def service(self, request: Any) -> Any:
         """Everything about the running service; imported here, as all that a plain question does not need."""
         from raab.host.session import service
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from raab.errors import RaabError
 from raab.protocol import conversation
+from raab.protocol.conversation import Event
 
 
 class Patient:
@@ -42,12 +43,18 @@ class Speaker:
     def pulse(self) -> None:
         while True:
             time.sleep(conversation.PULSE_SECONDS)
-            self.say(b"\n")
+            self.write(b"\n")
 
-    def emit(self, event: dict[str, Any]) -> None:
-        self.say(json.dumps(event).encode() + b"\n")
+    def say(self, operation: str, event: Event) -> None:
+        """Raises RaabError for what no deployer would take: a file of this host's may say anything."""
+        try:
+            line = conversation.tell(operation, event)
+        except ValueError as error:
+            problem = f"{operation}: this host would say what no deployer takes, got {error}"
+            raise RaabError(problem, "see what says so on the host: its journal, a manifest, what the service answers") from None
+        self.write(line)
 
-    def say(self, line: bytes) -> None:
+    def write(self, line: bytes) -> None:
         with self.speaking:
             # A login file may have printed something that ends without a newline, or go on to print from a process behind this one.
             self.sink.write(b"\n" + line)

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from raab import exitcodes, variable
 from raab.errors import RaabError
@@ -18,6 +17,7 @@ from raab.host.durable import sync_directory, write_durably
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
 from raab.host.units import claim, sandbox
+from raab.protocol.answers import Stored
 
 # As the unit has systemd name what is in that folder (raab.service); an encrypted credential is valid for this name alone.
 SEALED = "sealed_"
@@ -25,15 +25,7 @@ _GIVEN = re.compile(r"(?:Load|Set)Credential(?:Encrypted)?=([^:]+)")
 _SECONDS = 60
 
 
-class Stored(NamedTuple):
-    """One secret; `changed` in seconds since the epoch."""
-
-    name: str
-    encrypted: bool
-    changed: float
-
-
-def stored(paths: Paths) -> list[Stored]:
+def stored(paths: Paths) -> tuple[Stored, ...]:
     """Those in the two folders, by their names."""
     found = {}
     # The plain one of two of a name is what the service is given (raab.launch).
@@ -41,7 +33,7 @@ def stored(paths: Paths) -> list[Stored]:
         for file in folder.glob("*") if folder.is_dir() else ():
             if file.is_file() and not file.name.endswith(".part") and not variable.wrong_stored(file.name):
                 found[file.name] = Stored(file.name, encrypted, file.stat().st_mtime)
-    return [found[name] for name in sorted(found)]
+    return tuple(found[name] for name in sorted(found))
 
 
 def names(paths: Paths) -> list[str]:
@@ -76,7 +68,7 @@ def put(paths: Paths, name: str, content: bytes) -> bool:
 def remove(paths: Paths, name: str) -> bool:
     """Whether there was one. Raises RaabError for one without which the next start would fail."""
     current = current_release(paths)
-    if current and name in describe(paths.release(current)).get("secrets", ()):
+    if current and name in describe(paths.release(current)).secrets:
         problem = f"secrets: the release that is current needs it, got {name} for {paths.name}"
         raise RaabError(problem, "deploy one that does not name it, or `fab secrets set` another value", exitcodes.REFUSED)
     plain, sealed = take_away(paths.secrets / name), take_away(paths.sealed / name)

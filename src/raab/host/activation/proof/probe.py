@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from raab.protocol.answers import Probe
+
 INTERVAL_SECONDS = 0.02
 CLOSE_INTERVAL_SECONDS = 0.002
 TIMEOUT_SECONDS = 30.0
@@ -96,15 +98,6 @@ def ask(target: Target, token: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
         return read_answer(connection)
 
 
-class Tally(NamedTuple):
-    """What became of the prober's requests: how many, how many failed and the first reason, the slowest in seconds."""
-
-    sent: int = 0
-    failed: int = 0
-    slowest: float = 0.0
-    reason: str = ""
-
-
 class Prober:
     """Sends a request every 20 ms over a fresh connection, on a schedule of its own: a slow answer delays none of the next ones. Where
     there are several places to send it to, to one after the other.
@@ -116,7 +109,7 @@ class Prober:
         self.targets = targets
         self.token = token
         self.interval = INTERVAL_SECONDS
-        self.tally = Tally()
+        self.tally = Probe()
         self.stopping = False
         # Set when the clock's next wait is over before its time.
         self.news = threading.Event()
@@ -136,7 +129,7 @@ class Prober:
         """From now on to those alone that are among these: what will not be served any more says nothing of the switch."""
         self.targets = tuple(target for target in self.targets if target in targets)
 
-    def stop(self) -> Tally:
+    def stop(self) -> Probe:
         """Send no more, wait for the answers that are still out, and return the tally."""
         self.stopping = True
         self.news.set()
@@ -172,4 +165,4 @@ class Prober:
         with self.guard:
             before = self.tally
             slowest = max(before.slowest, time.monotonic() - due)
-            self.tally = Tally(before.sent + 1, before.failed + bool(reason), slowest, before.reason or reason)
+            self.tally = Probe(before.sent + 1, before.failed + bool(reason), slowest, before.reason or reason)
