@@ -118,8 +118,11 @@ class Reader:
         try:
             data: bytes = self._client.recv(min(most, PIECE_BYTES))
         except OSError as error:
+            # What becomes of it takes a while, and a thousand clients may leave at once.
+            give_way()
             raise BodyError(f"the body cannot be received: {error}") from error
         if not data:
+            give_way()
             raise BodyError("the body ends before its time")
         self.turn.worked(len(data))
         return data

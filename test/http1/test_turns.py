@@ -9,6 +9,7 @@ import gevent.socket
 import pytest
 
 from http1.body import Body
+from http1.errors import BodyError
 from http1.limits import STEP_BYTES, TURN_BYTES, Limits
 from http1.reader import Reader
 from http1.turns import Turn, give_way
@@ -101,3 +102,24 @@ def test_a_body_is_read_in_turns_by_whatever_steps(kind: str, chunked: bool) -> 
 
     assert most_in_a_round(busy) <= TURN_BYTES // STEP_BYTES
     assert read == SIZE
+
+
+def test_a_hundred_who_lose_their_clients_at_once_go_on_one_after_the_other() -> None:
+    """What becomes of half an upload takes a while each; nobody else waits for all of them."""
+    pairs = [gevent.socket.socketpair() for _ in range(100)]
+    left = iter(pairs)
+
+    def busy(step: Callable[[], None]) -> None:
+        here, _ = next(left)
+        with pytest.raises(BodyError):
+            Body(Reader(here, Turn()), 10, Limits()).take(10)
+        step()
+
+    def leave() -> None:
+        for _, there in pairs:
+            there.close()
+
+    gevent.spawn_later(0.05, leave)
+    assert most_in_a_round(busy, len(pairs)) <= 2
+    for here, _ in pairs:
+        here.close()
