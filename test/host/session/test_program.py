@@ -112,14 +112,14 @@ def test_a_newer_one_stays(paths: Paths) -> None:
     program.install(paths, texts["0.10"], "0.10")
     assert program.started(paths) == digest_of(texts["0.10"])
     ways.offer(paths)
-    assert program.faults(paths) == []
+    assert program.faults(paths, program.started(paths)) == []
 
 
 def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
     """A changed, missing or added file, a link, and what others could write."""
     program.install(paths, ALL, "")
     ways.offer(paths)
-    assert program.faults(paths) == []
+    assert program.faults(paths, program.started(paths)) == []
     home = paths.roots_own / program.started(paths)
     module = home / "raab/errors.py"
     for spoil, mend in (
@@ -129,21 +129,21 @@ def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
         (lambda: (home / "os").symlink_to("/tmp"), lambda: (home / "os").unlink()),
     ):
         spoil()
-        assert len(program.faults(paths)) >= 1
+        assert len(program.faults(paths, program.started(paths))) >= 1
         mend()
-        assert program.faults(paths) == []
+        assert program.faults(paths, program.started(paths)) == []
     command = paths.bin / "raab"
     before = command.read_text()
     command.write_text(before + "id\n")
-    assert program.faults(paths) == [f"{command}: not what raab wrote"]
+    assert program.faults(paths, program.started(paths)) == [f"{command}: not what raab wrote"]
     command.write_text(before)
     entry = paths.roots_own / program.ENTRY
     before = entry.read_text()
     entry.write_text(before + "import os\n")
-    assert program.faults(paths) == [f"{entry}: not what raab wrote"]
+    assert program.faults(paths, program.started(paths)) == [f"{entry}: not what raab wrote"]
     entry.write_text(before)
     module.write_text("")
-    assert program.faults(paths) == [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
+    assert program.faults(paths, program.started(paths)) == [f"{paths.roots_own}: not as it was installed; the next deploy mends it"]
 
 
 def test_the_units_of_its_part_are_written_and_looked_at(paths: Paths) -> None:
@@ -154,8 +154,20 @@ def test_the_units_of_its_part_are_written_and_looked_at(paths: Paths) -> None:
     assert [(paths.units / name).stat().st_mode & 0o777 for name in names] == [0o644, 0o644]
     assert f"ListenSequentialPacket={paths.run}/raab-root/%i\n" in (paths.units / names[0]).read_text()
     assert f"ExecStart=/usr/bin/python3 -IS {paths.roots_own} part\n" in (paths.units / names[1]).read_text()
-    assert program.faults(paths) == []
+    assert program.faults(paths, program.started(paths)) == []
     (paths.units / names[1]).write_text("[Service]\nExecStart=/tmp/other\n")
-    assert program.faults(paths) == [f"{paths.units / names[1]}: not what raab wrote"]
+    assert program.faults(paths, program.started(paths)) == [f"{paths.units / names[1]}: not what raab wrote"]
     ways.offer(paths)
-    assert program.faults(paths) == []
+    assert program.faults(paths, program.started(paths)) == []
+
+
+def test_what_another_raab_is_started_by_is_not_called_a_fault(paths: Paths) -> None:
+    """A newer one, or still an older one, has texts that this one cannot know; what others could write is a fault all the same."""
+    program.install(paths, one(""), "9.0")
+    ways.offer(paths)
+    command = paths.bin / "raab"
+    command.write_text("#!/bin/sh\n# As a newer raab writes it.\n")
+    assert program.faults(paths, program.started(paths)) == [f"{command}: not what raab wrote"]
+    assert program.faults(paths, "f" * 64) == []
+    command.chmod(0o777)
+    assert program.faults(paths, "f" * 64) == [f"{command}: not root's alone to write"]

@@ -51,7 +51,7 @@ def test_what_a_service_has_written_stays_and_can_be_taken_up_again(roots: Paths
     assert remove(shop, False, lambda text: None)
     assert (shop.state / "data").exists() and (shop.configuration / "credentials").exists()
     assert not shop.root.exists() and not (shop.units / shop.unit).exists() and not (roots.etc / "tmpfiles.d/shop-x.conf").exists()
-    assert files(roots, "blog-x") == before and program.faults(blog) == []
+    assert files(roots, "blog-x") == before and program.faults(blog, program.started(blog)) == []
     asked = (roots.opt.parent / "asked").read_text()
     assert "blog-x" not in asked and "userdel" not in asked and "stop shop-x.service raab-root@shop-x.socket" in asked
     assert claim.foreign(shop) == []
@@ -61,7 +61,7 @@ def test_nothing_of_a_purged_one_is_left(roots: Paths) -> None:
     """And of the host's last one, root's program neither."""
     shop, blog = add(roots, "shop-x"), add(roots, "blog-x")
     assert remove(shop, True, lambda text: None)
-    assert files(roots, "shop-x") == [] and program.faults(blog) == []
+    assert files(roots, "shop-x") == [] and program.faults(blog, program.started(blog)) == []
     assert "userdel shop-x" in (roots.opt.parent / "asked").read_text()
     assert remove(blog, False, lambda text: None)
     assert not roots.roots_own.exists() and not roots.command.exists() and not list(roots.units.iterdir())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +37,16 @@ class Host:
         self.upgrade(VERSIONS.get(name, "0.5"))
         return self.project.fab(verb, *words, "--env", name, "--hosts", self.host.name, expect=expect)
 
+    def interrupt(self, verb: str, name: str, *words: str, after: str) -> None:
+        """Ctrl-C when it has said so."""
+        command = self.project.command(verb, *words, "--env", name, "--hosts", self.host.name)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen(command, cwd=self.project.root, env=self.project.environ, **streams) as process:
+            assert process.stdout and any(after in line for line in process.stdout)
+            process.send_signal(signal.SIGINT)
+            said = process.stdout.read()
+        assert process.returncode == 130 and "goes on by itself" in said, said
+
     def upgrade(self, version: str) -> None:
         """Have the deployer be of that version of raab, with another root's program than each other one's."""
         src = self.project.root / "src"
@@ -56,13 +68,14 @@ class Host:
 
     @contextmanager
     def unnoticed(self, touched: str, *, served: bool = True) -> Iterator[None]:
-        """Traffic to all, of which no request fails, but to the one that is touched where it is not `served`. The masters of the others
-        stay, and so does the host's root's program."""
+        """Traffic to all that are there, of which no request fails, but to the one that is touched where it is not `served`. The masters of
+        the others stay, and so does the host's root's program."""
         others = [name for name in SERVICES if name != touched]
         before = {name: self.master(name) for name in others}
         program = self.program()
         with ExitStack() as stack:
-            loads = {name: stack.enter_context(Load([(self.host.address, SERVICES[name])], MIX)) for name in SERVICES}
+            there = [name for name in SERVICES if name in others or self.master(name) != "0"]
+            loads = {name: stack.enter_context(Load([(self.host.address, SERVICES[name])], MIX)) for name in there}
             yield
         account = merge(load.account for name, load in loads.items() if served or name != touched)
         assert account.total > 40 and not account.failures, account.line()
@@ -75,6 +88,7 @@ def host(project: Any, lab: Any) -> Host:
     return Host(project, fresh, lab.shell(fresh))
 
 
+@pytest.mark.timeout(900)
 def test_three_services_on_one_host_do_not_notice_each_other(host: Host, look: Any) -> None:
     """Deploy, rollback, a broken release, a restart, a removal: what is done to one loses no request of the others. A name, and an address,
     that somebody else has is refused, and nothing is written. Each has a deployer with a raab of its own version: the host's is the newest
@@ -146,6 +160,7 @@ def test_whatever_is_done_to_one_is_no_matter_of_the_others(host: Host, touched:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1200)
 def test_operators_choose_a_service_and_the_last_one_takes_root_s_program_along(host: Host) -> None:
     """Each command of raab with -s; what stays of a service that was removed, and what does not of one that was purged."""
     for name in SERVICES:
@@ -155,8 +170,16 @@ def test_operators_choose_a_service_and_the_last_one_takes_root_s_program_along(
     assert "workers: 2 -> 3" in host.shell.run("raab -s shop scale +1; raab -s shop scale -1; raab -s blog-2 check").out
     with host.unnoticed("blog-2"):
         host.shell.run("systemctl reload blog-2 && systemctl restart blog-2 && raab -s blog-2 drain && raab -s blog-2 undrain")
-    host.fab("remove", "shop", "shop", "--yes")
+    host.interrupt("remove", "shop", "shop", "--yes", after="systemctl disable --now shop")
+    # Nobody has to type it again.
+    host.shell.run("for _ in $(seq 300); do test -e /opt/shop || exit 0; sleep 0.1; done; exit 1")
+    assert "was not there" in host.fab("remove", "shop", "shop", "--yes").out
     host.fab("deploy", "shop")
+    # Something is still the user's, whom userdel(8) then leaves alone.
+    host.shell.run("systemd-run --quiet --unit=left --uid=blog-2 sleep infinity")
+    refused = host.fab("remove", "blog-2", "blog-2", "--yes", "--purge", expect=None)
+    assert refused.code == 1 and "purge: the user blog-2 stays, got userdel: user blog-2 is currently used by process" in refused.err
+    host.shell.run("systemctl stop left")
     host.fab("remove", "blog-2", "blog-2", "--yes", "--purge")
     gone = "ls -d /etc/*/blog-2* /etc/blog-2 /var/lib/blog-2 /opt/blog-2; id blog-2; ls /etc/shop/setting.yaml /var/lib/shop"
     found = host.shell.run(gone, check=False).out

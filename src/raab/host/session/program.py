@@ -37,10 +37,11 @@ def installed(paths: Paths) -> str:
     return name if first.kept(str(paths.roots_own / name), name) else ""
 
 
-def faults(paths: Paths) -> list[str]:
+def faults(paths: Paths, ours: str) -> list[str]:
     """What is not as it was installed: a file or a folder that is missing, changed, added, a link, or for others than root to write.
 
-    Empty for a host of which nothing was installed yet.
+    Empty for a host of which nothing was installed yet. `ours` is the digest of the program that asks: the texts by which another one is
+    started, of an older raab or a newer one, it cannot know.
     """
     name, command = started(paths), paths.command
     if not installed(paths):
@@ -50,7 +51,8 @@ def faults(paths: Paths) -> list[str]:
     wanted = {paths.roots_own / ENTRY: entry(paths, name, version(paths))}
     if command.exists():
         wanted |= beside(paths)
-    found = [f"{path}: not what raab wrote" for path, text in wanted.items() if path.read_text(errors="replace") != text]
+    texts = wanted if name == ours else {}
+    found = [f"{path}: not what raab wrote" for path, text in texts.items() if path.read_text(errors="replace") != text]
     for path in (paths.bin, paths.roots_own.parent, paths.roots_own, *wanted):
         if path.is_symlink() or first.open_to_others(path.lstat()):
             found.append(f"{path}: not root's alone to write")

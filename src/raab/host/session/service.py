@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +21,7 @@ from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
 from raab.host.paths import Paths
-from raab.host.session import outlook, program, remove
+from raab.host.session import first, outlook, program, remove
 from raab.host.units import hook, lasting, secrets, unitfiles
 from raab.protocol import answers, requests
 from raab.protocol.answers import Acted, Ahead, Examined, Line, Nothing, Own, ServiceStatus, Step, Stray, Workers
@@ -32,14 +32,15 @@ from raab.protocol.reading import known, read
 PYTHON = "/usr/bin/python3"
 
 
-def answer(paths: Paths, request: Any, emit: Callable[[Event], None]) -> Any:
-    """What a session is asked about the service, or to have it do. The answer is of the type that the table has for it."""
+def answer(paths: Paths, request: Any, emit: Callable[[Event], None], sent: Mapping[str, bytes]) -> Any:
+    """What a session is asked about the service, or to have it do. The answer is of the type that the table has for it.
+    `sent` is the program that this is a part of."""
     operations: dict[type[Any], Callable[[], Any]] = {
         requests.Status: lambda: answers.Status(status(paths)),
         requests.Service: lambda: act(paths, request),
         requests.Logs: lambda: logs(paths, request, emit),
         requests.History: lambda: answers.History(tuple(map(journal.told, journal.read(paths.journal)))),
-        requests.Examine: lambda: examine(paths),
+        requests.Examine: lambda: examine(paths, first.digest_of(sent)),
         requests.Ahead: lambda: answers.Outlook(ahead(paths)),
         requests.Workers: lambda: workers(paths),
         requests.Hook: lambda: run_once(paths, request, emit),
@@ -92,14 +93,15 @@ def own(told: dict[str, Any]) -> Own:
     return Own(told.get("generation"), told.get("target"), told.get("serving"), strays, tuple(told.get("bind", ())))
 
 
-def examine(paths: Paths) -> Examined:
-    """What only a closer look tells: whether installed files have changed since, and what the service says of itself."""
+def examine(paths: Paths, ours: str) -> Examined:
+    """What only a closer look tells: whether installed files have changed since, and what the service says of itself. `ours` is the digest
+    of the program that looks."""
     current = releases.current_release(paths)
     release = paths.releases / current if current else None
     files = (unitfiles.of_release(paths, release), *unitfiles.lasting(paths)) if release else ()
     units = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
     told, trouble = own_status(paths) if current else ({}, "")
-    faults = program.faults(paths) if current else []
+    faults = program.faults(paths, ours) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
     found = Examined(tuple(drift), units, own(told), trouble, tuple(faults))
     if current:

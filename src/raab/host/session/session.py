@@ -165,7 +165,7 @@ class Session:
         """Everything about the running service; imported here, as all that a plain question does not need."""
         from raab.host.session import service
 
-        return service.answer(self.paths, request, self.emit)
+        return service.answer(self.paths, request, self.emit, self.program)
 
 
 def start(paths: Paths, request: requests.Activate) -> None:
