@@ -79,3 +79,15 @@ def test_a_name_with_dashes_has_the_drop_ins_of_shorter_ones(tmp_path: Path) -> 
 def test_the_host_s_drop_ins_come_after_the_release_s_unit(lines: tuple[str, ...]) -> None:
     told = [line for line in lines if line.startswith("Environment=")]
     assert told == ['Environment=RAAB_ENVIRONMENT=production "NOTE=two words"', "Environment=NOTE=other"]
+
+
+def test_the_content_of_a_credential_is_taken_as_it_stands() -> None:
+    """systemd knows specifiers in its name alone: with others resolved, the service would always seem to lack what a start would give it."""
+    found = ("SetCredential=%p:%p", "SetCredentialEncrypted=%p:a%pb", "LoadCredential=%p:/etc/%p/x", "Environment=A=%p:%p")
+    told = sandbox.resolved(Paths("shop"), found)
+    assert told == [
+        "SetCredential=shop:%p",
+        "SetCredentialEncrypted=shop:a%pb",
+        "LoadCredential=shop:/etc/shop/x",
+        "Environment=A=shop:shop",
+    ]

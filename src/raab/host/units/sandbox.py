@@ -68,10 +68,15 @@ def surroundings(lines: Iterable[str]) -> list[str]:
 
 
 def resolved(paths: Paths, found: Iterable[str]) -> list[str]:
-    """Lines of the service's unit for another one, whose name is another."""
+    """Lines of the service's unit for another one, whose name is another. The content of a credential systemd takes as it stands."""
     name, path, last = paths.name, paths.name.replace("-", "/"), paths.name.rpartition("-")[2]
     own = {"%n": paths.unit, "%N": name, "%p": name, "%P": path, "%j": last, "%J": last, "%f": f"/{path}"}
-    return [re.sub(r"%[%nNpPjJf]", lambda match: own.get(match[0], match[0]), line) for line in found]
+
+    def of_service(line: str) -> str:
+        head, colon, content = line.partition(":") if line.startswith("SetCredential") else (line, "", "")
+        return re.sub(r"%[%nNpPjJf]", lambda match: own.get(match[0], match[0]), head) + colon + content
+
+    return [of_service(line) for line in found]
 
 
 def quoted(text: str) -> str:
