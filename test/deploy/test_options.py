@@ -110,3 +110,18 @@ def test_a_verb_of_two_words_is_one_of_fabrics() -> None:
     assert options.joined(["secrets", "set", "NAME", "--env", "x", "lab", "up"], rooms) == ["secrets.set", "NAME", "--env", "x", "lab.up"]
     words = ["secrets", "deploy", "set", "secrets.list", "lab"]
     assert options.joined(words, rooms) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("logs worker --lines 3", "logs --process worker --lines 3"),
+        ("restart worker", "restart --process worker"),
+        ("logs --lines 3", "logs --lines 3"),
+        ("restart --env web", "restart --env web"),
+        ("scale worker=4", "scale worker=4"),
+        ("logs 3", "logs 3"),
+    ],
+)
+def test_a_process_s_name_may_follow_its_verb(words: str, told: str) -> None:
+    assert options.named(words.split()) == told.split()

@@ -267,7 +267,8 @@ class ProcessRow(NamedTuple):
 
 
 class TimerRow(NamedTuple):
-    """A timer. `next` and `last` are seconds since the epoch, of a run to come and of the last that was begun by it; 0 where there is none.
+    """A timer. `next` and `last` are seconds since the epoch, of a run to come and of the last, by whomever it was begun; 0 where there is
+    none.
     `code` is the exit code of the last run that has ended, None where there was none since the host's start."""
 
     name: Name

@@ -65,7 +65,7 @@ class Process(NamedTuple):
     instances: Annotated[int, between(0, MOST)] = 1
     signal: Annotated[str, matching("a signal", "|".join(SIGNALS))] = "TERM"
     seconds: Seconds = 30.0
-    settle: Annotated[float, between(0, 600)] = 2.0
+    settle: Annotated[float, between(0, 600)] = 5.0
     ready: Annotated[str, Must("a text of at most 200 printable letters", line)] = ""
     overlap: bool = False
     allow: tuple[Annotated[str, matching("an addition to the sandbox", "|".join(ALLOWED))], ...] = ()

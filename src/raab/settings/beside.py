@@ -28,7 +28,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     command: Program
     count: Annotated[int, msgspec.Meta(ge=0, le=processes.MOST)] = 1
     stop: Stop = Stop()
-    settle: Annotated[float, msgspec.Meta(ge=0, le=600)] = 2.0
+    settle: Annotated[float, msgspec.Meta(ge=0, le=600)] = 5.0
     ready: Annotated[str, Check(processes.line, "a text of at most 200 printable letters")] = ""
     overlap: bool = False
     allow: tuple[Allowed, ...] = ()

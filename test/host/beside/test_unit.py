@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from raab.errors import RaabError
 from raab.host.beside import unit
 from raab.host.paths import Paths
 from raab.protocol.processes import Process, Table, Timer
@@ -84,3 +85,27 @@ def test_a_release_says_what_it_has_and_one_of_before_has_nothing(paths: Paths) 
 )
 def test_an_instance_is_a_process_and_a_number(name: str, told: tuple[str, int] | None) -> None:
     assert unit.instance(name) == told
+
+
+def test_another_secret_or_environment_file_makes_another_unit(paths: Paths) -> None:
+    """Which a reload compares: what runs by the old one is started anew. The file tells nothing of what they hold."""
+    environment, secrets = paths.etc / "shop/environment", paths.etc / "shop/credentials"
+    secrets.mkdir(parents=True)
+    unit_file = paths.release(ID) / "systemd/raab.service"
+    unit_file.write_text(unit_file.read_text().replace("/etc/%p/", f"{paths.etc}/%p/"))
+    found = [lines(paths, Process("worker", "w"))]
+    environment.write_text("LEVEL=1\n")
+    found.append(lines(paths, Process("worker", "w")))
+    (secrets / "KEY").write_text("hush")
+    found.append(lines(paths, Process("worker", "w")))
+    (secrets / "KEY").write_text("hush, hush")
+    found.append(lines(paths, Process("worker", "w")))
+    assert len({one[1] for one in found}) == 4
+    assert found[0][2:] == found[3][2:] and lines(paths, Process("worker", "w")) == found[3]
+    assert "hush" not in "".join(found[3])
+
+
+def test_an_addition_that_the_release_does_not_have_is_named(paths: Paths) -> None:
+    (paths.release(ID) / "systemd/allow/jit.conf").unlink()
+    with pytest.raises(RaabError, match="allow: the release has no such addition, got jit"):
+        lines(paths, Process("worker", "w", allow=("jit",)))

@@ -24,6 +24,8 @@ print("ready to", "work", flush=True)
 while not ending:
     time.sleep(0.02)
 time.sleep(1)
+while (state / "hold").exists():
+    time.sleep(0.02)
 import raab.modules.home  # of its own release, however late
 assert VERSION == "{version}"
 tell("has done it")
@@ -122,3 +124,68 @@ def test_a_deploy_brings_them_and_takes_them_away(workers: Workers) -> None:
     workers.settled()
     assert workers.units() == [] and workers.files() == []
     assert (workers.told()[-1]["what"], workers.told()[-1]["version"]) == ("has done it", "one")
+
+
+TIDY = """
+import os, pathlib, time
+state = pathlib.Path(os.environ["STATE_DIRECTORY"])
+time.sleep(0.1)
+while (state / "hold").exists():
+    time.sleep(0.02)
+import raab.modules.home
+with open(state / "tidied", "a") as file:
+    file.write("{version} ")
+raise SystemExit(3)
+"""
+OVERLAP = """
+processes:
+  worker: {command: python -m raab.work, overlap: true, settle: 0, ready: ready to work, stop: {seconds: 300}}
+timers:
+  tidy: {command: python -m raab.tidy, schedule: "2099-01-01 03:00"}
+"""
+
+
+@pytest.mark.prove
+def test_what_is_under_way_goes_on_in_its_own_release(workers: Workers, lab: Any) -> None:
+    """A job of an old process, and a timer's run: over two deploys, of which the second would remove their release if nothing of it ran."""
+    shell, project = workers.shell, workers.project
+    project.environment("few", "hosts: lab\nkeep: 2\nwaves: [100%]\n")
+
+    def deploy(version: str, timers: str = "2099-01-01 03:00", expect: int = 0) -> str:
+        (project.root / "src/raab/tidy.py").write_text(TIDY.format(version=version))
+        done = workers.deploy(version, "--env", "few", beside=OVERLAP.replace("2099-01-01 03:00", timers), expect=expect)
+        return str(done.out + done.err)
+
+    deploy("one")
+    first = project.release()
+    shell.run("touch /var/lib/raab/hold && systemctl start --no-block raab@tidy.service")
+    deploy("two")
+    assert workers.units() == instances(2)
+    deploy("three")
+    workers.settled()
+    assert workers.units() == instances(3)
+    told = [(one["what"], one["version"]) for one in workers.told()]
+    assert told == [("begins", "one"), ("begins", "two"), ("begins", "three")]
+    assert shell.run(f"ls -d /opt/raab/releases/{first}").out
+    timer = project.fab("status", "--env", "few", "--json").json["hosts"][0]["timers"][0]
+    assert (timer["name"], timer["state"], timer["release"], timer["code"]) == ("tidy", "running", project.release(), None)
+    # A schedule that nobody understands is found before anything is switched.
+    assert "timers.tidy.schedule" in deploy("four", timers="on mondays", expect=4)
+    shell.run("rm /var/lib/raab/hold; while systemctl show -p ActiveState raab@tidy | grep -q activating; do sleep 0.05; done")
+    shell.run("while systemctl list-units --plain --no-legend 'raab@worker*' | grep -q deactivating; do sleep 0.05; done")
+    assert shell.run("cat /var/lib/raab/tidied").out == "one "
+    assert sorted((one["what"], one["version"]) for one in workers.told()[3:]) == [("has done it", "one"), ("has done it", "two")]
+    assert shell.run("systemctl is-enabled raab@worker-3.service raab@tidy.timer").out.split() == ["enabled", "enabled"]
+    metrics = shell.run("raab metrics").out
+    assert 'raab_process_up{service="raab",process="worker",instance="worker-3"} 1' in metrics
+    assert 'raab_timer_last_exit_code{service="raab",timer="tidy"} 3' in metrics
+    doctor = project.fab("doctor", "--env", "few", expect=1).out
+    assert "tidy failed, exit code 3" in doctor and "worker 1 of 1" in doctor
+    status = shell.run("raab status").out
+    assert "worker-3" in status and "tidy" in status
+    # What it is given has changed.
+    shell.run("echo LEVEL=3 >/etc/raab/environment")
+    project.fab("reload", "--env", "few")
+    assert workers.units() == instances(1) and workers.told()[-1]["environment"].get("LEVEL") == "3"
+    project.fab("remove", "raab", "--env", "few", "--yes")
+    assert workers.units() == [] and workers.files() == []

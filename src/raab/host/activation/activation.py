@@ -19,7 +19,7 @@ from raab.host.activation.proof.token import Token
 from raab.host.activation.rehearsal import Rehearsal, Rehearsed
 from raab.host.activation.task import Task, Teller
 from raab.host.beside import there, timers
-from raab.host.beside.become import become, sweep
+from raab.host.beside.become import become, check, sweep
 from raab.host.beside.change import RUNNING
 from raab.host.master import strays
 from raab.host.master.control import ask
@@ -160,7 +160,7 @@ class Activation:
             if self.task.release not in (self.before.release, current_release(self.paths)):
                 (self.release / "manifest.json").rename(self.release / "manifest.damaged.json")
             raise
-        timers.check(self.release)
+        check(self.paths, self.release)
         if unitfiles.prepare(self.paths):
             self.teller.step("prepared the host: user and directories")
             self.token.publish()

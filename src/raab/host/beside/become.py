@@ -7,11 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from raab.host import systemd
-from raab.host.beside import carry, timers
+from raab.host.beside import carry, timers, unit
 from raab.host.durable import alone
 from raab.host.paths import Paths
 
 _STEP = 0.1
+
+
+def check(paths: Paths, release: Path) -> None:
+    """Raises RaabError for a release whose processes and timers could not become units, before it is made current."""
+    table, texts = unit.table(release), unit.Texts(paths, release)
+    for process in table.processes:
+        texts.process(process, 1)
+    for timer in table.timers:
+        texts.run(timer)
+    timers.check(release)
 
 
 def become(paths: Paths, release: Path | None, say: Callable[[str], None], anew: bool = False) -> None:

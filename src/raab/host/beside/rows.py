@@ -11,7 +11,7 @@ from raab.host.releases import current_release
 from raab.protocol.answers import ProcessRow, TimerRow
 
 _OF_PROCESS = ("ActiveState", "SubState", "MainPID", "NRestarts", "ActiveEnterTimestampMonotonic")
-_OF_RUN = ("ActiveState", "Result", "ExecMainStatus", "ExecMainExitTimestampMonotonic")
+_OF_RUN = ("ActiveState", "Result", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestampMonotonic")
 _OF_TIMER = ("NextElapseUSecRealtime", "LastTriggerUSec")
 
 
@@ -27,15 +27,16 @@ def processes(paths: Paths) -> tuple[ProcessRow, ...]:
 
 def timers(paths: Paths) -> tuple[TimerRow, ...]:
     files = there.files(paths, "timer")
-    runs = systemd.shows([paths.beside(name) for name in files], *_OF_RUN)
+    runs = systemd.shows([paths.beside(name) for name in files], *_OF_RUN, more=("--timestamp=unix",))
     shown = systemd.shows([paths.timer(name) for name in files], *_OF_TIMER, more=("--timestamp=unix",))
-    return tuple(
-        TimerRow(
-            name, _doing(ran), unit.release_of(text), stamp(told, "NextElapseUSecRealtime"), stamp(told, "LastTriggerUSec"),
-            number(ran, "ExecMainStatus") if number(ran, "ExecMainExitTimestampMonotonic") else None,
-        )
-        for (name, text), ran, told in zip(files.items(), runs, shown, strict=True)
-    )  # fmt: skip
+    return tuple(_timer(name, text, ran, told) for (name, text), ran, told in zip(files.items(), runs, shown, strict=True))
+
+
+def _timer(name: str, text: str, ran: dict[str, str], told: dict[str, str]) -> TimerRow:
+    # It may have been started by hand.
+    last = max(stamp(told, "LastTriggerUSec"), stamp(ran, "ExecMainStartTimestamp"))
+    code = number(ran, "ExecMainStatus") if number(ran, "ExecMainExitTimestampMonotonic") else None
+    return TimerRow(name, _doing(ran), unit.release_of(text), stamp(told, "NextElapseUSecRealtime"), last, code)
 
 
 def wanted(paths: Paths) -> dict[str, int]:

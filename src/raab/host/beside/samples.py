@@ -23,10 +23,10 @@ def of(paths: Paths) -> Iterator[Sample]:
         counts = tuple(({"process": name}, count) for name, count in wanted.items())
         yield Sample("raab_processes_target", "gauge", "How many of a process are wanted.", counts)
     if timers:
-        ran = [({"timer": row.name}, row) for row in timers if row.last]
-        ages = tuple((label, round(time.time() - row.last, 3)) for label, row in ran)
-        codes = tuple((label, row.code) for label, row in ran if row.code is not None)
+        known = [({"timer": row.name}, row) for row in timers]
+        ages = tuple((label, round(time.time() - row.last, 3)) for label, row in known if row.last)
+        codes = tuple((label, row.code) for label, row in known if row.code is not None)
         if ages:
-            yield Sample("raab_timer_last_run_age_seconds", "gauge", "Seconds since a timer has begun its last run.", ages)
+            yield Sample("raab_timer_last_run_age_seconds", "gauge", "Seconds since the last run of what a timer runs has begun.", ages)
         if codes:
             yield Sample("raab_timer_last_exit_code", "gauge", "Exit code of the last run that has ended.", codes)

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from raab.errors import RaabError
+from raab.host.beside import given
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.units import launching, sandbox
 from raab.protocol import processes
@@ -44,6 +46,7 @@ class Texts:
         self.paths = paths
         self.release = release
         self.surroundings = tuple(sandbox.of_release(paths, release).splitlines())
+        self.given = given.mark(self.surroundings)
         manifest = json.loads((release / "manifest.json").read_bytes())
         self.variables = tuple(manifest.get("variables", ()))
 
@@ -109,9 +112,14 @@ class Texts:
         ]
 
     def _allowed(self, name: str) -> str:
-        return (self.release / "systemd" / "allow" / f"{name}.conf").read_text(encoding="utf-8")
+        try:
+            return (self.release / "systemd" / "allow" / f"{name}.conf").read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            problem = f"allow: the release has no such addition, got {name}"
+            raise RaabError(problem, f"add allow/{name}.conf to the folder that `units` names") from error
 
     def _text(self, name: str, unit: list[str], service: list[str], wanted_by: str = "") -> str:
         head = f"# Written by raab: {name} of the release {self.release.name}."
         install = ["", "[Install]", f"WantedBy={wanted_by}"] if wanted_by else []
-        return "\n".join([head, "[Unit]", *unit, "", "[Service]", *service, *install, ""])
+        files = f"# What it is given by files: {self.given}."
+        return "\n".join([head, files, "[Unit]", *unit, "", "[Service]", *service, *install, ""])
