@@ -155,7 +155,7 @@ def test_what_runs_on_a_host_needs_no_deployer_tools() -> None:
 
 
 GROUND = ("master", "units", "address")
-ROOMS = ("command", "session", "activation", "renewal", "beside")
+ROOMS = ("command", "session", "activation", "renewal", "beside", "running")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,8 @@ ROOMS = ("command", "session", "activation", "renewal", "beside")
         *((room, ()) for room in GROUND),
         ("renewal", GROUND),
         ("beside", GROUND),
-        ("session", (*GROUND, "beside")),
+        ("running", GROUND),
+        ("session", (*GROUND, "beside", "running")),
         ("activation", (*GROUND, "renewal", "beside")),
     ],
 )

@@ -38,7 +38,9 @@ def test_a_request_becomes_a_value() -> None:
     assert (operation, service, type(request), request.release, request.version) == ("activate", "raab", requests.Activate, ID, "")
     assert (request.hooks.before_activate, request.hooks.after_activate) == (requests.Command("true", 60), None)
     assert conversation.decode(conversation.encode("facts", "shop", {})) == ("facts", "shop", requests.Facts())
-    asked = conversation.encode("hook", "shop", {"release": ID, "command": {"command": "é", "timeout": 1, "write": ["/srv/data"]}})
+    asked = conversation.encode(
+        "migrate", "shop", {"release": ID, "who": "ann", "machine": "m", "command": {"command": "é", "timeout": 1, "write": ["/srv/data"]}}
+    )
     assert conversation.decode(asked)[2].command == requests.Command("é", 1, False, ("/srv/data",))
 
 
@@ -46,6 +48,8 @@ def part(**changed: Any) -> dict[str, Any]:
     return {**STAGE, "send": [{**STAGE["send"][0], **changed}]}
 
 
+MIGRATE = {"op": "migrate", "service": "raab", "release": ID, "who": "ann", "machine": "m"}
+RUN: dict[str, Any] = {"op": "run", "service": "raab", "words": ["id"]}
 HOSTILE: list[Any] = [
     [], 7, None, {}, {"op": None}, {"op": "shell", "service": "raab", "command": "id"}, {"op": ["facts"], "service": "raab"},
     {"op": "facts", "service": "raab", "more": 1}, {"op": "facts", "service": "raab", "closely": 1}, {"op": "facts"},
@@ -67,11 +71,14 @@ HOSTILE: list[Any] = [
     {"op": "logs", "service": "raab", "lines": "-1", "follow": False},
     {"op": "logs", "service": "raab", "lines": 1 << 40}, {"op": "service", "service": "raab", "action": "stop"},
     {"op": "service", "service": "raab", "action": "scale", "amount": 4},
-    {"op": "hook", "service": "raab", "release": ID, "command": {"command": "", "timeout": 1}}, {"op": "follow", "service": "raab"},
-    {"op": "hook", "service": "raab", "release": ID, "command": {"command": "\ud800", "timeout": 1}},
-    *({"op": "hook", "service": "raab", "release": ID, "command": {"command": "true", "timeout": 1, "write": [path]}}
+    {**RUN, "words": ["a\0b"]},
+    {**RUN, "words": "id"}, {**RUN, "words": ["x" * 200_000]}, {**RUN, "words": ["\ud800"]}, {**RUN, "words": [7]},
+    {**RUN, "term": "a b"}, {**RUN, "term": "x\nUser=root"}, {**RUN, "size": {"rows": -1, "columns": 1}}, {**RUN, "detach": 1},
+    {**MIGRATE, "command": {"command": "", "timeout": 1}}, {"op": "follow", "service": "raab"},
+    {**MIGRATE, "command": {"command": "\ud800", "timeout": 1}},
+    *({**MIGRATE, "command": {"command": "true", "timeout": 1, "write": [path]}}
       for path in ("data", "/", "//srv", "/srv/../etc", "/srv/.", "/srv/a b", "/srv/%n", "/srv/a\nb", "", 7)),
-    {"op": "hook", "service": "raab", "release": ID, "command": {"command": "true", "timeout": 1, "network": "yes"}},
+    {**MIGRATE, "command": {"command": "true", "timeout": 1, "network": "yes"}},
 ]  # fmt: skip
 
 

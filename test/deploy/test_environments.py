@@ -52,7 +52,9 @@ def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
     for name in schema.File.__struct_fields__:
         assert name == "hosts" or getattr(shown, name) == getattr(bare, name), name
     commented = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if line.startswith(("# hooks:", "#   ", "# identity")))
-    assert load(tmp_path, "hosts: {web1: }\n" + commented.replace("  ssh-keyscan", "# ssh-keyscan")).settings.hooks.once is not None
+    assert (
+        load(tmp_path, "hosts: {web1: }\n" + commented.replace("  ssh-keyscan", "# ssh-keyscan")).settings.hooks.before_activate is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,12 +79,15 @@ def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
         ("hosts: {web1: {address: 'a b'}}\n", "as ssh takes it"),
         ("hosts: {web1: , other: {address: WEB1}}\n", "two names for one address, web1 and other"),
         ("hosts: {a: {address: '2001:db8::1'}, b: {address: '2001:db8:0::1'}}\n", "two names for one address, a and b"),
-        ("hosts: {web1: }\nhooks: {once: {command: ''}}\n", "command"),
-        ("hosts: {web1: }\nhooks: {once: {command: x, write: [data]}}\n", "expected an absolute path of plain names, got 'data'"),
-        ("hosts: {web1: }\nhooks: {once: {command: x, write: [/srv/../etc]}}\n", "expected an absolute path"),
-        ("hosts: {web1: }\nhooks: {once: {command: x, network: maybe}}\n", "network"),
-        ("hosts: {web1: }\nhooks: {once: {command: x, timout: 5}}\n", "did you mean 'timeout'?"),
-        ("hosts: {web1: }\nhooks: {once: true}\n", "hooks.once: is a section"),
+        ("hosts: {web1: }\nhooks: {before_activate: {command: ''}}\n", "command"),
+        (
+            "hosts: {web1: }\nhooks: {before_activate: {command: x, write: [data]}}\n",
+            "expected an absolute path of plain names, got 'data'",
+        ),
+        ("hosts: {web1: }\nhooks: {before_activate: {command: x, write: [/srv/../etc]}}\n", "expected an absolute path"),
+        ("hosts: {web1: }\nhooks: {before_activate: {command: x, network: maybe}}\n", "network"),
+        ("hosts: {web1: }\nhooks: {before_activate: {command: x, timout: 5}}\n", "did you mean 'timeout'?"),
+        ("hosts: {web1: }\nhooks: {before_activate: true}\n", "hooks.before_activate: is a section"),
         ("hosts: [\n", "is not YAML"),
     ],
 )

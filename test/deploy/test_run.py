@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import pytest
 from msgspec.structs import replace
 
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan.environment import Environment, Host
-from raab.deploy.plan.schema import File, Hook, Hooks, HostEntry, Hosts
+from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import HostPlan, Plan
 from raab.deploy.report.results import HostReport
 from raab.deploy.run import Waves, spoilt
@@ -48,10 +47,8 @@ class Played:
     def progress(self, host: str, text: str) -> None:
         """Nobody listens."""
 
-    def ask(self, name: str, operation: str, *_: object, **values: Any) -> Workers:
+    def ask(self, name: str, operation: str, *_: object, **_values: Any) -> Workers:
         self.log.append(f"{operation} on {name}")
-        if operation == "hook" and values["command"]["command"] == "false":
-            raise RaabError("hook once: exit code 1")
         looks = self.looks.get(name, [])
         return looks.pop(0) if looks else look()
 
@@ -162,11 +159,3 @@ def test_what_spoils_a_bake_is_told() -> None:
     assert spoilt(Workers(0, 200, 3), 1) == "bake: more than 1 % of the answers were errors, got 3 of 200"
     # No traffic at all is no reason.
     assert spoilt(Workers(0, 0, 0), 0) == spoilt(Workers(0, 200, 2), 1) == ""
-
-
-@pytest.mark.parametrize(("command", "results"), [("true", dict.fromkeys(NAMES, "deployed")), ("false", {"a": "failed"})])
-def test_once_runs_on_one_host_before_any_switch(command: str, results: dict[str, str]) -> None:
-    played = Played()
-    assert run(played, hooks=Hooks(once=Hook(command=command))) == results
-    assert played.log[0] == "hook on a"
-    assert len([line for line in played.log if line.startswith("hook")]) == 1

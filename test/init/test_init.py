@@ -161,26 +161,29 @@ def test_an_application_that_does_not_load_here_is_described_all_the_same(make: 
 MIGRATED = "app = Flask('x')\napp.extensions['migrate'] = 1\napp.config['SQLALCHEMY_DATABASE_URI'] = '{}'\n"
 
 
-@pytest.mark.parametrize(("url", "hook", "said"), [
-    ("sqlite:///shop.db", "before_activate", "on each host"), ("postgresql://db/shop", "once", "once for all hosts"),
+@pytest.mark.parametrize(("url", "own", "said"), [
+    ("sqlite:///shop.db", True, "on each host"), ("postgresql://db/shop", False, "once for all hosts"),
 ])  # fmt: skip
 def test_migrations_are_proposed_by_where_the_database_is(
-    url: str, hook: str, said: str, make: Make, capsys: pytest.CaptureFixture[str]
+    url: str, own: bool, said: str, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A database server's is the project's; an SQLite file is one of each host."""
     root = make({"app.py": FLASK + MIGRATED.format(url), "migrations/env.py": ""})
     assert run(root, "--python", sys.executable) == 0
     assert f"migrations   flask db upgrade  ({said}" in capsys.readouterr().out
     for name in ("lab", "production"):
-        hooks = yaml.safe_load((root / f"deploy/{name}.yaml").read_text())["hooks"]
-        assert [(key, "flask db upgrade" in one["command"]) for key, one in hooks.items()] == [(hook, True)]
+        hooks = yaml.safe_load((root / f"deploy/{name}.yaml").read_text()).get("hooks")
+        assert hooks == ({"before_activate": {"command": "cd app && flask db upgrade", "timeout": 300}} if own else None)
+    migrate = description.read(root).migrate
+    assert (migrate and migrate.command) == (None if own else "flask db upgrade")
 
 
 def test_a_migration_finds_what_lies_in_src(make: Make) -> None:
-    """As the service does, which has that folder on its path."""
+    """As the service does, which has that folder on its path; on a host each command has."""
     root = make({"src/shop/__init__.py": FLASK + MIGRATED.format("sqlite:///shop.db"), "migrations/env.py": ""})
     assert run(root, "--python", sys.executable) == 0
     assert description.read(root).python_path == ("src", ".")
-    assert "PYTHONPATH=src:. flask db upgrade" in (root / "deploy/lab.yaml").read_text()
+    assert "cd app && flask db upgrade" in (root / "deploy/lab.yaml").read_text()
 
 
 DJANGO = """
@@ -199,7 +202,8 @@ def test_djangos_commands_are_run_by_the_manage_py_that_is_there(make: Make) -> 
     root = make({"src/manage.py": manage, "src/site1/wsgi.py": wsgi, "django/__init__.py": "", "django/conf.py": DJANGO})
     assert run(root, "--python", sys.executable) == 0
     assert description.read(root).build == ("python src/manage.py collectstatic --noinput",)
-    assert "PYTHONPATH=src:. python src/manage.py migrate --noinput" in (root / "deploy/production.yaml").read_text()
+    migrate = description.read(root).migrate
+    assert migrate and migrate.command == "python src/manage.py migrate --noinput"
 
 
 def test_a_folder_with_a_files_name_is_proposed_as_one(make: Make) -> None:

@@ -24,8 +24,22 @@ _CHECK = "/readyz"
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when the release loads and says that it is ready, and a line about how its workers would load it; else a RaabError
     with the reason.
+    """
+    application, how = load()
+    from handover.workers.check import check
 
-    The order is that of a worker's boot: gunicorn's configuration, gevent's patches, the application, then one request.
+    try:
+        check(application, _CHECK)
+    except Exception as error:
+        raise RaabError(f"trial: the release is not ready, got {error}", "make it ready, or deploy a release that is") from error
+    print(how)
+    return 0
+
+
+def load() -> tuple[Any, str]:
+    """The application, and one line about how its workers would load it. Raises RaabError with the reason when it does not load.
+
+    The order is that of a worker's boot: gunicorn's configuration, gevent's patches, the application.
     """
     server = load_settings().server
     root = Path(sys.prefix).parent
@@ -35,15 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     monkey.patch_all()
     configured.on_starting.prepare()
-    application, how = load_and_tell(server, lambda: _load(configured.wsgi_app))
-    from handover.workers.check import check
-
-    try:
-        check(application, _CHECK)
-    except Exception as error:
-        raise RaabError(f"trial: the release is not ready, got {error}", "make it ready, or deploy a release that is") from error
-    print(how)
-    return 0
+    return load_and_tell(server, lambda: _load(configured.wsgi_app))
 
 
 def _end_after(seconds: float) -> None:

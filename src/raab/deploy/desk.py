@@ -22,6 +22,7 @@ class Desk:
         """Raises RaabError for an environment that is not as it should be, and for hosts that it does not have."""
         self.root = root
         self.environment: Environment = environments.load(root, env).only(hosts)
+        self.chosen = hosts is not None
         self.as_json = as_json
         self.console = Console(quiet=as_json)
 
@@ -35,7 +36,7 @@ class Desk:
                 output.say(2, told)
                 if self.as_json:
                     output.say(1, standing.report(interruption, self.environment, runner.standings).json() + "\n")
-            elif interruption.verb != "logs":
+            elif interruption.verb not in ("logs", "run", "shell"):
                 output.say(2, f"{interruption.signal}: nothing was changed on any host\n")
             runner.abandon()
 

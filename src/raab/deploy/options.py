@@ -70,16 +70,20 @@ def joined(words: list[str], rooms: Mapping[str, Collection[str]]) -> list[str]:
     return found
 
 
-def keep(program: Any, rooms: Mapping[str, Collection[str]]) -> None:
-    """Have Fabric's program refuse what it would ignore, and take what stands after `--` for the verb's words: fab scale -- -1;
-    `rooms` are verbs of two words.
+def keep(program: Any, rooms: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Have Fabric's program refuse what it would ignore, and take what stands after `--` for the verb's words: fab scale -- -1. What `fab
+    run` is to run is returned, word by word: Fabric has joined them. `rooms` are verbs of two words.
 
     Called while it loads the fabfile: verbs and their options are parsed after that. `update_config` is where all options are known,
     those after a verb too, and none has been acted on.
     """
     # A shell that completes a line gives it there (fab --print-completion-script).
+    words: tuple[str, ...] = ()
     if program.core.remainder and not program.args.complete.value:
-        program.core.unparsed.extend(program.core.remainder.split())
+        if program.core.unparsed[:1] == ["run"]:
+            words = tuple(program.argv[program.argv.index("--") + 1 :])
+        else:
+            program.core.unparsed.extend(program.core.remainder.split())
         program.core.remainder = ""
     program.core.unparsed[:] = named(joined(program.core.unparsed, rooms))
     update = program.update_config
@@ -89,3 +93,4 @@ def keep(program: Any, rooms: Mapping[str, Collection[str]]) -> None:
         update(*args, **kwargs)
 
     program.update_config = refuse_first
+    return words

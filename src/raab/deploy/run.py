@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.hosts.runner import Progress, Runner
+from raab.deploy.migrating import Migrating
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.values import HostPlan, Operation, Plan
 from raab.deploy.report import outcome
-from raab.deploy.report.results import HostReport, Report, Result
+from raab.deploy.report.results import HostReport, Migrated, Report, Result
 from raab.errors import RaabError
-from raab.protocol.answers import Nothing, Workers
+from raab.protocol.answers import Workers
 
 # Makes the operation: for a deploy it builds the bundle.
 Prepare = Callable[[], Operation]
@@ -42,10 +43,12 @@ def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
     Nothing is switched unless every host could be staged.
     """
     began = time.monotonic()
+    migrated: Migrated | None = None
     operation, facts = asked(runner, prepare)
 
     def report(plan: Plan, reports: Mapping[str, HostReport]) -> Report:
-        return outcome.report(operation, facts.failed, plan, reports, time.monotonic() - began)
+        made = outcome.report(operation, facts.failed, plan, reports, time.monotonic() - began)
+        return replace(made, migrated=migrated)
 
     plan = planned(runner, operation, facts.done)
     for note in plan.notes:
@@ -65,7 +68,8 @@ def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
         plans = {host.host.name: host for host in plan.hosts}
         reports = {name: outcome.told(plans[name], outcome.result_of(error), error) for name, error in staged.failed.items()}
     else:
-        reports = Waves(runner, operation, plan).carry_out()
+        reports, migrated = Migrating(runner, plan, plan.migration).carry_out() if plan.migration else ({}, None)
+        reports = reports or Waves(runner, operation, plan).carry_out()
     return report(plan, outcome.timed(reports, {name: done.seconds for name, done in staged.done.items()}))
 
 
@@ -83,8 +87,6 @@ class Waves:
 
     def carry_out(self) -> dict[str, HostReport]:
         """The report of each host that was touched. After a failure the later waves are left alone."""
-        if self.once_failed():
-            return self.reports
         for number, wave in enumerate(self.plan.waves, 1):
             if len(self.plan.waves) > 1:
                 self.progress("", f"wave {number} of {len(self.plan.waves)}: {' '.join(wave)}")
@@ -154,21 +156,6 @@ class Waves:
         bad: Result = "unknown" if report.result == "unknown" else "stranded"
         problem = f"{reason}\nand it could not be taken back: {report.reason}"
         self.reports[name] = replace(self.reports[name], result=bad, release=report.release, reason=problem, hint=report.hint)
-
-    def once_failed(self) -> bool:
-        """Run the environment's `once` hook on the first host. Its failure ends the deploy before any switch."""
-        hook = self.settings.hooks.once
-        if hook is None or self.action != "deploy":
-            return False
-        name = self.plan.waves[0][0]
-        self.progress(name, f"hook once: {hook.command}")
-        try:
-            told = {"release": self.plans[name].release, "command": hook.told}
-            self.runner.ask(name, "hook", Nothing, lambda text: self.progress(name, text), lasts=True, **told)
-        except RaabError as error:
-            self.reports[name] = replace(self.runner.base(self.plans[name]), result="failed", reason=error.message, hint=error.hint)
-            return True
-        return False
 
 
 def spoilt(look: Workers, allowed: float) -> str:

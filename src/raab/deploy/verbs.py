@@ -20,6 +20,7 @@ from raab.deploy.report import output
 from raab.deploy.report.interruption import PROCESS
 from raab.deploy.secrets.tasks import namespace as secrets
 from raab.deploy.verb import WAIT, desk, project, verb
+from raab.errors import RaabError
 from raab.lab.tasks import namespace as lab
 
 if TYPE_CHECKING:
@@ -190,6 +191,27 @@ def logs(
     return inspection(context, env, hosts).logs(lines, follow, process)
 
 
+@verb(detach="by itself: nobody waits for it, and it does not end with this connection")
+def run(context: Context, env: str = "lab", hosts: str | None = None, detach: bool = False, debug: bool = False) -> int:
+    """Run a command on one host as the service would, in the current release: fab run -- flask db current."""
+    from raab.deploy import command
+
+    words = tuple(context.config.raab.words)
+    if not words:
+        raise RaabError(
+            "run: names no command, got nothing after --", "fab run -- flask routes; fab shell for a shell", exitcodes.BAD_INPUT
+        )
+    return command.run(desk(context, env, hosts), words, detach)
+
+
+@verb()
+def shell(context: Context, env: str = "lab", hosts: str | None = None, debug: bool = False) -> int:
+    """Open the framework's shell on one host, as `fab run` runs a command."""
+    from raab.deploy import command
+
+    return command.run(desk(context, env, hosts), ())
+
+
 @verb()
 def releases(context: Context, env: str = "lab", hosts: str | None = None, json: bool = False, debug: bool = False) -> int:
     """List the releases that each host keeps."""
@@ -264,12 +286,12 @@ def drill(
 
 def verbs(fabfile: str) -> Collection:
     """What a project's fabfile has as its `namespace`; `fabfile` is its own `__file__`. To be called while Fabric loads it."""
-    changing = (deploy, rollback, reload, restart, scale, unlock, remove)
+    changing = (deploy, rollback, reload, restart, scale, run, shell, unlock, remove)
     telling = (plan, build, lock, status, logs, releases, history, doctor, drill)
     all_of_them = (*changing, *telling)
     namespace = Collection(*all_of_them, lab, secrets)
-    namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent)}})
-    options.keep(program, {str(room.name): set(room.task_names) for room in (lab, secrets)})
+    words = options.keep(program, {str(room.name): set(room.task_names) for room in (lab, secrets)})
+    namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent), "words": list(words)}})
     output.install()
     PROCESS.heed()
     return namespace

@@ -159,6 +159,17 @@ def worth_keeping(entries: tuple[Entry, ...]) -> tuple[str, ...]:
     return (*others, *back)
 
 
+def migrated(release: str, who: str, machine: str, seconds: float, now: float) -> Entry:
+    """An entry that says that the database was migrated as a release has it; `now` in seconds since the epoch."""
+    return {"time": now, "release": release, "action": "migrate", "who": who, "machine": machine, "seconds": round(seconds, 3)}
+
+
+def migrations(entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The releases by which the database was migrated, the last one last."""
+    order = dict.fromkeys(str(entry["release"]) for entry in reversed(entries) if entry.get("action") == "migrate" and "release" in entry)
+    return tuple(reversed(order))
+
+
 def label(release: str, commit: str, who: str, machine: str, now: float) -> Entry:
     """An entry that says which commit a release's content is, now that there is one; `now` in seconds since the epoch."""
     return {"time": now, "release": release, "action": "label", "commit": commit, "who": who, "machine": machine}

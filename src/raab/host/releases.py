@@ -18,7 +18,10 @@ def describe(release: Path) -> InstalledRelease:
     try:
         manifest = json.loads((release / "manifest.json").read_bytes())
         told = {key: manifest[key] for key in ("content", "version", "commit", "lock")}
-        more = {"project": str(manifest.get("project", "")), "secrets": list(manifest.get("secrets", ())), "beside": table(manifest).told}
+        more = {
+            "project": str(manifest.get("project", "")), "secrets": list(manifest.get("secrets", ())), "beside": table(manifest).told,
+            "migrations": list(manifest.get("migrations", ())),
+        }  # fmt: skip
         found: InstalledRelease = read(InstalledRelease, {"id": release.name, "complete": True, **told, **more}, "manifest")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return InstalledRelease(release.name, complete=False, content="", version="", commit="", lock="")

@@ -88,7 +88,7 @@ def init(root: Path, app: str, name: str, python: str) -> list[str]:
             when = "on each host, for its SQLite file" if found.own_database else "once for all hosts, in the database server"
             told.append(f"migrations   {found.migrate}  ({when})")
         for environment, text in (("deploy/lab.yaml", texts.LAB), ("deploy/production.yaml", texts.PRODUCTION)):
-            files[environment] = texts.environment(text, found.migrate, config.python_path, found.own_database)
+            files[environment] = texts.environment(text, found.migrate if found.own_database else "")
     files["fabfile.py"] = texts.FABFILE.format(name=name or description.read(root).name)
     written = [file for file, text in files.items() if write(root / file, text)] + ignore(root)
     told += locked(root, written)
@@ -168,13 +168,14 @@ def loaded(root: Path, chosen: Candidate, python: str) -> Look:
 
 
 def described(root: Path, name: str, chosen: Candidate, found: Look) -> texts.Config:
+    migrate = "" if found.own_database else found.migrate
     if not is_package(root):
         path = () if chosen.place == "." else (chosen.place, ".")
-        return texts.Config(name, chosen.target, path, found.include, found.writable, found.build)
+        return texts.Config(name, chosen.target, path, found.include, found.writable, found.build, migrate)
     # Of a wheel the folder `src` is no part.
     writable = tuple(one.removeprefix(f"{chosen.place}/") for one in found.writable)
     beside = tuple(one for one in BESIDE if (root / one).exists() and chosen.target.partition(":")[0] != one)
-    return texts.Config(name, chosen.target, (), (*beside, *found.include), writable, found.build)
+    return texts.Config(name, chosen.target, (), (*beside, *found.include), writable, found.build, migrate)
 
 
 def write(path: Path, text: str) -> bool:

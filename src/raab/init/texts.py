@@ -24,19 +24,13 @@ PRODUCTION = """\
 hosts:
   web1: {address: 203.0.113.10}
 """
-# By whether each host has a database of its own.
-HOOKS = {
-    True: """\
+# Where each host has a database of its own.
+HOOKS = """\
 hooks:
-  # Its database is an SQLite file, of which each host has its own. A database server's is migrated once for all: `once` instead.
-  before_activate: {{command: {command}, timeout: 300}}
-""",
-    False: """\
-hooks:
-  # For a database server, once for all hosts. An SQLite file is one of each host: `before_activate` instead.
-  once: {{command: {command}, timeout: 300}}
-""",
-}
+  # Its database is an SQLite file, of which each host has its own. A database server's is migrated once for all: by a line
+  # `migrate: {migrate}` in deploy/config.yaml instead.
+  before_activate: {{command: "cd app && {migrate}", timeout: 300}}
+"""
 IGNORED = "/build/raab/\n"
 
 
@@ -49,19 +43,16 @@ class Config(Struct, frozen=True):
     include: Sequence[str] = ()
     writable: Sequence[str] = ()
     build: Sequence[str] = ()
+    migrate: str = ""
 
     @property
     def text(self) -> str:
         lists = {key: getattr(self, key) for key in ("python_path", "include", "writable", "build")}
         lines = [f"{key}: [{', '.join(values)}]" for key, values in lists.items() if values]
+        lines += [f"migrate: {self.migrate}"] if self.migrate else []
         return "\n".join([f"name: {self.name}", f"app: {self.app}", *lines, ""])
 
 
-def environment(text: str, migrate: str, python_path: Sequence[str], own_database: bool) -> str:
-    """`migrate` is a command in the project's root, with the tools of its environment on the path; empty for none.
-    `own_database`: each host has one, in a file."""
-    if not migrate:
-        return text
-    path = f"PYTHONPATH={':'.join(python_path)} " if python_path else ""
-    command = f'"cd $RAAB_RELEASE_DIR/app && PATH=$RAAB_RELEASE_DIR/venv/bin:$PATH {path}{migrate}"'
-    return text + HOOKS[own_database].format(command=command)
+def environment(text: str, migrate: str) -> str:
+    """`migrate` is what brings the database of each host to where a release wants it; empty for none."""
+    return text + HOOKS.format(migrate=migrate) if migrate else text

@@ -33,6 +33,17 @@ class Line(NamedTuple):
     text: str
 
 
+class Begun(NamedTuple):
+    """A command is under way: from now on it takes what is typed."""
+
+
+class Said(NamedTuple):
+    """What a command has printed to standard output (1) or errors (2), as base64."""
+
+    stream: Annotated[int, between(1, 2)]
+    data: Annotated[str, matching("base64", "[A-Za-z0-9+/=]*")]
+
+
 class Refused(NamedTuple):
     """It was not done, and why. `code` is the exit code for it."""
 
@@ -45,13 +56,26 @@ class Lacking(NamedTuple):
     """The host lacks the program that this is a conversation with (raab.host.session.first)."""
 
 
+class Ran(NamedTuple):
+    """The exit code of a command; or the unit that it is now, by itself."""
+
+    code: Annotated[int, between(0, 255)]
+    unit: Annotated[str, matching("the unit of a command, or none", r"([a-z][a-z0-9-]*@run-[0-9a-f]+\.service)?")] = ""
+
+
+class Timed(NamedTuple):
+    """How long it took."""
+
+    seconds: Seconds
+
+
 class Nothing(NamedTuple):
     """Done, and no more to say."""
 
 
 class InstalledRelease(NamedTuple):
     """A release directory on a host; an incomplete one has nothing but its name. `project` is the name of the distribution that it is;
-    `beside` are its processes and timers, each in a line."""
+    `beside` are its processes and timers, each in a line, `migrations` those of its database."""
 
     id: Name
     complete: bool
@@ -62,6 +86,7 @@ class InstalledRelease(NamedTuple):
     project: Words = ""
     beside: Mapping[Name, str] = NONE
     secrets: tuple[Name, ...] = ()
+    migrations: tuple[Name, ...] = ()
 
     @property
     def dirty(self) -> bool:
@@ -120,7 +145,7 @@ class Ahead(NamedTuple):
 class HostFacts(NamedTuple):
     """What a host is and has. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each,
     `served` the chain of what really served, `once` all that ever did, `drilled` what only drills have activated, `labels` the commits that
-    releases were found to be since (raab.host.journal).
+    releases were found to be since, `migrated` the releases that the database was migrated by, the last one last (raab.host.journal).
 
     `settings` is the host's own setting.yaml, `packaged` that of a release that was asked for; `variables` are those of the running service
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
@@ -156,6 +181,7 @@ class HostFacts(NamedTuple):
     once: tuple[Name, ...] = ()
     drilled: frozenset[Name] = frozenset()
     labels: Mapping[Name, Commit] = NONE
+    migrated: tuple[Name, ...] = ()
     lock: LockHolder | None = None
     service: Mapping[str, str] = NONE
     activating: bool = False

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from raab import exitcodes
 from raab.errors import RaabError
-from raab.protocol.answers import Lacking, Line, Refused, Step
+from raab.protocol.answers import Begun, Lacking, Line, Refused, Said, Step
 from raab.protocol.reading import plainly, read, shown
 from raab.protocol.table import EVENTS, OPERATIONS
 from raab.protocol.values import ServiceName
@@ -72,7 +72,7 @@ class Done(NamedTuple):
 
 
 # All that a line of a host's may be.
-Event = Done | Refused | Step | Line | Lacking
+Event = Done | Refused | Step | Line | Begun | Said | Lacking
 
 
 def tell(operation: str, event: Event) -> bytes:

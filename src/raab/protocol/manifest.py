@@ -12,6 +12,7 @@ from raab.protocol.reading import known, read, shown
 from raab.protocol.values import (
     FEW,
     LARGEST,
+    CodeFolder,
     Commit,
     FileName,
     RelativePath,
@@ -48,8 +49,8 @@ class Wheel(NamedTuple):
 class Manifest(NamedTuple):
     """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
     the project's files and folders that the service writes, and that no release has a part in, `folders` the folders among them;
-    `variables` are what its commands find it by, `secrets` the names of those that it has to be given; `processes` and `timers` are what it
-    has beside its web."""
+    `variables` are what its commands find it by, `python_path` the folders of its code that it is imported from; `secrets` the names of
+    those that it has to be given; `processes` and `timers` are what it has beside its web."""
 
     id: ReleaseId
     service: ServiceName
@@ -65,6 +66,7 @@ class Manifest(NamedTuple):
     processes: tuple[Process, ...] = ()
     timers: tuple[Timer, ...] = ()
     secrets: tuple[SecretName, ...] = ()
+    python_path: tuple[CodeFolder, ...] = ()
 
 
 def parse(text: str) -> Manifest:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from raab.protocol.processes import ProcessNameOrNone
+from raab.protocol.streams import Size as TerminalSize
 from raab.protocol.values import (
     FEW,
     MANY,
     AbsolutePath,
+    Argument,
     FileName,
     Must,
     ReleaseId,
@@ -143,11 +145,30 @@ class Workers(NamedTuple):
     """What the newest generation has answered, and how many of it have died."""
 
 
-class Hook(NamedTuple):
-    """A command that is run once, before any switch."""
+class Load(NamedTuple):
+    """Import a release as its workers would, and ask it nothing."""
 
     release: ReleaseId
-    command: Command
+
+
+class Migrate(NamedTuple):
+    """Run the command by which a release migrates its database, and record that it was; without a command only the latter: another host of
+    the environment has run it."""
+
+    release: ReleaseId
+    who: Word
+    machine: Word
+    command: Command | None = None
+
+
+class Run(NamedTuple):
+    """A command in the current release, the framework's shell for no words: in a terminal of that size and kind, or with three pipes; or by
+    itself (`detach`). What is typed comes after the host has said that it has begun (raab.protocol.streams)."""
+
+    words: tuple[Argument, ...]
+    size: TerminalSize | None = None
+    term: Annotated[str, matching("a kind of terminal, or none", "[A-Za-z0-9._+-]{0,60}")] = ""
+    detach: bool = False
 
 
 class Label(NamedTuple):

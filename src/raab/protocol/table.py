@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from raab.protocol import answers, requests
-from raab.protocol.answers import Line, Step
+from raab.protocol.answers import Begun, Line, Said, Step
 
 
 class Operation(NamedTuple):
@@ -31,7 +31,9 @@ OPERATIONS: dict[str, Operation] = {
     "examine": Operation(requests.Examine, answers.Examined),
     "ahead": Operation(requests.Ahead, answers.Outlook),
     "workers": Operation(requests.Workers, answers.Workers),
-    "hook": Operation(requests.Hook, answers.Nothing, (Line,)),
+    "load": Operation(requests.Load, answers.Nothing, (Line,)),
+    "migrate": Operation(requests.Migrate, answers.Timed, (Line,)),
+    "run": Operation(requests.Run, answers.Ran, (Begun, Said)),
     "unlock": Operation(requests.Unlock, answers.Unlocked, (Step, Line)),
     "label": Operation(requests.Label, answers.Nothing),
     "remove": Operation(requests.Remove, answers.Removed, (Step,)),
@@ -40,4 +42,6 @@ OPERATIONS: dict[str, Operation] = {
     "remove_secret": Operation(requests.RemoveSecret, answers.Removed),
 }
 # What each is called in a line. The answer, whose type is the operation's, is `done`.
-EVENTS: dict[str, type[Any]] = {"step": Step, "line": Line, "error": answers.Refused, "lacking": answers.Lacking}
+EVENTS: dict[str, type[Any]] = {
+    "step": Step, "line": Line, "begun": Begun, "said": Said, "error": answers.Refused, "lacking": answers.Lacking,
+}  # fmt: skip

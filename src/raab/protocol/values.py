@@ -53,6 +53,17 @@ def secret(value: str) -> bool:
     return not variable.wrong_secret(value.encode(errors="surrogatepass"))
 
 
+def argument(value: str) -> bool:
+    """Whether a command can be given it as a word. What of it is no text is a byte each (os.fsencode)."""
+    if "\0" in value or len(value) > 100_000:
+        return False
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 FEW = Must(f"at most {MANY} of them", lambda value: len(value) <= MANY)
 NAME = re.compile(r"\A[A-Za-z0-9_+@-][A-Za-z0-9_.+@-]*\Z", re.ASCII)
 ServiceName = Annotated[str, Must(servicename.WORDS, lambda value: not servicename.wrong(value))]
@@ -62,7 +73,9 @@ Commit = Annotated[str, matching("a commit", "[0-9a-f]{40}|[0-9a-f]{64}|[a-z]{0,
 Token = Annotated[str, matching("a token", "[0-9a-f]{32}")]
 FileName = Annotated[str, Must("a file name", lambda value: "/" not in value and path(value))]
 ReleaseIdOrNone = Annotated[str, matching("a release id, or none", r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?)?")]
+Argument = Annotated[str, Must("a word without NUL of at most 100,000 letters", argument)]
 RelativePath = Annotated[str, Must("a path within a release", path)]
+CodeFolder = Annotated[str, Must("a path within a release, or .", lambda value: value == "." or path(value))]
 AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
 Variable = Annotated[str, matching("NAME=value, of plain words", r"[A-Z][A-Z_]{0,60}=[\w.:()]{1,200}")]
 SecretName = Annotated[str, Must("a variable's name, neither systemd's nor raab's own", lambda value: not variable.wrong(value))]

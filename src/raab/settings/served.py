@@ -9,6 +9,7 @@ import msgspec
 
 from raab import servicename
 from raab.settings import beside
+from raab.settings.commands import Migrate
 from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem, plain
 from raab.settings.validation import Check, build, matches
@@ -98,6 +99,7 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     build: tuple[Shell, ...]
     processes: dict[beside.Name, beside.Process]
     timers: dict[beside.Name, beside.Timer]
+    migrate: Migrate | None
     lock: Own
     gunicorn: Own
     wsgi: Own

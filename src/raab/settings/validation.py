@@ -61,10 +61,10 @@ def build(node: Node, wanted: Any, problems: list[Problem], *, partial: bool = F
     before = len(problems)
     if isinstance(core, UnionType) and len(others := [one for one in get_args(core) if one is not NoneType]) == 1:
         return None if node.value is None else build(node, others[0], problems, partial=partial)
-    if isinstance(core, type) and issubclass(core, msgspec.Struct):
-        return _struct(node, core, problems, partial)
     if hasattr(core, "from_node"):
         return core.from_node(node, problems)
+    if isinstance(core, type) and issubclass(core, msgspec.Struct):
+        return section(node, core, problems, partial)
     if core is Secret:
         if isinstance(node.value, Secret):
             return _checked(node, node.value, wanted, problems)
@@ -104,7 +104,8 @@ def _checked(node: Node, value: Any, wanted: Any, problems: list[Problem]) -> An
     return value
 
 
-def _struct(node: Node, wanted: type[msgspec.Struct], problems: list[Problem], partial: bool) -> Any:
+def section(node: Node, wanted: type[msgspec.Struct], problems: list[Problem], partial: bool = False) -> Any:
+    """As `build`, key by key, for who has a `from_node` of its own."""
     before = len(problems)
     if partial and node.value is None:
         return None

@@ -73,7 +73,9 @@ def test_a_command_is_run_by_the_lines_of_the_service_in_the_release(host: Host)
     lines = host.run("pwd; echo why >&2")
     assert host.said == [str(host.release), "why"]
     own = lines.index("EnvironmentFile=/etc/raab/environment")
-    assert lines[3:own] == ["Type=oneshot", "TimeoutStartSec=infinity", "User=raab", 'Environment="A=raab 100%%"']
+    path = f'Environment="PATH={host.release}/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"'
+    unit = ["Type=oneshot", "TimeoutStartSec=infinity", "KillSignal=SIGKILL", path, "User=raab", 'Environment="A=raab 100%%"']
+    assert lines[3:own] == unit
     assert f'Environment="RAAB_RELEASE_DIR={host.release}"' in lines[own:] and "TimeoutStartSec=2500ms" in lines[own:]
     assert not [line for line in lines if line.startswith("Restart")]
     assert not list(host.folder.glob("raabnow*"))

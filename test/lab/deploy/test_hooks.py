@@ -54,7 +54,7 @@ while not pathlib.Path("/run/sampled").exists():
         except OSError: pass
 pathlib.Path("/run/sampled").write_bytes(b"\\n".join(seen))
 """
-NAMES = ("once", "before_activate", "after_activate")
+NAMES = ("migrate", "before_activate", "after_activate")
 
 
 def environment(host: LabHost, rest: str) -> str:
@@ -73,8 +73,10 @@ def test_on_a_first_deploy_each_has_what_the_service_will_have(project: Any, lab
     shell.run(
         "cat >/tmp/sampler.py && rm -f /run/sampled && (setsid python3 -IS /tmp/sampler.py >/dev/null 2>&1 &)", stdin=SAMPLER.encode()
     )
-    hooks = "".join(f"  {name}: {{command: {json.dumps(f'venv/bin/python -c {quoted(TOLD)} {name}')}}}\n" for name in NAMES)
-    project.environment("hooks", environment(host, f"hooks:\n{hooks}"))
+    migrate, *hooks = [f"{name}: {{command: {json.dumps(f'python -c {quoted(TOLD)} {name}')}}}\n" for name in NAMES]
+    project.environment("hooks", environment(host, f"hooks:\n  {'  '.join(hooks)}"))
+    config = project.root / "deploy/config.yaml"
+    config.write_text(config.read_text() + migrate)
     project.fab("deploy", "--env", "hooks")
     release = f"/opt/raab/releases/{project.release()}"
     sampled = shell.run("touch /run/sampled; while ! test -s /run/sampled; do sleep 0.05; done; cat /run/sampled").out
@@ -82,8 +84,10 @@ def test_on_a_first_deploy_each_has_what_the_service_will_have(project: Any, lab
     for name in NAMES:
         told = json.loads(shell.run(f"cat /var/lib/raab/{name}").out)
         assert {key: told["environment"].get(key) for key in WANTED} == WANTED
-        assert lasting(told["environment"]) == service
-        assert told["environment"]["RAAB_RELEASE_DIR"] == told["folder"] == release
+        # And the release's own programs and code beside.
+        own = {"PATH": f"{release}/venv/bin:{service['PATH']}", "PYTHONPATH": f"{release}/app"}
+        assert lasting(told["environment"]) == {**service, **own}
+        assert (told["environment"]["RAAB_RELEASE_DIR"], told["folder"]) == (release, f"{release}/app" if name == "migrate" else release)
         assert (told["credentials"], told["uid"]) == ({"raab_token": "hush-hush"}, int(shell.run("id -u raab").out))
         assert told["prefix"] == f"{release}/venv"
         assert told["current"] == (release if name == "after_activate" else "/opt/raab/current")

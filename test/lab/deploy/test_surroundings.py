@@ -30,30 +30,38 @@ def test_a_release_that_needs_a_credential_finds_it_in_its_trial_and_in_service(
 
 
 def test_hooks_run_in_their_order_and_a_failing_one_takes_the_release_back(project: Any, lab: Any, ask: Any) -> None:
-    """`once` before any switch, `before_activate` and `after_activate` around it, each as the service's user in the release's directory."""
+    """`migrate` before any switch, `before_activate` and `after_activate` around it, each as the service's user: hooks in the release's
+    directory, a migration where the code is. It has failed for good before the host of an environment is asked for anything more."""
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     shell = lab.shell(host)
     shell.run("install -o raab -m 600 /dev/null /var/lib/raab/hooks")
 
+    config = project.root / "deploy/config.yaml"
+    text = config.read_text()
+
     def tell(name: str) -> str:
         return f"{name}: {{command: 'echo {name} $(id -un) $(basename $PWD) current=$(readlink /opt/raab/current) >>/var/lib/raab/hooks'}}"
 
-    project.environment("hooks", environment(host, f"hooks:\n  {tell('after_activate')}\n  {tell('once')}\n  {tell('before_activate')}\n"))
+    project.environment("hooks", environment(host, f"hooks:\n  {tell('after_activate')}\n  {tell('before_activate')}\n"))
+    config.write_text(f"{text}{tell('migrate')}\n")
     before = ask(host)["release"]
     project.mark("hooks")
     new = project.release()
     project.fab("deploy", "--env", "hooks")
     assert shell.run("cat /var/lib/raab/hooks").out.splitlines() == [
-        f"once raab {new} current=releases/{before}",
+        f"migrate raab app current=releases/{before}",
         f"before_activate raab {new} current=releases/{before}",
         f"after_activate raab {new} current=releases/{new}",
     ]
-    for number, hook in enumerate(("once", "before_activate", "after_activate")):
+    failing = "command: 'echo because; exit 3'"
+    for number, hook in enumerate(("migrate", "hook before_activate", "hook after_activate")):
         project.mark(f"failing {number}")
-        project.environment("hooks", environment(host, f"hooks: {{{hook}: {{command: 'echo because; exit 3'}}}}\n"))
+        migrate, _, name = hook.partition(" ")
+        config.write_text(f"{text}migrate: {{{failing}}}\n" if migrate == "migrate" else text)
+        project.environment("hooks", environment(host, f"hooks: {{{name}: {{{failing}}}}}\n" if name else ""))
         said = project.fab("deploy", "--env", "hooks", expect=4).out
-        assert f"hook {hook}: exit code 3" in said
+        assert f"{hook}: exit code 3" in said
         assert "because" in said
         assert ask(host)["release"] == new
 

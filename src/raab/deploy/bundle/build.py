@@ -30,7 +30,7 @@ from raab.deploy.bundle.wheels import TOOLS_LOCK
 from raab.errors import RaabError
 from raab.host.paths import UNIT_FILE
 from raab.host.releases import shipped
-from raab.project import choice, description, hiding, lock, runtime, tools
+from raab.project import choice, description, hiding, lock, migrations, runtime, tools
 from raab.project.choice import below
 from raab.project.pyproject import equipped
 from raab.project.variables import variables
@@ -40,7 +40,7 @@ from raab.settings.given import Given
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 9
+FORMAT = 10
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -88,7 +88,7 @@ def build(root: Path, service: str = "", added: Given = NOTHING, environment: st
         problem = f"bundle: it cannot be written below {root / 'build'}, got: {error.strerror or error}"
         raise RaabError(problem, "raab needs that folder for itself", exitcodes.BAD_INPUT) from error
     assert made is not None
-    return replace(made, ignored=tree.ignored, lock_file=tree.project.lock or choice.LOCK)
+    return replace(made, ignored=tree.ignored, lock_file=tree.project.lock or choice.LOCK, migrate=tree.project.migrate)
 
 
 def fresh(root: Path, tree: Tree) -> None:
@@ -269,6 +269,8 @@ def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part]) -> str:
         "processes": [one.told(name) for name, one in tree.project.processes.items()],
         "timers": [one.told(name) for name, one in tree.project.timers.items()],
         "secrets": list(own.given.secrets),
+        "python_path": list(tree.project.python_path),
+        "migrations": list(migrations.names(one.name for one in tree.files)) if tree.project.migrate else [],
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
     return json.dumps(manifest, indent=1) + "\n"
@@ -293,8 +295,9 @@ def read(home: Path) -> Bundle | None:
         sound = file.is_file() and all(whole(part) for part in parts)
         named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
         bundle = Bundle(
-            *named, parts, text, file, project=manifest["project"], service=manifest["service"], secrets=tuple(manifest["secrets"])
-        )
+            *named, parts, text, file, project=manifest["project"], service=manifest["service"], secrets=tuple(manifest["secrets"]),
+            migrations=tuple(manifest["migrations"]),
+        )  # fmt: skip
         return replace(bundle, settings=shipped(texts(bundle))) if sound else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from raab.settings.commands import Migrate
+
 LOCK = "requirements.lock"
 # So many files are named where there may be thousands.
 NAMED = 5
@@ -25,7 +27,8 @@ class Bundle(Struct, frozen=True):
     """A release before it is on any host. `manifest` is the text that becomes the release's manifest.json, byte by byte; `settings` those
     that it brings (raab.host.releases.shipped); `project` is the name of the distribution, `service` what it is on hosts; `ignored` are
     files of the code that are in no release, since git ignores them; `lock_file` is the lock that hosts get, by the name that the project
-    has it by; `secrets` are the names of those that the service has to be given."""
+    has it by; `secrets` are the names of those that the service has to be given; `migrate` brings a database to where the release wants it,
+    by its `migrations`."""
 
     id: str
     version: str
@@ -41,6 +44,8 @@ class Bundle(Struct, frozen=True):
     ignored: tuple[str, ...] = ()
     lock_file: str = LOCK
     secrets: tuple[str, ...] = ()
+    migrate: Migrate | None = None
+    migrations: tuple[str, ...] = ()
 
     @property
     def dirty(self) -> bool:

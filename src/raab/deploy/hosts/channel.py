@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 LINE_BYTES = 16 << 20
@@ -84,11 +84,20 @@ class Channel:
         del self.buffer[: end + 1]
         return found
 
-    def wait(self, writable: int | None, patience: float | None) -> set[int]:
-        """Wait until something is said or can be written; take what is said. The descriptors that are ready."""
+    @property
+    def whole(self) -> bool:
+        """Whether the next line that says something can be had without waiting, or there is none. Signs of life are passed over."""
+        while self.buffer[:1] == b"\n":
+            del self.buffer[:1]
+        return b"\n" in self.buffer or self.output not in self.open
+
+    def wait(self, writable: int | None, patience: float | None, others: Collection[int] = ()) -> set[int]:
+        """Wait until something is said or can be written, or others have something to be read; take what is said. The descriptors that are
+        ready."""
         limit = self.silence if patience is None else patience
-        with selectors.DefaultSelector() as selector:
-            for descriptor in self.open:
+        # Not epoll, which takes no file, and one may be what is typed (epoll_ctl(2), EPERM).
+        with selectors.PollSelector() as selector:
+            for descriptor in (*self.open, *others):
                 selector.register(descriptor, selectors.EVENT_READ)
             if writable is not None:
                 selector.register(writable, selectors.EVENT_WRITE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
 import time
@@ -18,9 +19,10 @@ from raab.deploy.hosts.refusals import ConnectionLost, explain, not_a_session, u
 from raab.deploy.hosts.ssh import configuration, words
 from raab.deploy.plan.environment import Host
 from raab.errors import RaabError
+from raab.host.running.here import Here
 from raab.plain import plain
-from raab.protocol import conversation
-from raab.protocol.answers import Lacking, Refused
+from raab.protocol import conversation, streams
+from raab.protocol.answers import Begun, Lacking, Line, Refused, Said, Step
 from raab.protocol.conversation import Done
 
 OnText = Callable[[str], None]
@@ -86,11 +88,12 @@ class Remote:
         on_text: OnText = silent,
         payload: Iterable[Part] = (),
         lasts: bool = False,
+        here: Here | None = None,
         **values: Any,
     ) -> Answer:
         """Send one request and return its answer, which is of that `kind` (raab.protocol.table).
 
-        `lasts`: it may take as long as it takes, as long as the host is there.
+        `lasts`: it may take as long as it takes, as long as the host is there. `here`: who types, and looks at what is said.
         Raises RaabError with what the host has to say, or when a file cannot be read here; ConnectionLost when it says nothing, or nothing
         that could be an answer.
         """
@@ -101,6 +104,8 @@ class Remote:
         with suppress(*LOST):
             self.send(conversation.encode(operation, self.service, values), payload)
         while True:
+            if here:
+                self.pass_on(here)
             line = self.listen(operation, end)
             try:
                 event = conversation.heard(operation, scrubbing.decode(line), f"host {self.host.name}")
@@ -116,7 +121,12 @@ class Remote:
                 with suppress(*LOST):
                     self.send(conversation.encode(operation, self.service, values), payload)
                 continue
-            on_text(event.text)
+            if isinstance(event, Step | Line):
+                on_text(event.text)
+            elif here and isinstance(event, Begun):
+                here.begin()
+            elif here and isinstance(event, Said):
+                here.say(event.stream, base64.b64decode(event.data))
 
     def supply(self, operation: str) -> None:
         """Send what the host lacks; it passes over what it has heard before."""
@@ -125,6 +135,24 @@ class Remote:
         self.supplied = True
         with suppress(*LOST):
             self.channel.send(wire.program())
+
+    def pass_on(self, here: Here) -> None:
+        """What is typed, until there is a line to be read. Raises RaabError when nobody is here any more, ConnectionLost."""
+        while not self.channel.whole:
+            sources = {one for one in (here.input, here.beside) if one is not None} if here.begun else set()
+            try:
+                ready = self.channel.wait(None, None if self.spoken else self.connect_timeout + self.channel.silence, sources)
+                for descriptor in ready & sources:
+                    for typed in here.hear(descriptor):
+                        self.channel.send(streams.encode(typed))
+            except Silence:
+                raise self.lost(f"it has said nothing for {self.channel.silence:.0f} s") from None
+            except OSError:
+                # Why is what comes next.
+                return
+            if here.gone:
+                self.close()
+                raise RaabError("run: ended, for nobody reads what it says any more", exit_code=exitcodes.INTERRUPTED)
 
     def send(self, request: bytes, payload: Iterable[Part]) -> None:
         """As one: a sign of life in between would be taken for a byte of a file."""

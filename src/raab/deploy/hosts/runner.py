@@ -7,7 +7,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -25,8 +25,9 @@ from raab.deploy.plan.values import HostPlan, Plan, Staging
 from raab.deploy.report.results import HostReport, Result
 from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
+from raab.host.running.here import Here
 from raab.protocol import conversation
-from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Staged, Texts, Unlocked, Verdict
+from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Unlocked, Verdict
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
@@ -85,6 +86,12 @@ class Runner:
         """Ask one thing of one host, which is connected to by its first question. The arguments are those of `Remote.request`."""
         remote = self.remotes.get(name) or self.connect(name)
         return remote.request(operation, kind, on_text, lasts=lasts, **values)
+
+    def run(self, name: str, here: Here, words: Sequence[str], term: str, detach: bool) -> Ran:
+        """Have a host run a command in its current release, the framework's shell for no words, with who is here."""
+        size = here.size and here.size._asdict()
+        values: dict[str, Any] = {"words": list(words), "size": size, "term": term, "detach": detach}
+        return self.connect(name).request("run", Ran, lasts=True, here=here, **values)
 
     def each(self, operation: str, kind: type[Answer], lasts: bool = False, **values: Any) -> Outcome[Answer]:
         """Ask one thing of every host."""

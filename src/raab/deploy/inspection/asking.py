@@ -176,4 +176,6 @@ def said(entry: Entry) -> str:
     """What a line of a host's journal comes to, for people."""
     if entry.action == "label":
         return f"same content, now commit {entry.commit[:7]}"
+    if entry.action == "migrate":
+        return "migrated"
     return f"{entry.verdict}, by a drill" if entry.drill else entry.verdict

@@ -16,6 +16,7 @@ from raab.deploy.plan.addresses import taken
 from raab.deploy.plan.changes import ahead, changes
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.migration import planned
 from raab.deploy.plan.python import unreadable
 from raab.deploy.plan.schema import Wave
 from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
@@ -66,7 +67,10 @@ class Deploy(Struct, frozen=True):
         active = any(each.verdict == "activate" and each.previous for each in plans)
         back = wayback.told(ways, then=True) if active else ""
         title = f"deploy {self.release} to {self.environment.name}"
-        return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans), self.bundle.notes, back)
+        cut = waves(self.environment.settings.waves, plans)
+        migrate = self.bundle.migrate
+        migration = planned(cut[0][0], migrate, self.bundle.migrations, facts) if migrate and cut else None
+        return Plan(self.environment.name, title, plans, cut, self.bundle.notes, back, migration)
 
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
         moves = moved(self.bundle, facts, host.name == self.environment.first)

@@ -12,6 +12,7 @@ from raab.deploy.plan import wayback
 from raab.deploy.plan.deploy import told_ahead, unfit, unserved, wanting, waves
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.migration import ahead
 from raab.deploy.plan.values import HostPlan, Plan, at
 from raab.deploy.plan.wayback import Way
 from raab.errors import RaabError
@@ -42,7 +43,10 @@ class Rollback(Struct, frozen=True):
         target = self.target(facts)
         plans = tuple(told_ahead(self.on(host, facts[host.name], target, ways), facts[host.name]) for host in known)
         title = f"roll {self.environment.name} back{f' to {target}' if target else ''}"
-        return Plan(self.environment.name, title, plans, waves(self.environment.settings.waves, plans))
+        cut = waves(self.environment.settings.waves, plans)
+        met = ahead(target, facts) if cut else ""
+        notes = (f"{met}; see docs/databases.md",) if met else ()
+        return Plan(self.environment.name, title, plans, cut, notes)
 
     def on(self, host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:
         release = facts.release(target)

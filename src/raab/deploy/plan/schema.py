@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from raab import servicename
 from raab.deploy.plan import python
-from raab.protocol import values
+from raab.settings.commands import Hook
 from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem
-from raab.settings.validation import Check, build
+from raab.settings.validation import build
 
 ADDRESS = re.compile(r"\A[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
 HOST_NAME = re.compile(r"\A[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
@@ -130,27 +130,9 @@ class Wave:
         return min(total, self.count or ceil(total * self.percent / 100))
 
 
-class Hook(msgspec.Struct, frozen=True, kw_only=True):
-    """A command run by /bin/sh in the new release's directory, as the service runs: its user, sandbox, environment and credentials.
-
-    `timeout` is in seconds. `network` and `write` are what it needs beyond the sandbox.
-    """
-
-    command: Annotated[str, Check(values.command, "a command")]
-    timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
-    network: bool = False
-    write: tuple[Annotated[str, Check(values.absolute, "an absolute path of plain names")], ...] = ()
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """As a host is asked for it (raab.protocol.requests.Command)."""
-        return msgspec.to_builtins(self)  # type: ignore[no-any-return]
-
-
 class Hooks(msgspec.Struct, frozen=True, kw_only=True):
-    """`once` runs on one host of the environment before any is switched; the others on each host."""
+    """Each runs on each host, in the new release's folder. What runs once is a project's own: `migrate` in its config.yaml."""
 
-    once: Hook | None = None
     before_activate: Hook | None = None
     after_activate: Hook | None = None
 

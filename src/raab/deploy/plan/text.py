@@ -10,6 +10,7 @@ def describe(plan: Plan) -> str:
     lines = [plan.title, *(f"  {note}" for note in plan.notes)]
     for host in plan.hosts:
         lines += [f"  {host.host.name} ({host.host.address})", *(f"    {line}" for line in describe_host(host))]
+    lines += [f"  {line}" for line in plan.migration.lines] if plan.migration else []
     if len(plan.active) > 1:
         lines.append("  waves: " + ", then ".join(" ".join(wave) for wave in plan.waves))
     if plan.back:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from raab.deploy.bundle.parts import Part
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.migration import Migration
 from raab.errors import RaabError
 
 
@@ -57,7 +58,7 @@ class HostPlan(Struct, frozen=True):
 
 class Plan(Struct, frozen=True):
     """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it,
-    `back` says where a rollback goes afterwards."""
+    `back` says where a rollback goes afterwards. `migration` is of the database, if there is one."""
 
     environment: str
     title: str
@@ -65,6 +66,7 @@ class Plan(Struct, frozen=True):
     waves: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     back: str = ""
+    migration: Migration | None = None
 
     def explained(self, told: Mapping[str, tuple[str, ...]]) -> Plan:
         """The same with more lines for people, by the host's name; they decide nothing."""

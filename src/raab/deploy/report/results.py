@@ -32,8 +32,20 @@ class HostReport(Struct, frozen=True):
     strays: tuple[str, ...] = ()
 
 
+class Migrated(Struct, frozen=True):
+    """What became of the database: by a command on one host, with what it printed. `pending` is what was new to it, as far as that was
+    known before."""
+
+    host: str
+    command: str
+    pending: tuple[str, ...] = ()
+    seconds: float = 0.0
+    output: tuple[str, ...] = ()
+    failed: bool = False
+
+
 class Report(Struct, frozen=True):
-    """One operation, one verdict, one exit code."""
+    """One operation, one verdict, one exit code. `migrated`: what became of the database, if it came to that."""
 
     environment: str
     operation: str
@@ -41,6 +53,7 @@ class Report(Struct, frozen=True):
     exit_code: int
     hosts: tuple[HostReport, ...]
     seconds: float = 0.0
+    migrated: Migrated | None = None
 
     def json(self) -> str:
         return json.dumps({**to_builtins(self), "hosts": [{**to_builtins(host), "probe": host.probe._asdict()} for host in self.hosts]})
@@ -52,6 +65,15 @@ COLUMNS = ("host", "address", "result", "release", "from", "seconds", "requests"
 def row(host: HostReport) -> tuple[str, ...]:
     probed = (str(host.probe.sent), str(host.probe.failed), f"{host.probe.slowest * 1000:.0f} ms") if host.probe.sent else ("-", "-", "-")
     return (host.name, host.address, host.result, host.release or "-", host.previous or "-", f"{host.seconds:.2f}", *probed)
+
+
+def migrated(what: Migrated, exit_code: int) -> str:
+    """What became of the database, in lines."""
+    if what.failed:
+        stays = "what it had done by then stays unless it took that back itself"
+        return f"\nthe database: `{what.command}` has failed on {what.host}; {stays}"
+    stays = "; it stays so, though the release does not serve everywhere" if exit_code else ""
+    return f"\nthe database was migrated on {what.host} in {what.seconds:.1f} s{stays}"
 
 
 def summary(report: Report) -> str:

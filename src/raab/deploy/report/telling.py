@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+from msgspec import to_builtins
 
 from raab.deploy.bundle.parts import Bundle
 from raab.deploy.plan import text
@@ -27,7 +30,9 @@ def plan(planned: Plan, done: Report, as_json: bool) -> int:
             }
             for host in planned.hosts
         ]
-        told = {"environment": planned.environment, "plan": planned.title, "notes": planned.notes, "hosts": hosts}
+        told: dict[str, Any] = {"environment": planned.environment, "plan": planned.title, "notes": planned.notes, "hosts": hosts}
+        if planned.migration:
+            told["migrate"] = to_builtins(planned.migration)
         print(json.dumps({**told, "waves": planned.waves, "then": planned.back}))
         return done.exit_code
     print(text.describe(planned))
@@ -44,6 +49,8 @@ def report(done: Report, console: Console, as_json: bool) -> int:
         print(done.json())
         return done.exit_code
     console.table(results.COLUMNS, map(results.row, done.hosts))
+    if done.migrated:
+        print(results.migrated(done.migrated, done.exit_code))
     for host in done.hosts:
         if host.result in BAD:
             reason(host)

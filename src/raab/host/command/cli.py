@@ -21,9 +21,11 @@ _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the s
 
 
 # What only a release can answer.
-ASKED = ("check", "config", "settings", "trial")
+ASKED = ("check", "config", "load", "settings", "trial")
 # What is told of all services, where none is named.
 EVERY = ("status", "metrics")
+# The option that a word follows.
+_NAMING = ("-s", "--service")
 Answer = Callable[[argparse.Namespace], int]
 
 
@@ -39,9 +41,13 @@ def parser() -> argparse.ArgumentParser:
     scale = verbs.add_parser("scale", help="change the number of workers, or of another process: worker=N")
     scale.add_argument("count", help="N, +N or -N; worker=N, worker=+N or worker=-N (root)")
     verbs.add_parser("trial", help="load this release as a worker would and ask it whether it is ready")
+    verbs.add_parser("load", help="the first half of a trial: import it, and ask it nothing")
     verbs.add_parser("check", help="validate the configuration, load every module and say how workers would, without starting anything")
     verbs.add_parser("config", help="the effective settings and where each comes from")
     verbs.add_parser("settings", help="of these what an activation has to know, as JSON")
+    run = verbs.add_parser("run", help="a command as the service would run it, in the current release: raab run -- flask routes (root)")
+    run.add_argument("--detach", action="store_true", help="by itself: nobody waits for it")
+    verbs.add_parser("shell", help="the framework's shell, in the same way (root)")
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
     verbs.add_parser("undrain", help="the end of it")
     verbs.add_parser("metrics", help="what Prometheus wants to know of every service, in its text format")
@@ -68,16 +74,27 @@ def every(name: str | None) -> tuple[Paths, ...]:
     return tuple(map(Paths, known)) if len(known) > 1 else (chosen(name),)
 
 
+def verb(words: Sequence[str]) -> str:
+    """The first word that is no option, nor what the one before it names."""
+    found = (word for before, word in zip(("", *words), words, strict=False) if not word.startswith("-") and before not in _NAMING)
+    return next(found, "")
+
+
 def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
     """Run one subcommand and return its exit code; expected errors become two lines on stderr.
 
     `own` answers for the release that this is the command of; None where it is no release's.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    rest: list[str] = []
+    if verb(words) == "run" and "--" in words:
+        # The words of another command, of which argparse would take some for its own.
+        words, rest = words[: words.index("--")], words[words.index("--") + 1 :]
     # argparse would take `-1` for an option: the count of `raab scale` is the one argument that may look like that.
     if "scale" in words and "--" not in words:
         words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
+    args.words = rest
     try:
         code = carried_out(args, own)
         sys.stdout.flush()

@@ -57,6 +57,7 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
         "once": journal.once(entries),
         "drilled": journal.drilled(entries),
         "labels": journal.labels(entries),
+        "migrated": list(journal.migrations(entries)),
         "lock": lock.holder(paths.lock),
     }
     service, _, activation = answer(asked).partition("\n\n")

@@ -22,10 +22,10 @@ from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
 from raab.host.paths import Paths
-from raab.host.session import first, outlook, program, remove
-from raab.host.units import hook, lasting, secrets, unitfiles
+from raab.host.session import first, migrating, outlook, program, remove
+from raab.host.units import secrets, unitfiles
 from raab.protocol import answers, requests
-from raab.protocol.answers import Acted, Ahead, Examined, Line, Nothing, Own, ServiceStatus, Step, Stray, Workers
+from raab.protocol.answers import Acted, Ahead, Examined, Line, Nothing, Own, Ran, ServiceStatus, Step, Stray, Workers
 from raab.protocol.conversation import Event
 from raab.protocol.reading import known, read
 
@@ -44,7 +44,9 @@ def answer(paths: Paths, request: Any, emit: Callable[[Event], None], sent: Mapp
         requests.Examine: lambda: examine(paths, first.digest_of(sent)),
         requests.Ahead: lambda: answers.Outlook(ahead(paths)),
         requests.Workers: lambda: workers(paths),
-        requests.Hook: lambda: run_once(paths, request, emit),
+        requests.Load: lambda: migrating.load(paths, request, emit),
+        requests.Migrate: lambda: migrating.migrate(paths, request, emit),
+        requests.Run: lambda: run(paths, request, emit),
         requests.Label: lambda: label(paths, request),
         requests.Secrets: lambda: answers.Secrets(secrets.stored(paths)),
         requests.SetSecret: lambda: answers.SecretSet(secrets.put(paths, request.secret, request.value.encode())),
@@ -165,20 +167,11 @@ def workers(paths: Paths) -> Workers:
     )
 
 
-def run_once(paths: Paths, request: requests.Hook, emit: Callable[[Event], None]) -> Nothing:
-    """Run a command in the surroundings that the service will have with a release. Raises RaabError with its output when it fails."""
-    release = paths.release(request.release)
-    if not paths.manifest(request.release).exists():
-        raise RaabError(f"hook once: the release is not complete on this host, got {request.release}", "deploy again", exitcodes.BAD_INPUT)
+def run(paths: Paths, request: requests.Run, emit: Callable[[Event], None]) -> Ran:
+    """Here and not above: who asks for anything else needs none of it."""
+    from raab.host.session import typed
 
-    def say(text: str) -> None:
-        emit(Line(text))
-
-    # On a first deploy.
-    unitfiles.prepare(paths)
-    lasting.settle(paths, release, say)
-    hook.run(paths, release, "once", request.command, say)
-    return Nothing()
+    return typed.run(paths, request, emit)
 
 
 def logs(paths: Paths, request: requests.Logs, emit: Callable[[Event], None]) -> Nothing:

@@ -1,4 +1,4 @@
-"""A deployer's own commands on a host (hooks, and the one that runs once), in the service's own surroundings. Standard library only.
+"""A deployer's own commands on a host (hooks, and what migrates a database), in the service's own surroundings. Standard library only.
 
 Each is a unit with the lines of the release's unit and the host's drop-ins, read by systemd as those of the service are: its user,
 environment, credentials and sandbox, and no more but what its entry asks for, and what a framework's commands find the project by.
@@ -6,7 +6,6 @@ environment, credentials and sandbox, and no more but what its entry asks for, a
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -19,8 +18,8 @@ from raab.errors import RaabError
 from raab.host import processes, systemd
 from raab.host.paths import Paths
 from raab.host.processes import Process
-from raab.host.units import launching, sandbox
-from raab.host.units.unit import Unit
+from raab.host.units import launching, sandbox, surroundings
+from raab.host.units.unit import Unit, into
 from raab.plain import plain
 from raab.protocol.requests import Command
 
@@ -40,15 +39,16 @@ _NETWORK = (
 _FAMILIES = "RestrictAddressFamilies="
 
 
-def run(paths: Paths, release: Path, name: str, command: Command, say: Callable[[str], None]) -> None:
-    """Run a command in a release's folder, and pass on the lines that it printed, fit for a terminal. Nothing that it started is left
-    afterwards. Raises RaabError with the last of them when it fails, or has not ended within its limit."""
-    where = f"hook {name}"
+def run(paths: Paths, release: Path, name: str, command: Command, say: Callable[[str], None], folder: Path | None = None) -> None:
+    """Run a command in a release's folder, or in another one, and pass on the lines that it printed, fit for a terminal. Nothing that it
+    started is left afterwards. Raises RaabError with the last of them when it fails, or has not ended within its limit."""
+    where = name if folder else f"hook {name}"
     began = time.monotonic()
-    lines = directives(paths, release, command, where)
+    lines = directives(paths, release, folder or release, command, where)
     output = Output()
     # The shell gets the command as it stands: systemd takes neither variables nor specifiers for its own.
-    unit = Unit(lines, f":{launching.prefix(release)}/bin/sh -c {sandbox.quoted(command.command)}", output.writer, output.writer)
+    words = f":{launching.prefix(release)}/bin/sh -c {sandbox.quoted(command.command)}"
+    unit = Unit(lines, words, into(output.writer, output.writer))
     left: list[Process] = []
     try:
         refusal = unit.wait(command.timeout + _BEYOND)
@@ -73,22 +73,19 @@ def run(paths: Paths, release: Path, name: str, command: Command, say: Callable[
         say("hint: a command here ends with all that it starts; what is to stay is a service of its own")
 
 
-def directives(paths: Paths, release: Path, command: Command, where: str) -> str:
+def directives(paths: Paths, release: Path, folder: Path, command: Command, where: str) -> str:
     """The lines of the unit. Raises RaabError for a path that is not to be written."""
-    surroundings = sandbox.of_release(paths, release)
-    more = [f"WorkingDirectory={release}", f"Environment={sandbox.quoted(f'RAAB_RELEASE_DIR={release}')}"]
+    lines = surroundings.of_command(paths, release, folder)
+    more: list[str] = []
     if command.network:
-        families = any(line.startswith(_FAMILIES) for line in surroundings.splitlines())
+        families = any(line.startswith(_FAMILIES) for line in lines.splitlines())
         more += [*_NETWORK, *([f"{_FAMILIES}AF_UNIX AF_INET AF_INET6"] if families else [])]
     for path in command.write:
         word = sandbox.quoted(str(writable(paths, path, where)))
         # What can be written there cannot be executed, as elsewhere in the sandbox.
         more += [f"ReadWritePaths={word}", f"NoExecPaths={word}"]
     more += ["RemainAfterExit=yes", f"TimeoutStartSec={command.timeout * 1000:.0f}ms"]
-    # What the unit or the host says of the same variable comes later, and counts.
-    found = json.loads((release / "manifest.json").read_bytes()).get("variables", ())
-    before = [f"Environment={sandbox.quoted(each)}" for each in found]
-    return "".join(f"{line}\n" for line in (*before, *surroundings.splitlines(), *more))
+    return lines + "".join(f"{line}\n" for line in more)
 
 
 def writable(paths: Paths, path: str, where: str) -> Path:

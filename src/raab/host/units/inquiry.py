@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from raab.host.units.unit import Unit
+from raab.host.units.unit import Unit, into
 from raab.plain import last_words
 
 _SECONDS = 60
@@ -19,7 +19,7 @@ class Inquiry:
 
     def __init__(self, directives: str, command: str) -> None:
         self.output, self.errors = memory(), memory()
-        self.unit = Unit(directives, command, self.output, self.errors)
+        self.unit = Unit(directives, command, into(self.output, self.errors))
 
     def finish(self, seconds: float) -> tuple[bytes, str]:
         """What its command printed, and why it failed if it did. Raises TimeoutError when it has not ended within so many seconds."""

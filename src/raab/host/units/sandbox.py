@@ -82,4 +82,8 @@ def resolved(paths: Paths, found: Iterable[str]) -> list[str]:
 def quoted(text: str) -> str:
     """One word of a unit file (systemd.syntax(7)): neither escapes nor specifiers of its own are left in it."""
     plain = {"\\": "\\\\", '"': '\\"', "%": "%%"}
-    return '"' + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode())) for c in text) + '"'
+    return (
+        '"'
+        + "".join(plain.get(c, c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode(errors="surrogateescape"))) for c in text)
+        + '"'
+    )

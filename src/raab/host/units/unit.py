@@ -19,14 +19,19 @@ _NAME = re.compile(r"raabnow(?P<pid>[0-9]+)x[0-9]+\.service")
 _numbers = itertools.count()
 
 
+def into(output: int, errors: int) -> str:
+    """The lines by which a unit prints to two descriptors of this process."""
+    return f"StandardOutput=file:/proc/{os.getpid()}/fd/{output}\nStandardError=file:/proc/{os.getpid()}/fd/{errors}\n"
+
+
 class Unit:
-    """A unit with these lines and this command, under way from here on until `end`. It prints to two descriptors of this process.
+    """A unit with these lines, this command and these `streams`, under way from here on until `end`.
 
     Its lines are in a file and no words of a command, which everybody could read with what they say. Everybody can ask systemd for all of
     a unit, too, and of this one nothing that the service's own does not tell.
     """
 
-    def __init__(self, directives: str, command: str, output: int, errors: int) -> None:
+    def __init__(self, directives: str, command: str, streams: str) -> None:
         # No dash, for drop-ins of raab-.service.d would count for it, and for the service they do not (systemd.unit(5)).
         self.name = f"raabnow{os.getpid()}x{next(_numbers)}.service"
         self.file = _UNITS / self.name
@@ -36,9 +41,8 @@ class Unit:
         end_abandoned()
         self.file.write_text(
             "[Unit]\nDescription=what a service of raab would be started with\n"
-            f"[Service]\nType=oneshot\nTimeoutStartSec=infinity\n{directives}"
-            f"LogLevelMax=warning\nStandardOutput=file:/proc/{os.getpid()}/fd/{output}\n"
-            f"StandardError=file:/proc/{os.getpid()}/fd/{errors}\nKillSignal=SIGKILL\nExecStart={command}\n",
+            f"[Service]\nType=oneshot\nTimeoutStartSec=infinity\nKillSignal=SIGKILL\n{directives}"
+            f"LogLevelMax=warning\n{streams}ExecStart={command}\n",
             encoding="utf-8",
             errors="surrogateescape",
         )
@@ -47,7 +51,7 @@ class Unit:
         words = ("systemctl", "start", self.name)
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    def wait(self, seconds: float) -> str:
+    def wait(self, seconds: float | None = None) -> str:
         """What systemctl said of its failure; empty when its command ended well. Raises TimeoutError when it has not ended within so many
         seconds."""
         try:
