@@ -17,6 +17,8 @@ def end_deserted(connections: Iterable[Connection]) -> None:
     """Ends the event streams whose clients have closed their side. No client of these does that and goes on reading: what it would have to
     say it has said (WHATWG HTML, section 9.2)."""
     streams = {one.client.fileno(): one for one in connections if one.answer is not None and one.answer.streaming}
+    # Of those that have been closed already.
+    streams.pop(-1, None)
     if not streams:
         return
     look = _poll()
