@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from raab.plain import plain
 
+# There where the unified hierarchy is the whole of /sys/fs/cgroup.
+_UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
+
 
 class Process(NamedTuple):
     """One process; `born` in seconds since boot, `name` as ps(1) shows it, which the process may have chosen."""
@@ -46,11 +49,15 @@ def pids() -> list[int]:
 
 
 def control_group(pid: int) -> str:
-    """In systemd's own hierarchy, which is the only one or named so (cgroups(7)); empty when there is no such process."""
-    for line in _text(pid, "cgroup").split("\n"):
-        if line.startswith("0::") or ":name=systemd:" in line:
-            return line.split(":", 2)[2]
-    return ""
+    """In systemd's own hierarchy; empty when there is no such process."""
+    return in_hierarchy(_text(pid, "cgroup"), _UNIFIED.exists())
+
+
+def in_hierarchy(text: str, unified: bool) -> str:
+    """systemd's hierarchy is the only one that this host has mounted, `unified`, or is named so. A container may see those of the machine
+    around it besides, in which systemd puts nothing (cgroups(7))."""
+    groups = dict(line.split(":", 2)[1:] for line in text.splitlines() if line.count(":") >= 2)
+    return groups.get("", "") if unified else groups.get("name=systemd", groups.get("", ""))
 
 
 def process(pid: int) -> Process | None:

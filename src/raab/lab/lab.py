@@ -46,7 +46,7 @@ def up(lab: Lab, count: int, say: Callable[[str], None] = quiet, owner: str = ""
         for stopped in [one for one in everyone if not presence.runs(one)]:
             # A supervisor without a host inside is what a killed command left.
             machine.kill(stopped)
-            machine.start(stopped, base)
+            machine.start(stopped, base, ground.suite)
         with ThreadPoolExecutor(len(everyone)) as pool:
             list(pool.map(lambda one: machine.wait_for_ssh(one, BOOT), everyone))
         return everyone
@@ -118,7 +118,7 @@ def _boot(lab: Lab, one: LabHost) -> LabHost:
     assert ground is not None, "a lab with a host has its ground"
     if not presence.runs(one):
         machine.kill(one)
-        machine.start(one, lab.store / ground.base)
+        machine.start(one, lab.store / ground.base, ground.suite)
     machine.wait_for_ssh(one, BOOT)
     return one
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from raab.errors import RaabError
 from raab.lab.presence import groups, leader, of, remove_groups
 from raab.lab.process import run, until
-from raab.lab.state import Lab, LabHost, write_whole
+from raab.lab.state import SUITE, Lab, LabHost, write_whole
 
 # The file system is mounted in a mount namespace of the host's own, so that it ends with the host's last process, however that ends.
 # nspawn ends with 133 when the host reboots, and leaves the restart to whoever started it.
@@ -68,10 +68,13 @@ def make_key(file: Path, comment: str) -> None:
         run("lab key", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(file))
 
 
-def start(host: LabHost, base: Path) -> None:
-    """Boots the host, detached from this process; it outlives the command that started it."""
+def start(host: LabHost, base: Path, suite: str) -> None:
+    """Boots the host, of a Debian of that name, detached from this process; it outlives the command that started it."""
+    # Since version 258 systemd knows no other hierarchy of control groups (its NEWS), whatever this machine has.
+    unified = () if suite == SUITE else ("env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
     nspawn = (
-        "systemd-nspawn", "--quiet", "--settings=no", f"--directory={host.root}", f"--machine={host.machine}", f"--hostname={host.name}",
+        *unified, "systemd-nspawn", "--quiet", "--settings=no", f"--directory={host.root}", f"--machine={host.machine}",
+        f"--hostname={host.name}",
         "--boot", f"--network-bridge={host.bridge}", "--register=no", "--keep-unit", "--private-users=no", "--console=pipe",
         "--resolv-conf=off", "--timezone=off", "--link-journal=no",
     )  # fmt: skip
