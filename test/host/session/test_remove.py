@@ -9,10 +9,11 @@ import pytest
 
 from raab.errors import RaabError
 from raab.host.paths import Paths
-from raab.host.session import program, ways
+from raab.host.session import program, service, ways
 from raab.host.session import remove as module
 from raab.host.session.remove import remove
 from raab.host.units import claim, unitfiles
+from raab.protocol.requests import Remove
 
 
 @pytest.fixture
@@ -110,3 +111,14 @@ def test_nothing_is_removed_twice(roots: Paths) -> None:
     shop = add(roots, "shop-x")
     assert remove(shop, False, lambda text: None) and not remove(shop, False, lambda text: None)
     assert remove(shop, True, lambda text: None) and not remove(shop, True, lambda text: None)
+
+
+def test_a_deployer_who_has_gone_ends_no_removal(roots: Paths) -> None:
+    """Nobody hears of its steps then; it goes on to its end."""
+    shop = add(roots, "shop-x")
+
+    def gone(event: object) -> None:
+        raise BrokenPipeError
+
+    assert service.answer(shop, Remove(), gone, {}).removed
+    assert not shop.root.exists()

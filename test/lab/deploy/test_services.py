@@ -170,9 +170,14 @@ def test_operators_choose_a_service_and_the_last_one_takes_root_s_program_along(
     assert "workers: 2 -> 3" in host.shell.run("raab -s shop scale +1; raab -s shop scale -1; raab -s blog-2 check").out
     with host.unnoticed("blog-2"):
         host.shell.run("systemctl reload blog-2 && systemctl restart blog-2 && raab -s blog-2 drain && raab -s blog-2 undrain")
+    slow = "/etc/systemd/system/shop.service.d/slow.conf"
+    host.shell.put(slow, "[Service]\nExecStopPost=/bin/sleep 10\n")
+    host.shell.run("systemctl daemon-reload")
     host.interrupt("remove", "shop", "shop", "--yes", after="systemctl disable --now shop")
+    assert host.shell.run("ls -d /opt/shop/current", check=False).status == 0
     # Nobody has to type it again.
     host.shell.run("for _ in $(seq 300); do test -e /opt/shop || exit 0; sleep 0.1; done; exit 1")
+    host.shell.run(f"rm {slow}")
     assert "was not there" in host.fab("remove", "shop", "shop", "--yes").out
     host.fab("deploy", "shop")
     # Something is still the user's, whom userdel(8) then leaves alone.
