@@ -125,3 +125,10 @@ def test_a_label_says_which_commit_it_is_and_is_no_verdict() -> None:
     assert journal.labels(entries) == {"a": "c" * 40}
     assert journal.verdicts(entries) == {"a": "serving"}
     assert journal.chain(entries) == ("a",)
+
+
+def test_what_was_undone_may_be_gone_back_to() -> None:
+    """A disk was full, or a colleague stopped the service: nothing was said against the release."""
+    entries = (entry("a"), entry("b"), entry("a", "undone", "rollback", **{"from": "b"}))
+    assert journal.chain(entries) == ("a", "b") and journal.verdicts(entries)["a"] == "undone"
+    assert journal.chain((*entries, entry("c", "undone", **{"from": "b"}))) == ("a", "b")

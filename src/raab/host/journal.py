@@ -73,7 +73,8 @@ def told(entry: Entry) -> answers.Entry:
 
 
 def verdicts(entries: tuple[Entry, ...]) -> dict[str, str]:
-    """The last word on each release: `serving`, `failed`, or `begun` where an activation was cut off before its verdict."""
+    """The last word on each release: `serving`, `failed`, `undone` where the host or somebody else was in the way, or `begun` where an
+    activation was cut off before its verdict."""
     return {str(entry["release"]): str(entry["verdict"]) for entry in entries if "release" in entry and "verdict" in entry}
 
 

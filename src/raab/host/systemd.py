@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 
 from raab.errors import RaabError
+
+# What systemd says of a unit whatever becomes of it. Where it starts one again and again, that would be all of the last few lines.
+_COMING_AND_GOING = re.compile(r"^(Start|Stopp)(ing|ed) |: (Scheduled restart job|Consumed|Deactivated successfully)")
 
 
 def order(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -53,7 +57,8 @@ def main_pid(unit: str) -> int:
 
 def last_words(unit: str, since: float) -> str:
     """What a service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
-    said = dict.fromkeys(filter(None, map(readable, journal(unit, since)[-40:])))
+    lines = journal(unit, since)[-40:]
+    said = dict.fromkeys(filter(None, map(readable, [line for line in lines if not _COMING_AND_GOING.search(line)] or lines)))
     return "\n".join(list(said)[-5:])
 
 

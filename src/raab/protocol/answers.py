@@ -143,9 +143,10 @@ class Ahead(NamedTuple):
 
 
 class HostFacts(NamedTuple):
-    """What a host is and has. Sizes in bytes; `time` is the host's clock; `verdicts` the journal's last word on each,
-    `served` the chain of what really served, `once` all that ever did, `drilled` what only drills have activated, `labels` the commits that
-    releases were found to be since, `migrated` the releases that the database was migrated by, the last one last (raab.host.journal).
+    """What a host is and has. Sizes in bytes; `inodes_free` is None where the file system counts none; `time` is the host's clock;
+    `verdicts` the journal's last word on each, `served` the chain of what really served, `once` all that ever did, `drilled` what only
+    drills have activated, `labels` the commits that releases were found to be since, `migrated` the releases that the database was migrated
+    by, the last one last (raab.host.journal).
 
     `settings` is the host's own setting.yaml, `packaged` that of a release that was asked for; `variables` are those of the running service
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
@@ -163,7 +164,7 @@ class HostFacts(NamedTuple):
     time: Seconds
     disk_free: Count
     disk_total: Count
-    inodes_free: Count
+    inodes_free: Count | None
     systemd: Count
     executable: str = ""
     itself: str = ""

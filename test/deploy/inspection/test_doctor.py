@@ -29,7 +29,7 @@ def ill(facts: HostFacts = WELL, lag: float = 0.0, **told: Any) -> list[str]:
 
 def test_a_host_that_is_well() -> None:
     assert ill() == ill(places=[PLACE], interpreter=PYTHON) == []
-    assert ill(WELL._replace(current=None)) == []
+    assert ill(WELL._replace(current=None)) == ill(WELL._replace(inodes_free=None)) == []
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,9 @@ def test_disk_full() -> None:
             refused: host web1: disk: needs 170 MiB for the release, got 100 MiB free
             hint: make room below /opt
     """)
+    assert "refused: host web1: disk: needs 1000 inodes for the release, got 7 free" in text(replace(SERVING, inodes_free=7))
+    # A file system that counts none, as btrfs.
+    assert "refused" not in text(replace(SERVING, inodes_free=None))
 
 
 def test_locked() -> None:

@@ -54,8 +54,9 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
 
 
 def disk(facts: HostFacts) -> Finding:
-    text = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free, {facts.inodes_free} inodes"
-    well = facts.disk_free > ROOM and facts.inodes_free > FEWEST_INODES
+    inodes = "" if facts.inodes_free is None else f", {facts.inodes_free} inodes"
+    text = f"{facts.disk_free / MIB:.0f} of {facts.disk_total / MIB:.0f} MiB free{inodes}"
+    well = facts.disk_free > ROOM and (facts.inodes_free is None or facts.inodes_free > FEWEST_INODES)
     return Finding("disk", well, text, "make room below /opt; a smaller `keep` in the environment's file keeps fewer releases")
 
 

@@ -33,6 +33,8 @@ OLDEST_SYSTEMD = 252
 # What an unpacked wheel with its bytecode takes, measured at 3.4 times its size; and what must stay free for everybody else.
 UNPACKED = 4
 MARGIN = 64 * MIB
+# Files and folders of a release whose dependencies are linked, counted at some 600, bytecode included.
+INODES = 1_000
 
 
 class Deploy(Struct, frozen=True):
@@ -112,14 +114,22 @@ def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[
     if supply.problem:
         return HostPlan(host, "refuse", bundle.id, facts.current, refusal=at(host, supply.problem))
     staging = stage(bundle, facts, supply)
+    if cramped := no_room(bundle, staging, facts):
+        return HostPlan(host, "refuse", bundle.id, facts.current, refusal=at(host, cramped))
+    told = (*(f"mend: {line}" for line in mend[:NAMED]), *changes(bundle, facts), *supply.notes)
+    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=told)
+
+
+def no_room(bundle: Bundle, staging: Staging, facts: HostFacts) -> RaabError | None:
+    """Why the host's disk does not take the release."""
     needed = staging.size + UNPACKED * (staging.size if staging.dependencies == "install" else bundle.size) + MARGIN
     if needed > facts.disk_free:
         problem = f"disk: needs {mib(needed)} for the release, got {mib(facts.disk_free)} free"
-        return HostPlan(
-            host, "refuse", bundle.id, facts.current, refusal=at(host, RaabError(problem, "make room below /opt", exitcodes.REFUSED))
-        )
-    told = (*(f"mend: {line}" for line in mend[:NAMED]), *changes(bundle, facts), *supply.notes)
-    return HostPlan(host, "activate", bundle.id, facts.current, staging=staging, changes=told)
+        return RaabError(problem, "make room below /opt", exitcodes.REFUSED)
+    if facts.inodes_free is not None and facts.inodes_free < INODES:
+        problem = f"disk: needs {INODES} inodes for the release, got {facts.inodes_free} free"
+        return RaabError(problem, "remove files: du --inodes /opt | sort -n", exitcodes.REFUSED)
+    return None
 
 
 def foreign(host: Host, bundle: Bundle, facts: HostFacts) -> RaabError | None:

@@ -42,6 +42,10 @@ class Ended(BaseException):
     """This activation is to end (SIGTERM), whatever it waits for: no error of a step, which something might take for its own affair."""
 
 
+class Refused(RaabError):
+    """The host's own system did not let something happen."""
+
+
 # Whatever of these ends an activation, the host is left as it was.
 FAILURES = (RaabError, OSError, Ended)
 
@@ -286,7 +290,8 @@ class Activation:
     def failed(self, error: RaabError, reverted: bool, switched: bool) -> Verdict:
         # On a disk that is full there is no room for it, and the verdict matters more.
         with suppress(OSError):
-            self.record("failed", reason=error.message)
+            # What came between says nothing against the release: it may be gone back to.
+            self.record("undone" if isinstance(error, (Refused, others.Stopped)) else "failed", reason=error.message)
         verdict = Verdict(
             ok=False,
             reverted=reverted,
@@ -340,7 +345,7 @@ def expected(error: BaseException) -> RaabError:
     if isinstance(error, RaabError):
         return error
     if isinstance(error, OSError):
-        return RaabError(f"activation: the host refused, got {of_machine(error).message}", "`fab doctor` names what is full or read-only")
+        return Refused(f"activation: the host refused, got {of_machine(error).message}", "`fab doctor` names what is full or read-only")
     return RaabError("activation: it was ended before it was through", "what served before serves; deploy again")
 
 

@@ -85,6 +85,10 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
 
     `own` answers for the release that this is the command of; None where it is no release's.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # It was closed. What takes its place is no file that is opened later.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     words = list(sys.argv[1:] if argv is None else argv)
     rest: list[str] = []
     if verb(words) == "run" and "--" in words:

@@ -38,7 +38,8 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
         "time": time.time(),
         "disk_free": disk.f_bavail * disk.f_frsize,
         "disk_total": disk.f_blocks * disk.f_frsize,
-        "inodes_free": disk.f_favail,
+        # Some file systems count none, as btrfs.
+        "inodes_free": disk.f_favail if disk.f_files else None,
         "releases": tuple(describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)),
         "current": current_release(paths),
         "cache": frozenset(path.name for path in paths.cache.glob("*") if len(path.name) == 64),

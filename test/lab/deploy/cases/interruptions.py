@@ -23,7 +23,7 @@ for _step, _serves in STEPS:
     case(FAMILY, f"kill -9 at: {_step}", 137, _step, serves=_serves, at=(_step, signal.SIGKILL))(as_it_is)
 for _number, (_step, _serves) in enumerate(STEPS):
     _way, _signal = tuple(SIGNALS.items())[_number % len(SIGNALS)]
-    case(FAMILY, f"{_way} at: {_step}", 130, f"{_signal.name}: `fab deploy", serves=_serves, at=(_step, _signal))(as_it_is)
+    case(FAMILY, f"{_way} at: {_step}", 130, f"{_signal.name}:", serves=_serves, at=(_step, _signal))(as_it_is)
 
 DEPLOY, FULL = "fab deploy --hosts {host}", "stdout: cannot be written, got No space left on device"
 UNHEARD = (
