@@ -88,7 +88,7 @@ def test_on_a_first_deploy_each_has_what_the_service_will_have(project: Any, lab
         own = {"PATH": f"{release}/venv/bin:{service['PATH']}", "PYTHONPATH": f"{release}/app"}
         assert lasting(told["environment"]) == {**service, **own}
         assert (told["environment"]["RAAB_RELEASE_DIR"], told["folder"]) == (release, f"{release}/app" if name == "migrate" else release)
-        assert (told["credentials"], told["uid"]) == ({"raab_token": "hush-hush"}, int(shell.run("id -u raab").out))
+        assert (told["credentials"], told["uid"]) == ({"raab_token": "hush-hush", "service": "raab"}, int(shell.run("id -u raab").out))
         assert told["prefix"] == f"{release}/venv"
         assert told["current"] == (release if name == "after_activate" else "/opt/raab/current")
         assert f"{name}\0" in sampled
