@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 import urllib.request
@@ -116,3 +117,51 @@ def test_a_project_gives_its_service_variables_and_secrets(given: Given) -> None
         assert {held["KEY"] for held in given.each().values()} == {NEXT}
     assert load.account.total > 100 and not load.account.failures, load.account.line()
     assert given.shell.run(STARTED).out == began
+
+
+@pytest.mark.prove
+def test_a_secret_is_seen_nowhere(given: Given) -> None:
+    """Neither in what any verb prints, nor in a journal, a command line, a bundle, a release, a unit or a file that others can read: while
+    it is set, imported, used by a hook, refused, taken away by hand and rotated, in a deploy that works and in one that does not."""
+    shell, root = given.shell, given.project.root
+    shell.run(
+        "cat >/tmp/sampler.py && rm -f /run/sampled && (setsid python3 -IS /tmp/sampler.py >/dev/null 2>&1 &)", stdin=SAMPLER.encode()
+    )
+    given.fab("secrets", "set", "KEY", stdin=SECRET)
+    given.fab("secrets", "set", "OTHER", stdin=SECRET, expect=2)
+    given.environment(hook=f"test $(printenv KEY | wc -c) -eq {len(SECRET.encode()) + 1}")
+    given.fab("deploy")
+    assert {held["KEY"] for held in given.each().values()} == {SECRET}
+    (root / "secrets.env").write_text(f"KEY='{TRACES[0]}-again'\nMORE={TRACES[0]}\n")
+    assert "does not name them: MORE" in given.fab("secrets", "import", "secrets.env")
+    given.fab("reload")
+    assert {held["KEY"] for held in given.each().values()} == {f"{TRACES[0]}-again"}
+    told = json.loads(given.fab("secrets", "list", "--json"))
+    (one,) = (one for one in told["secrets"] if one["name"] == "KEY")
+    assert one["declared"] and one["hosts"][given.host.name]["changed"] > time.time() - 600
+    assert "the release that is current needs it" in given.fab("secrets", "rm", "KEY", expect=5)
+    assert "was not there" in given.fab("secrets", "rm", "NONE")
+    # What is gone behind raab's back is refused, and who serves has it still.
+    shell.run("mkdir /root/kept && mv /etc/raab/credentials*/KEY /root/kept")
+    assert "got none for KEY" in given.fab("reload", expect=5)
+    assert "got no KEY" in given.fab("deploy", "--restart", expect=5)
+    assert {held["KEY"] for held in given.each().values()} == {f"{TRACES[0]}-again"}
+    given.fab("secrets", "set", "KEY", stdin=SECRET)
+    given.project.break_app('import os; raise RuntimeError(len(os.environ["KEY"]))')
+    given.fab("deploy", expect=4)
+    for words in (("status",), ("doctor",), ("history",), ("plan", "--json"), ("deploy", "--dry-run"), ("logs", "--lines", "500")):
+        given.fab(*words)
+    said = shell.run("raab config; raab check; raab status; raab metrics", check=False)
+    assert re.search(r"secret\.KEY +\*{8} +credential (raab|sealed)_KEY", said.out)
+    assert re.search(r"env\.LEVEL +info +\S+config\.yaml", said.out)
+    sampled = shell.run("touch /run/sampled; while ! test -s /run/sampled; do sleep 0.05; done; cat /run/sampled").out
+    journal = shell.run("journalctl --no-pager --output=export").out
+    for trace in TRACES:
+        assert trace not in given.said + said.out + said.err + sampled + journal
+        places = "/opt /etc /run/systemd /usr/local /var/lib/raab /var/log /tmp"
+        assert shell.run(f"grep -rlsF '{trace}' {places}", check=False).out.split() in ([], ["/etc/raab/credentials/KEY"])
+        assert not [path for path in (root / "build").rglob("*") if path.is_file() and trace.encode() in path.read_bytes()]
+    # Of the service's processes those that load the application have it, and the master has not.
+    master = shell.run("systemctl show -p MainPID --value raab").out.strip()
+    assert shell.run(f"grep -c '{TRACES[0]}' /proc/{master}/environ", check=False).out.strip() == "0"
+    assert shell.run("stat -c '%a %U' /etc/raab/credentials /etc/raab/credentials.encrypted").out.split("\n")[:2] == ["700 root"] * 2

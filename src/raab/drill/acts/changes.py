@@ -9,8 +9,8 @@ from raab.drill.scene import Scene, name
 from raab.drill.stage.service import PATHS, Service
 
 SECRET = "security.secret_key"
-# Where systemd puts it for the service (systemd.exec(5), LoadCredential= of a folder).
-GIVEN = f"/run/credentials/raab.service/raab_{SECRET}"
+# Where systemd puts it for the service (systemd.exec(5), LoadCredential= of a folder), from a plain file and from an encrypted one.
+GIVEN = tuple(f"/run/credentials/raab.service/{prefix}_{SECRET}" for prefix in ("raab", "sealed"))
 
 
 def moved(scene: Scene) -> None:
@@ -28,26 +28,51 @@ def moved_once(scene: Scene, service: Service) -> None:
 
 
 def rotated(scene: Scene) -> None:
-    """A new secret by reload, again and again."""
+    """A new secret by reload, again and again: as an operator puts it on a host, and as a deployer brings it to all of them."""
     for _ in scene.rounds(20):
         scene.each(lambda service: rotated_once(scene, service))
+    for _ in scene.rounds(3):
+        brought(scene)
     scene.each(lambda service: given_up(scene, service))
 
 
 def rotated_once(scene: Scene, service: Service) -> None:
-    # A number is enough of a secret where nobody is to be kept out.
-    secret = f"{random.getrandbits(256):064x}"
+    secret = another()
     service.shell.put(f"{PATHS.configuration}/credentials/{SECRET}", secret)
     before = service.status()
     reloaded(scene, service, "with another secret")
     after = service.status()
     scene.fact(f"{name(service)}: workers that were there before", 0, len({*before.serving} & {*after.serving}))
-    held = {service.run(f"cat /proc/{pid}/root{GIVEN}", check=False).out for pid in after.serving}
+    found(scene, service, secret)
+
+
+def another() -> str:
+    # A number is enough of a secret where nobody is to be kept out.
+    return f"{random.getrandbits(256):064x}"
+
+
+def brought(scene: Scene) -> None:
+    secret = another()
+    with scene.phase("fab secrets set, fab reload"):
+        scene.project.fab("secrets", "set", SECRET, stdin=secret)
+        scene.project.fab("reload")
+    scene.each(lambda service: taken_up(scene, service, secret))
+
+
+def taken_up(scene: Scene, service: Service, secret: str) -> None:
+    scene.settled(service, "after fab reload with another secret", scene.release, workers=2)
+    found(scene, service, secret)
+
+
+def found(scene: Scene, service: Service, secret: str) -> None:
+    look = "cat {} 2>/dev/null"
+    workers = service.status().serving
+    held = {service.run(look.format(" ".join(f"/proc/{pid}/root{place}" for place in GIVEN)), check=False).out for pid in workers}
     scene.fact(f"{name(service)}: secrets that the workers find", {secret}, held)
 
 
 def given_up(scene: Scene, service: Service) -> None:
-    service.run(f"rm {PATHS.configuration}/credentials/{SECRET}")
+    service.run(f"rm -f {PATHS.secrets}/{SECRET} {PATHS.sealed}/{SECRET}")
     reloaded(scene, service, "without a secret of its own")
 
 

@@ -78,10 +78,10 @@ class Project:
         """The words of one verb for an environment; for none if that is empty."""
         return (str(Path(sys.executable).parent / "fab"), *words, *(("--env", env) if env else ()))
 
-    def fab(self, *words: str, env: str = NAME, expect: int | None = 0) -> Ran:
+    def fab(self, *words: str, env: str = NAME, expect: int | None = 0, stdin: str | None = None) -> Ran:
         """Runs one verb. Raises RaabError with what it said unless it ends with the expected exit code (None: with any)."""
         command = self.command(*words, env=env)
-        done = subprocess.run(command, cwd=self.root, env=self.environ, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, cwd=self.root, env=self.environ, input=stdin, capture_output=True, text=True, timeout=300)
         if expect is not None and done.returncode != expect:
             said = (done.stderr + done.stdout).strip()[-2000:]
             raise RaabError(f"fab {' '.join(words)}: wanted exit code {expect}, got {done.returncode}\n{said}")
