@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "leads elsewhere, from the root": {"files": {"/escaped.py": "x"}},
     "leads elsewhere, in the middle": {"files": {"raab/../../escaped.py": "x"}},
     "leads elsewhere, backwards": {"files": {"raab\\\\..\\\\escaped.py": "x"}},
+    "leads elsewhere, for no file system has such a name": {"files": {f"raab/{'x' * 256}": "x"}},
     "does not name what is in it": {"files": {"raab/x.py": "x"}, "record": "raab-1.dist-info/RECORD,,\n"},
     "no record that can be read": {"files": {"other.dist-info/RECORD": "x"}},
     "a script's name that is none": {"files": {}, "scripts": "../../../escaped = raab.say:main"},
@@ -171,6 +173,37 @@ def test_a_wheel_that_is_none_is_refused_and_changes_no_other_release(why: str, 
     assert (template / "bin/flask").read_text() == "the dependency's"
     assert (unpacking.site_packages(template) / "flask/__init__.py").read_text() == "the dependency's"
     assert not list(tmp_path.rglob("escaped*"))
+
+
+def flagged(wheel: bytes, offset: int, value: bytes) -> bytes:
+    """With other bytes in each of its directory's entries, so many after their beginning (APPNOTE, central directory header)."""
+    found = bytearray(wheel)
+    place = found.find(b"PK\x01\x02")
+    while place >= 0:
+        found[place + offset : place + offset + len(value)] = value
+        place = found.find(b"PK\x01\x02", place + 1)
+    return bytes(found)
+
+
+UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda wheel: b"",
+    "no archive": lambda wheel: b"PK garbage" * 100,
+    "the first half": lambda wheel: wheel[: len(wheel) // 2],
+    "the last half": lambda wheel: wheel[len(wheel) // 2 :],
+    "zeros in the middle": lambda wheel: wheel[:60] + bytes(200) + wheel[260:],
+    "encrypted": lambda wheel: flagged(wheel, 8, b"\x01\x00"),
+    "compressed in an unknown way": lambda wheel: flagged(wheel, 10, b"\x63\x00"),
+    "a name that is no text": lambda wheel: flagged(wheel, 46, b"\xff\xfe"),
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+def test_an_archive_that_cannot_be_read_is_refused(why: str, tmp_path: Path) -> None:
+    wheel = packed(tmp_path / "wheel", {"raab/large.py": "x = 1\n" * 200})
+    wheel.write_bytes(UNREADABLE[why](wheel.read_bytes()))
+    with pytest.raises(RaabError, match="the app cannot be unpacked") as caught:
+        unpack(wheel, make_venv(tmp_path / "venv"), None)
+    assert len(str(caught.value).splitlines()) == 2
 
 
 def test_a_wheel_that_unpacks_to_more_than_any_has_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def unpack_uv(paths: Paths, sha256: str) -> Path:
     tool = paths.tools / f"uv-{sha256}"
     if not tool.exists():
         paths.tools.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(require(paths, sha256, "uv")) as wheel:
+        with unpack.opened(require(paths, sha256, "uv")) as wheel:
             found = [info for info in wheel.infolist() if re.fullmatch(r"uv-[0-9a-z.]+\.data/scripts/uv", info.filename)]
             if len(found) != 1:
                 raise RaabError("stage: the wheel that was sent for uv is none of uv's", "remove build/raab and deploy", exitcodes.REFUSED)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import configparser
 import csv
+import errno
 import io
 import os
 import re
 import stat
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple
@@ -75,7 +78,7 @@ def unpack(archive_file: Path, target: Target, before: Path | None) -> list[Path
     known = digests(before / folder) if before else {}
     noted = seal.read(before) if before else {}
     fresh: list[Path] = []
-    with zipfile.ZipFile(archive_file) as archive:
+    with opened(archive_file) as archive:
         listed = entries(archive, target)
         room(release, sum(archive.getinfo(entry.name).file_size for entry in listed), archive_file.name)
         made: set[str] = set()
@@ -104,6 +107,21 @@ def unpack(archive_file: Path, target: Target, before: Path | None) -> list[Path
         if not record.name.startswith(OWN_RECORD):
             write_new((release / record.place).with_name("INSTALLER"), b"raab\n")
     return fresh
+
+
+@contextmanager
+def opened(archive_file: Path) -> Iterator[zipfile.ZipFile]:
+    """Raises RaabError for what is no archive, or none that can be read: cut, damaged, encrypted, compressed in an unknown way."""
+    try:
+        with zipfile.ZipFile(archive_file) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeError) as error:
+        raise refused(f"{archive_file.name} cannot be read as an archive, got: {error}") from error
+    except OSError as error:
+        # Of an archive whose directory leads to before its beginning; all else is the disk's.
+        if error.errno != errno.EINVAL:
+            raise
+        raise refused(f"{archive_file.name} cannot be read as an archive, got: {error}") from error
 
 
 def make_folder(release: Path, place: str) -> None:
@@ -145,7 +163,8 @@ def entries(archive: zipfile.ZipFile, target: Target) -> list[Entry]:
 def harmless(name: str) -> bool:
     """Whether it leads to a file below where it is put, in letters that can be shown."""
     parts = name.split("/")
-    return len(name) < 1000 and name.isprintable() and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
+    short = len(name) < 1000 and all(len(part.encode(errors="replace")) < 256 for part in parts)
+    return short and name.isprintable() and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
 
 
 def placed(name: str, target: Target) -> str:
