@@ -13,6 +13,9 @@ from http1.body import Body
 from http1.limits import FAREWELL_BYTES, FAREWELL_SECONDS, PIECE_BYTES, REST_BYTES
 from http1.turns import Turn
 
+# What nobody reads all may write to; one of 64 KiB each would be much for a thousand.
+_WASTE = bytearray(PIECE_BYTES)
+
 
 def finish(body: Body) -> bool:
     """Throws the rest of a request's body away; whether the next request can be read after it."""
@@ -28,11 +31,10 @@ def part(client: Any, turn: Turn) -> None:
 
     To close at once while it still sends would reset the connection, and the client might lose what was sent to it (RFC 9112 section 9.6).
     """
-    waste = bytearray(PIECE_BYTES)
     left = FAREWELL_BYTES
     with gevent.Timeout(FAREWELL_SECONDS, False), contextlib.suppress(OSError):  # type: ignore[arg-type]  # False: silently
         client.shutdown(socket.SHUT_WR)
-        while left > 0 and (size := client.recv_into(waste)):
+        while left > 0 and (size := client.recv_into(_WASTE)):
             left -= size
             turn.worked(size)
 

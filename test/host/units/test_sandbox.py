@@ -82,7 +82,7 @@ def test_the_host_s_drop_ins_come_after_the_release_s_unit(lines: tuple[str, ...
 
 
 def test_the_content_of_a_credential_is_taken_as_it_stands() -> None:
-    """systemd knows specifiers in its name alone: with others resolved, the service would always seem to lack what a start would give it."""
+    """systemd knows specifiers in its name alone: with others resolved, the service would always seem to lack what a start gives it."""
     found = ("SetCredential=%p:%p", "SetCredentialEncrypted=%p:a%pb", "LoadCredential=%p:/etc/%p/x", "Environment=A=%p:%p")
     told = sandbox.resolved(Paths("shop"), found)
     assert told == [
