@@ -61,7 +61,7 @@ class Foreign:
     def run(self, *words: str) -> str:
         environ = {**os.environ, "RAAB_LAB": self.lab, "PATH": f"{Path(self.python).parent}:{os.environ['PATH']}"}
         environ |= {"VIRTUAL_ENV": str(Path(self.python).parents[1]), "HOME": str(self.root.parent / "home"), "UV_CACHE_DIR": CACHE}
-        done = subprocess.run(words, cwd=self.root, env=environ, capture_output=True, text=True, timeout=280, check=False)
+        done = subprocess.run(words, cwd=self.root, env=environ, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -15,6 +15,7 @@ MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 def test_a_django_project_is_migrated_and_logged_in_to(foreign: Any, fetched: Any, venv: Any) -> None:
     """As `startproject` makes it, with what Django's own checklist for deployments asks of its settings. Static files are collected here,
     the database is migrated on the host; nothing is written by hand for raab."""

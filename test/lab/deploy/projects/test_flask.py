@@ -30,6 +30,7 @@ def test_flasks_tutorial_is_served_as_it_is(foreign: Any, unpacked: Any) -> None
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 def test_a_project_without_setup_files_and_with_an_old_flask(foreign: Any, unpacked: Any) -> None:
     """Its code travels as its files, and its own pins decide."""
     project = foreign("js-example")

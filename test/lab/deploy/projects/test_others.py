@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 
 
@@ -25,3 +27,36 @@ def test_falcons_tutorial_keeps_what_it_is_sent(foreign: Any, unpacked: Any, tmp
     assert place in browser.get("/images")
     assert browser.raw(place) == PICTURE
     assert len(project.shell.run("ls /var/lib/look/images").out.split()) == 1
+
+
+EVENT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VEVENT
+UID:one
+DTSTAMP:20261127T080000Z
+DTSTART:20261127T080000Z
+SUMMARY:Landing
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_a_server_of_calendars(foreign: Any, unpacked: Any, tmp_path: Path) -> None:
+    """Radicale: a function of environ and start_response; its pages, its configuration and its data are where they are by default."""
+    unpacked("radicale", "", tmp_path / "radicale")
+    project = foreign("radicale")
+    project.commit()
+    assert "radicale:application" in project.init()
+    project.commit()
+    project.fab("deploy")
+    project.on_host("/etc/radicale/config", "[auth]", "type = none")
+    project.shell.run("systemctl reload radicale")
+    browser = project.browser()
+    assert "Radicale" in browser.get("/.web/") and len(browser.get("/.web/css/main.css")) > 1000
+    browser.login("ann", "secret")
+    browser.send("PUT", "/ann/trips", EVENT.replace("\n", "\r\n").encode(), "text/calendar")
+    project.handed_over("/.web/", project.changed("radicale/log.py"))
+    assert "SUMMARY:Landing" in browser.get("/ann/trips/")
