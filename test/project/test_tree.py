@@ -146,6 +146,22 @@ def test_a_package_travels_as_its_wheel_and_what_lies_beside_it(make: Make) -> N
     assert (made.version, made.project) == ("2.1", "shop")
 
 
+def test_what_lies_beside_modules_in_the_root_comes_along(make: Make) -> None:
+    """As setuptools-scm would have it by git's word, which the copy that is built from has not."""
+    root = make(
+        {
+            **PACKAGE,
+            "shop/ui/templates/index.html": "<p>",
+            "shop/ui/static/a.css": "a {}",
+            "shop/out.txt": "",
+            "MANIFEST.in": "exclude shop/out.txt\n",
+        }
+    )
+    wheel = archive(bundle.build(root), "app/shop-2.1-py3-none-any.whl")
+    assert {"shop/ui/templates/index.html", "shop/ui/static/a.css", "shop/t/a.html"} <= wheel.keys()
+    assert "shop/out.txt" not in wheel and "migrations/one.py" not in wheel
+
+
 def test_a_wheel_without_the_application_is_none(make: Make) -> None:
     root = make({**PACKAGE, "site/__init__.py": "", "deploy/config.yaml": "name: shop\napp: site.wsgi:app\n"})
     with pytest.raises(RaabError, match=r"the project's wheel has no module site\.wsgi"):

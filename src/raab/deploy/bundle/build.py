@@ -40,7 +40,7 @@ from raab.settings.given import Given
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 10
+FORMAT = 11
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).

@@ -19,16 +19,18 @@ EXCLUSIONS = ("exclude", "global-exclude", "recursive-exclude", "prune")
 
 
 def complete(wheel: Path, files: tuple[Input, ...], manifest_in: str) -> None:
-    """Make the wheel carry the checkout's files below src with their modes, but those that MANIFEST.in excludes.
+    """Make the wheel carry the checkout's files below src, and where its packages lie in the root those of them, with their modes; but not
+    those that MANIFEST.in excludes. Tools that ask git what belongs to a package find none in the copy that it is built from.
 
     Raises RaabError for files of packages that the wheel does not know at all: where they belong is for setup.py to say.
     """
-    kept = set(without_excluded([one.name for one in files if one.name.startswith(SRC)], manifest_in))
-    wanted = {one.name.removeprefix(SRC): one for one in files if one.name in kept}
     with zipfile.ZipFile(wheel) as archive:
         entries = [(entry, archive.read(entry)) for entry in archive.infolist() if not entry.is_dir()]
     there = {entry.filename for entry, _ in entries}
     packages = {name.partition("/")[0] for name in there if "/" in name and ".dist-info/" not in name}
+    below = tuple(f"{package}/" for package in packages)
+    kept = set(without_excluded([one.name for one in files if one.name.startswith((SRC, *below))], manifest_in))
+    wanted = {one.name.removeprefix(SRC): one for one in files if one.name in kept}
     strangers = sorted(name for name in wanted.keys() - there if "/" not in name or name.partition("/")[0] not in packages)
     if strangers:
         more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
