@@ -53,8 +53,8 @@ class Given:
         self.environment()
 
     def environment(self, env: str = "", hook: str = "") -> None:
-        once = f"hooks: {{once: {{command: {json.dumps(hook)}}}}}\n" if hook else ""
-        self.project.environment("lab", f"hosts: lab\nwaves: [100%]\n{env}{once}")
+        hooks = f"hooks: {{before_activate: {{command: {json.dumps(hook)}}}}}\n" if hook else ""
+        self.project.environment("lab", f"hosts: lab\nwaves: [100%]\n{env}{hooks}")
 
     def fab(self, *words: str, expect: int = 0, stdin: str = "") -> str:
         command = self.project.command(*words, "--hosts", self.host.name)
