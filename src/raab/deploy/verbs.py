@@ -167,7 +167,7 @@ def reload(context: Context, env: str = "lab", hosts: str | None = None, wait: f
 
 @verb(process=PROCESS_TEXT, wait=WAIT)
 def restart(context: Context, process: str = "", env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
-    """systemctl restart of the service on each host: connections wait meanwhile, none is refused. Of a process: fab restart worker."""
+    """Start all of the service anew on each host: connections wait meanwhile, none is refused. Of one process: fab restart worker."""
     return inspection(context, env, hosts).service("restart", wait=wait, process=process)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -428,3 +429,33 @@ def test_a_release_whose_secrets_are_missing_is_refused() -> None:
     assert (back.verdict, back.release) == ("refuse", OLD) and "KEY" in str(back.refusal)
     (back,) = Rollback(ENVIRONMENT).plan({"web1": replace(both, secrets=frozenset({"KEY"}))}).hosts
     assert back.verdict == "activate"
+
+
+def with_beside(**processes: str) -> Bundle:
+    tables = {"processes": [{"name": name, "command": command} for name, command in processes.items()]}
+    tidy = {"name": "tidy", "command": "flask tidy", "schedule": "daily"}
+    bundle: Bundle = replace(BUNDLE, manifest=json.dumps({**tables, "timers": [tidy]}))
+    return bundle
+
+
+def test_what_becomes_of_processes_and_timers_is_told() -> None:
+    old = InstalledRelease(OLD, True, "content-old", "1.0", "a" * 40, LOCK, beside={"worker": "1 of `rq worker`", "beat": "1 of `beat`"})
+    told = text(replace(SERVING, releases=(old,)), with_beside(worker="celery worker"))
+    lines = [line.strip() for line in told.splitlines()]
+    assert "beat ends: 1 of `beat`" in lines
+    assert "worker changes: 1 of `rq worker` -> 1 of `celery worker`" in lines
+    assert "tidy begins: `flask tidy`, schedule daily" in lines
+
+
+def test_timers_of_one_host_move_where_another_one_is_the_first() -> None:
+    """Also where nothing else changes; the host that has them already is left alone."""
+    bundle = replace(with_beside(), content="content-old")
+    environment = replace(ENVIRONMENT, first="web1")
+
+    def planned(chosen: bool) -> Any:
+        facts = replace(SERVING, chosen=chosen)
+        return plan.Deploy(environment, bundle, given(SUPPLIES)).plan({"web1": facts}).hosts[0]
+
+    assert planned(chosen=True).verdict == "nothing"
+    assert planned(chosen=False).verdict == "activate"
+    assert "tidy: on this host from now on" in planned(chosen=False).changes

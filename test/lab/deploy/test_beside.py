@@ -187,5 +187,7 @@ def test_what_is_under_way_goes_on_in_its_own_release(workers: Workers, lab: Any
     shell.run("echo LEVEL=3 >/etc/raab/environment")
     project.fab("reload", "--env", "few")
     assert workers.units() == instances(1) and workers.told()[-1]["environment"].get("LEVEL") == "3"
+    project.fab("restart", "--env", "few")
+    assert [one["what"] for one in workers.told()[-2:]] == ["has done it", "begins"]
     project.fab("remove", "raab", "--env", "few", "--yes")
     assert workers.units() == [] and workers.files() == []

@@ -19,7 +19,7 @@ from raab.host.activation.proof.token import Token
 from raab.host.activation.rehearsal import Rehearsal, Rehearsed
 from raab.host.activation.task import Task, Teller
 from raab.host.beside import there, timers
-from raab.host.beside.become import become, check, sweep
+from raab.host.beside.become import become, check, end, sweep
 from raab.host.beside.change import RUNNING
 from raab.host.master import strays
 from raab.host.master.control import ask
@@ -122,6 +122,8 @@ class Activation:
         elif systemd.is_active(self.paths.unit):
             self.probe(self.rehearsed.settings.bind)
         try:
+            if self.task.restart:
+                end(self.paths, self.teller.step)
             self.go(self.task.release, self.rehearsed.held)
             if each := running.loaded_by_each(self.paths):
                 self.teller.step(each)
@@ -133,7 +135,8 @@ class Activation:
                 self.record("failed", "taken back with the rest of the environment", self.task.condemn)
         except FAILURES as error:
             self.deaf()
-            if self.switched:
+            # What ran beside the web may have been ended before the switch.
+            if self.switched or self.task.restart:
                 return self.go_back(expected(error))
             rehearsal.let_go()
             return self.failed(expected(error), reverted=True, switched=False)

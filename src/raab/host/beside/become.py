@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from raab.host import systemd
-from raab.host.beside import carry, timers, unit
+from raab.host.beside import carry, there, timers, unit
 from raab.host.durable import alone
 from raab.host.paths import Paths
+from raab.protocol.values import DAY
 
 _STEP = 0.1
 
@@ -33,6 +34,13 @@ def become(paths: Paths, release: Path | None, say: Callable[[str], None], anew:
     with alone(paths.root):
         carry.become(paths, release, say, anew)
         timers.become(paths, release, say)
+
+
+def end(paths: Paths, say: Callable[[str], None]) -> None:
+    """All that runs beside the web, what timers and people have started included, each in its own seconds. What starts it stays."""
+    if there.files(paths):
+        say("ending all that runs beside the web")
+        systemd.must("systemctl", "stop", f"{paths.name}@*.service", timeout=DAY)
 
 
 def sweep(paths: Paths, seconds: float = 0.0) -> None:

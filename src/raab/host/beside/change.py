@@ -57,7 +57,8 @@ class Change(NamedTuple):
 
 
 def decide(there: Sequence[Instance], wanted: Sequence[Wanted], text: Callable[[Process, int], str], anew: bool = False) -> Change:
-    """`text` is what an instance's unit file has to be. One that runs by another text is of before; with `anew` each is.
+    """`text` is what an instance's unit file has to be. One that runs by another text is of before; with `anew` each is,
+    and none is left when a new one starts.
 
     Those of before end before the new ones start. Where their process says `overlap` they are left to their end afterwards: they
     keep their numbers meanwhile, and the new ones have others.
@@ -75,7 +76,7 @@ def _of_process(there: Sequence[Instance], wanted: Wanted, text: Callable[[Proce
     same = [one for one in running if not anew and one.text == text(wanted.process, one.number)]
     kept = sorted(same, key=lambda one: one.number)[: wanted.instances]
     old = tuple(one for one in running if one not in kept)
-    beside = wanted.process.overlap
+    beside = wanted.process.overlap and not anew
     busy = {one.number for one in (*kept, *_in_state(there, ENDING), *(old if beside else ()))}
     free = (number for number in itertools.count(1) if number not in busy)
     numbers = list(itertools.islice(free, wanted.instances - len(kept)))

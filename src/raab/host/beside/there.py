@@ -39,10 +39,11 @@ def look(paths: Paths) -> tuple[Instance, ...]:
 
 
 def releases(paths: Paths) -> frozenset[str]:
-    """Those that something of the service's processes and timers runs in, or would be started in."""
+    """Those that processes, timers or somebody's commands run in, or would be started in."""
     named = {unit.release_of(text) for text in files(paths).values()}
     inside = re.compile(re.escape(f"{paths.releases}/") + r"([^/\s\0]+)")
-    ours = (pid for pid in processes.pids() if f"/{paths.name}@" in processes.control_group(pid))
+    # Of a command that somebody runs the unit is of no service's name (raab.host.units.unit).
+    ours = (pid for pid in processes.pids() if any(part in processes.control_group(pid) for part in (f"/{paths.name}@", "/raabnow")))
     return frozenset(named | {found for pid in ours for text in _words(pid) for found in inside.findall(text)})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from raab.errors import RaabError
 from raab.host.beside import given
 from raab.host.paths import RELEASE_ID, Paths
-from raab.host.units import launching, sandbox
+from raab.host.units import launching, sandbox, surroundings
 from raab.protocol import processes
 from raab.protocol.processes import NAME, Process, Table, Timer
 
@@ -18,8 +18,6 @@ _MARK = re.compile(r"\A# Written by raab: (?P<name>\S+) of the release (?P<relea
 _INSTANCE = re.compile(r"(?P<process>[a-z0-9-]+)-(?P<number>[1-9][0-9]{0,3})", re.ASCII)
 # Seconds for a process to say that it is ready, where it says so.
 READY_SECONDS = 90
-# As systemd has it for every unit (systemd.exec(5)).
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def table(release: Path) -> Table:
@@ -45,10 +43,8 @@ class Texts:
     def __init__(self, paths: Paths, release: Path) -> None:
         self.paths = paths
         self.release = release
-        self.surroundings = tuple(sandbox.of_release(paths, release).splitlines())
+        self.surroundings = tuple(surroundings.of_command(paths, release, surroundings.code(release)).splitlines())
         self.given = given.mark(self.surroundings)
-        manifest = json.loads((release / "manifest.json").read_bytes())
-        self.variables = tuple(manifest.get("variables", ()))
 
     def process(self, process: Process, number: int) -> str:
         """Of an instance."""
@@ -100,13 +96,9 @@ class Texts:
 
     def _command(self, command: str, allow: tuple[str, ...]) -> list[str]:
         """The service's surroundings, and the command in the place of its program."""
-        folder = self.release / "app"
         return [
-            *(f"Environment={sandbox.quoted(each)}" for each in (f"PATH={self.release}/venv/bin:{_PATH}", *self.variables)),
             *self.surroundings,
             *(line for name in allow for line in sandbox.assignments(self._allowed(name).splitlines())),
-            f"WorkingDirectory={folder if folder.is_dir() else self.release}",
-            f"Environment={sandbox.quoted(f'RAAB_RELEASE_DIR={self.release}')}",
             # Whatever the shell would be for a signal, the program is.
             f"ExecStart=:{launching.prefix(self.release)}/bin/sh -c {sandbox.quoted(f'exec {command}')}",
         ]

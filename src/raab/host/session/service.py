@@ -17,7 +17,7 @@ from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import journal, releases, restart, seal, systemd, verify
 from raab.host.beside import rows
-from raab.host.beside.become import become
+from raab.host.beside.become import become, end
 from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
@@ -138,13 +138,15 @@ def act(paths: Paths, request: requests.Service) -> Acted:
             return Acted(scaling.scale(paths, request.amount, 120), max(0.0, time.time() - began))
         except RaabError as error:
             raise RaabError(error.message, error.hint, error.exit_code if error.exit_code == 2 else 5) from error
+    if action == "restart":
+        end(paths, lambda _: None)
     done = restart.restart(paths, 300) if action == "restart" else systemd.order("systemctl", "reload", paths.unit, timeout=300)
+    if current := releases.current_release(paths):
+        # What they are given of changed secrets and variables they have from their start on.
+        become(paths, paths.release(current), lambda _: None)
     if done.returncode:
         reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(paths.unit, began))))
         raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exitcodes.REFUSED)
-    if action == "reload" and (current := releases.current_release(paths)):
-        # What these are given of changed secrets and variables they have from their start on.
-        become(paths, paths.release(current), lambda _: None)
     return Acted(done.stdout.strip(), max(0.0, time.time() - began))
 
 
