@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,29 @@ def test_where_no_systemd_runs_nothing_pretends_that_it_does(tmp_path: Path, mon
     with pytest.raises(RaabError, match=r"systemd: does not run here, got no .*/system\nhint: "):
         inquiry.run("", "/bin/true")
     assert not (tmp_path / "system").exists()
+
+
+def test_systemd_reads_its_files_again_where_any_of_them_may_be_another(tmp_path: Path) -> None:
+    """Also where it would not notice: a folder of drop-ins that is new, a file that an older one was moved over, one that is gone."""
+    home, beside = tmp_path / "system", tmp_path / "system/raab.service.d"
+    beside.mkdir(parents=True)
+    unit, drop_in = home / "raab.service", beside / "limits.conf"
+    unit.write_text("[Service]")
+    drop_in.write_text("[Service]")
+    loaded = {"LoadState": "loaded", "NeedDaemonReload": "no", "FragmentPath": str(unit), "DropInPaths": str(drop_in)}
+
+    def read(since: float = time.time() + 60, **changed: str) -> bool:
+        return twin.read_already("raab.service", {**loaded, **changed}, [str(home), str(tmp_path / "none")], f"@{since:.0f}")
+
+    assert read()
+    assert not read(NeedDaemonReload="yes") and not read(FragmentPath="/usr/lib/systemd/system/raab.service")
+    assert not read(DropInPaths="") and not read(DropInPaths=f"{drop_in} /gone.conf")
+    assert not twin.read_already("raab.service", loaded, [str(home)], "") and not twin.read_already("raab.service", {}, [], "@1")
+    # What was written since, or in that very second; a file of yesterday that was moved here counts by its moment here.
+    since = unit.stat().st_ctime
+    assert not read(since=int(since))
+    os.utime(drop_in, (0, 0))
+    assert not read(since=int(since))
+    (home / "service.d").mkdir()
+    (home / "service.d/all.conf").write_text("[Service]")
+    assert not read()

@@ -114,17 +114,40 @@ def told(lines: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
 
 
 def load(unit: str) -> None:
-    """Have systemd read the unit files. Raises RaabError for a service that could not be started.
+    """Have systemd read the unit files, where it has not since they were changed. Raises RaabError for a service that could not be started.
 
-    In any case: it does not notice (NeedDaemonReload=) a folder of drop-ins that was not there before. But not while the service's own
-    file is masked or missing: it would close the sockets that it keeps for the service.
+    But not while the service's own file is masked or missing: it would close the sockets that it keeps for the service.
     """
-    state = on_disk(unit, systemd.must("systemctl", "show", "--property=UnitPath", "--value").split())
+    told = systemd.must("systemctl", "show", "--property=UnitPath,UnitsLoadTimestamp", "--timestamp=unix")
+    manager = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+    folders = manager.get("UnitPath", "").split()
+    state = on_disk(unit, folders)
     if state == "loaded":
-        systemd.must("systemctl", "daemon-reload")
-        state = systemd.show(unit, "LoadState").get("LoadState", "unknown")
+        loaded = systemd.show(unit, "LoadState", "NeedDaemonReload", "FragmentPath", "DropInPaths")
+        if not read_already(unit, loaded, folders, manager.get("UnitsLoadTimestamp", "")):
+            systemd.must("systemctl", "daemon-reload")
+            loaded = systemd.show(unit, "LoadState")
+        state = loaded.get("LoadState", "unknown")
     if state != "loaded":
         raise RaabError(f"{unit}: a start would fail, got LoadState={state}", f"systemctl status {unit}")
+
+
+def read_already(unit: str, loaded: Mapping[str, str], folders: Sequence[str], since: str) -> bool:
+    """Whether systemd has read these very files since the last of them was changed: `loaded` is what it says of the unit, `since` the
+    moment of its last reading, as @SECONDS since the epoch.
+
+    Its own NeedDaemonReload= notices neither a folder of drop-ins that was not there before nor a file that another one with an older time
+    was moved over. Reading all units again takes longer than anything else that an activation asks of systemd.
+    """
+    own = next((file for file in (Path(folder, unit) for folder in folders) if file.exists()), None)
+    more = sandbox.drop_ins(unit, tuple(map(Path, folders)))
+    moment = since.removeprefix("@")
+    if own is None or not moment.isdecimal() or loaded.get("NeedDaemonReload") != "no":
+        return False
+    if loaded.get("FragmentPath") != str(own) or set(loaded.get("DropInPaths", "").split()) != set(map(str, more)):
+        return False
+    looked_at = {own, *more, *(file.parent for file in more)}
+    return all(status.st_ctime < int(moment) for path in looked_at for status in (path.lstat(), path.stat()))
 
 
 def on_disk(unit: str, folders: Sequence[str]) -> str:
