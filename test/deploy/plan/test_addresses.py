@@ -63,10 +63,12 @@ def test_where_a_socket_unit_listens_there_is_nothing_to_be_had() -> None:
 
 
 def test_what_a_host_tells_becomes_a_value() -> None:
-    """In JSON a named tuple is a list."""
+    """One that the protocol's table has."""
     told = {name: getattr(HOST, name) for name in ("python", "implementation", "libc", "machine", "system", "uid", "time", "disk_free",
         "disk_total", "inodes_free", "systemd")}  # fmt: skip
-    assert parse({**told, "taken": [[4, "0.0.0.0", 1, False, "x"]]}).taken == (Taken(4, "0.0.0.0", 1, False, "x"),)
+    assert parse({**told, "taken": [{"version": 4, "host": "0.0.0.0", "port": 1, "both": False, "holder": "x"}]}).taken == (
+        Taken(4, "0.0.0.0", 1, False, "x"),
+    )
 
 
 def test_a_projects_own_settings_lie_between_raabs_and_the_hosts() -> None:
