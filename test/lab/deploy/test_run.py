@@ -193,3 +193,19 @@ def test_on_the_host_an_operator_types_the_same(runs: Runs) -> None:
 
 def test_nothing_to_run_and_several_hosts_are_refused(runs: Runs) -> None:
     assert b"names no command" in runs.run(code=2)[1]
+
+
+def test_a_release_is_kept_while_a_command_runs_in_it(runs: Runs) -> None:
+    """By the host's own word on what may not be pruned."""
+    release = runs.shell.run("basename $(realpath /opt/raab/current)").out.strip()
+    asked = (
+        "import re, sys; text = open('/usr/local/lib/raab/__main__.py').read();"
+        "sys.path.insert(0, re.search(r\"insert.0, '(.*)'\", text)[1]);"
+        "from raab.host.beside import there; from raab.host.paths import Paths; print(*there.releases(Paths('raab')))"
+    )
+    assert runs.shell.run("python3 -IS -", stdin=asked.encode()).out.split() == []
+    with runs.start("sh", "-c", "echo begun; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdin and process.stdout.readline() == b"begun\n"
+        assert runs.shell.run("python3 -IS -", stdin=asked.encode()).out.split() == [release]
+        process.stdin.close()
+        assert process.wait(20) == 0
