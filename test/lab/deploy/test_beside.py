@@ -53,7 +53,11 @@ class Workers:
 
     def deploy(self, version: str, *words: str, beside: str = BESIDE, worker: str = WORKER, expect: int = 0) -> Any:
         self.write(version, beside, worker)
-        return self.project.fab("deploy", *words, expect=expect)
+        return self.fab("deploy", *words, expect=expect)
+
+    def fab(self, *words: str, expect: int = 0) -> Any:
+        """Runs a verb for this host alone, whichever others the lab has."""
+        return self.project.fab(*words, "--hosts", self.shell.host.name, expect=expect)
 
     def told(self) -> list[dict[str, Any]]:
         text = self.shell.run("cat /var/lib/raab/told", check=False).out
@@ -98,9 +102,9 @@ def test_a_deploy_brings_them_and_takes_them_away(workers: Workers) -> None:
     shown = workers.shell.run("systemctl show raab@worker-1 -p User,ProtectSystem,PrivateUsers,KillMode,MainPID")
     assert {"User=raab", "ProtectSystem=strict", "PrivateUsers=yes"} <= set(shown.out.split())
     # A scaled number lasts; the process's log is its own.
-    assert "worker: 2 -> 3" in workers.project.fab("scale", "worker=3").out
+    assert "worker: 2 -> 3" in workers.fab("scale", "worker=3").out
     assert workers.units() == instances(1, 2, 3)
-    assert workers.project.fab("logs", "worker").out.count("ready to work") == 3
+    assert workers.fab("logs", "worker").out.count("ready to work") == 3
     # The old ones end first, and have a second for it; nothing is begun by them meanwhile.
     workers.deploy("two")
     second = workers.project.release()
@@ -113,12 +117,12 @@ def test_a_deploy_brings_them_and_takes_them_away(workers: Workers) -> None:
     assert "worker-1" in broken.out + broken.err and "no queue" in broken.out + broken.err
     assert workers.units() == instances(1, 2, 3)
     assert [(one["what"], one["version"]) for one in workers.told()[-6:]] == [("has done it", "two")] * 3 + [("begins", "two")] * 3
-    status = workers.project.fab("status", "--json").json["hosts"][0]
+    status = workers.fab("status", "--json").json["hosts"][0]
     assert [(row["name"], row["state"], row["release"]) for row in status["processes"]] == [
         (f"worker-{number}", "active", second) for number in (1, 2, 3)
     ]
-    workers.project.fab("rollback")
-    assert {row["release"] for row in workers.project.fab("status", "--json").json["hosts"][0]["processes"]} == {first}
+    workers.fab("rollback")
+    assert {row["release"] for row in workers.fab("status", "--json").json["hosts"][0]["processes"]} == {first}
     assert workers.units() == instances(1, 2, 3)
     workers.deploy("four", beside="")
     workers.settled()
@@ -167,7 +171,7 @@ def test_what_is_under_way_goes_on_in_its_own_release(workers: Workers, lab: Any
     told = [(one["what"], one["version"]) for one in workers.told()]
     assert told == [("begins", "one"), ("begins", "two"), ("begins", "three")]
     assert shell.run(f"ls -d /opt/raab/releases/{first}").out
-    timer = project.fab("status", "--env", "few", "--json").json["hosts"][0]["timers"][0]
+    timer = workers.fab("status", "--env", "few", "--json").json["hosts"][0]["timers"][0]
     assert (timer["name"], timer["state"], timer["release"], timer["code"]) == ("tidy", "running", project.release(), None)
     # A schedule that nobody understands is found before anything is switched.
     assert "timers.tidy.schedule" in deploy("four", timers="on mondays", expect=4)
@@ -179,15 +183,15 @@ def test_what_is_under_way_goes_on_in_its_own_release(workers: Workers, lab: Any
     metrics = shell.run("raab metrics").out
     assert 'raab_process_up{service="raab",process="worker",instance="worker-3"} 1' in metrics
     assert 'raab_timer_last_exit_code{service="raab",timer="tidy"} 3' in metrics
-    doctor = project.fab("doctor", "--env", "few", expect=1).out
+    doctor = workers.fab("doctor", "--env", "few", expect=1).out
     assert "tidy failed, exit code 3" in doctor and "worker 1 of 1" in doctor
     status = shell.run("raab status").out
     assert "worker-3" in status and "tidy" in status
     # What it is given has changed.
     shell.run("echo LEVEL=3 >/etc/raab/environment")
-    project.fab("reload", "--env", "few")
+    workers.fab("reload", "--env", "few")
     assert workers.units() == instances(1) and workers.told()[-1]["environment"].get("LEVEL") == "3"
-    project.fab("restart", "--env", "few")
+    workers.fab("restart", "--env", "few")
     assert [one["what"] for one in workers.told()[-2:]] == ["has done it", "begins"]
-    project.fab("remove", "raab", "--env", "few", "--yes")
+    workers.fab("remove", "raab", "--env", "few", "--yes")
     assert workers.units() == [] and workers.files() == []

@@ -13,7 +13,7 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,8 @@ class Browser:
 
 
 @pytest.fixture
-def foreign(lab: Any, tmp_path: Path) -> Callable[..., Foreign]:
-    """A project of the files in a folder, committed, and a host without a past."""
+def foreign(lab: Any, tmp_path: Path) -> Iterator[Callable[..., Foreign]]:
+    """A project of the files in a folder, committed, and a host without a past, which it has no future on either."""
     host = lab.fresh()
 
     def made(name: str, python: str = sys.executable) -> Foreign:
@@ -144,7 +144,8 @@ def foreign(lab: Any, tmp_path: Path) -> Callable[..., Foreign]:
         one.run("git", "init", "-q")
         return one
 
-    return made
+    yield made
+    lab.fresh()
 
 
 @pytest.fixture
