@@ -240,7 +240,7 @@ def test_fab_drill_quick_passes(lab: LabForTests, tmp_path: Path, monkeypatch: p
     fab = str(Path(sys.executable).parent / "fab")
     subprocess.run((fab, "deploy", "--hosts", served.name), cwd=ROOT, check=True, capture_output=True, timeout=120)
     before = lab.shell(served).run(f"readlink {PATHS.current}; ls {PATHS.releases}").out
-    document = drilled(lab, tmp_path / "quick.html", monkeypatch, "--quick", seconds=360)
+    document = drilled(lab, tmp_path / "quick.html", monkeypatch, "--quick", seconds=500)
     assert document["good"]
     assert lab.shell(served).run(f"readlink {PATHS.current}; ls {PATHS.releases}").out == before
     assert [result["name"] for result in document["results"]] == [drill.name for drill in choose("", True, True)]
