@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from raab.errors import RaabError
-from raab.host.activation.proof import probe
-from raab.host.activation.proof.proof import prove
+from raab.host.activation.proof import probe, proof
+from raab.host.activation.proof.proof import Late, prove
 from raab.host.activation.proof.token import Token
 from raab.host.paths import Paths
 
@@ -87,6 +87,48 @@ def test_an_error_is_no_proof() -> None:
     """It is the application that has to answer well, whatever else names the release on the way out."""
     with server(lambda: answer("new", 11, "404 Not Found")) as bind, pytest.raises(RaabError, match="answers with status 404"):
         prove([bind], TOKEN, "new", lambda: frozenset({11}), limit=0.3)
+
+
+def test_what_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again and again, a host that is behind with its work had all the more to do, and no answer was ever in time."""
+    monkeypatch.setattr(proof, "PATIENCE", 0.02)
+    monkeypatch.setattr(proof, "_LEAST", 0.01)
+
+    def slow() -> bytes:
+        time.sleep(0.04)
+        return answer("new", 11)
+
+    with server(slow) as bind:
+        assert prove([bind], TOKEN, "new", lambda: frozenset({11}), limit=10).answers >= 4
+
+
+def test_what_is_late_is_told_from_what_is_wrong(tmp_path: Path) -> None:
+    """A queue that nobody takes anything from, full or not; not who refuses, or answers for another."""
+
+    def failed(bind: str) -> RaabError:
+        with pytest.raises(RaabError, match="not every worker served new") as raised:
+            prove([bind], TOKEN, "new", lambda: frozenset({11}), limit=0.2)
+        return raised.value
+
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
+        port = silent.getsockname()[1]
+        assert isinstance(failed(f"127.0.0.1:{port}"), Late)
+    assert not isinstance(failed(f"127.0.0.1:{port}"), Late)
+    with socket.socket(socket.AF_UNIX) as full:
+        full.bind(str(tmp_path / "http"))
+        full.listen(0)
+        assert isinstance(failed(f"unix:{tmp_path / 'http'}"), Late)
+    turns = itertools.count()
+
+    def strange() -> bytes:
+        if next(turns) % 4 == 3:
+            time.sleep(0.3)
+        return answer("old", 11)
+
+    with server(strange) as bind:
+        assert not isinstance(failed(bind), Late)
+    with server(lambda: answer("new", 12)) as bind:
+        assert not isinstance(failed(bind), Late)
 
 
 def test_without_workers_there_is_nothing_to_prove() -> None:
@@ -165,6 +207,14 @@ def test_the_prober_does_not_wait_with_all_that_a_process_may_open(monkeypatch: 
         assert len(prober.threads) == 5
         silent.close()
         prober.stop()
+
+
+def test_requests_are_close_together_for_a_moment() -> None:
+    """Workers that load first after the switch take seconds for it, and so many requests would take them longer."""
+    prober = probe.Prober((), TOKEN)
+    prober.pace(0.002, 1)
+    now = time.monotonic()
+    assert (prober.interval_at(now), prober.interval_at(now + 2)) == (0.002, probe.INTERVAL_SECONDS)
 
 
 def test_the_token_is_the_services_to_read(tmp_path: Path) -> None:

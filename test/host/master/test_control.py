@@ -308,6 +308,42 @@ def test_requests_are_close_together_for_the_switch_alone(monkeypatch: pytest.Mo
     assert seen == [probe.CLOSE_INTERVAL_SECONDS, probe.INTERVAL_SECONDS]
 
 
+@pytest.mark.parametrize(
+    ("returning", "status", "worker", "proved"),
+    [
+        (True, {}, {}, True),
+        (False, {}, {}, False),
+        (True, {"release": "another"}, {}, False),
+        (True, {"incoming": 4}, {}, False),
+        (True, {"pid": 1}, {}, False),
+        (True, {}, {"phase": "booting"}, False),
+        (True, {}, {"generation": 2}, False),
+    ],
+)
+def test_a_way_back_is_judged_by_facts_where_answers_are_late(
+    monkeypatch: pytest.MonkeyPatch, returning: bool, status: dict[str, Any], worker: dict[str, Any], proved: bool
+) -> None:
+    """A host that was behind with its work was given up as one that needs a person. The way there has to show it by answers."""
+    activation = Activation.__new__(Activation)
+    activation.paths, activation.standing, activation.rehearsed = Paths("raab"), {}, Rehearsed()
+    activation.task, activation.prober, activation.returning = Task("x"), None, returning
+    activation.teller, activation.token = SimpleNamespace(step=lambda _: None), SimpleNamespace(text="")  # type: ignore[assignment]
+    monkeypatch.setattr(switch, "switch", lambda *_: None)
+    monkeypatch.setattr(Paths, "release", lambda *_: Path("/nowhere"))
+    monkeypatch.setattr(unitfiles, "install", lambda *_: False)
+    told = {**STATUS, "release": "x", "workers": [{**WORKER, **worker}], **status}
+    monkeypatch.setattr(running, "ask", lambda *_, **__: told)
+    monkeypatch.setattr(running, "children", lambda pid: frozenset({os.getpid()} if pid == os.getpid() else ()))
+
+    def late(*_: Any, **__: Any) -> None:
+        raise proof.Late("too late")
+
+    monkeypatch.setattr(proof, "prove", late)
+    held = SimpleNamespace(old=frozenset(), take_over=lambda: None)
+    with contextlib.nullcontext() if proved else pytest.raises(proof.Late):
+        activation.go("x", held)  # type: ignore[arg-type]
+
+
 def test_what_a_release_says_of_its_settings_is_no_more_than_a_claim() -> None:
     """Whatever its code prints, root gets values of their kinds, or a reason."""
     said = {"bind": ["127.0.0.1:8000", "unix:/run/raab/http"], "admin_port": 0, "load_timeout": 60}

@@ -6,6 +6,7 @@ http.client would do, at 40 ms of import; an answer's status line and headers ar
 from __future__ import annotations
 
 import itertools
+import math
 import socket
 import threading
 import time
@@ -17,8 +18,10 @@ from raab.protocol.answers import Probe
 INTERVAL_SECONDS = 0.02
 CLOSE_INTERVAL_SECONDS = 0.002
 TIMEOUT_SECONDS = 30.0
-# Each takes a descriptor, of which a process has 1024. So many that wait say all that more would.
-MOST_WAITING = 500
+# A hand-over between workers that are ready is over long before; one whose workers load first is not to be crowded by lookers-on.
+CLOSE_SECONDS = 1.0
+# So many that wait say all that more would, and each has clients wait behind it.
+MOST_WAITING = 50
 
 
 class Answer(NamedTuple):
@@ -109,6 +112,8 @@ class Prober:
         self.targets = targets
         self.token = token
         self.interval = INTERVAL_SECONDS
+        # Until this moment of the monotonic clock.
+        self.until = math.inf
         self.tally = Probe()
         self.stopping = False
         # Set when the clock's next wait is over before its time.
@@ -120,10 +125,15 @@ class Prober:
         self.clock = threading.Thread(target=self.tick, daemon=True)
         self.clock.start()
 
-    def pace(self, interval: float) -> None:
-        """From now on a request every `interval` seconds. Each that has to wait does so in a thread of its own."""
-        self.interval = interval
+    def pace(self, interval: float, seconds: float = math.inf) -> None:
+        """From now on a request every `interval` seconds, for so many seconds at the most and then as before. Each that has to wait does so
+        in a thread of its own."""
+        self.interval, self.until = interval, time.monotonic() + seconds
         self.news.set()
+
+    def interval_at(self, moment: float) -> float:
+        """Seconds from one request to the next."""
+        return self.interval if moment < self.until else INTERVAL_SECONDS
 
     def only(self, targets: tuple[Target, ...]) -> None:
         """From now on to those alone that are among these: what will not be served any more says nothing of the switch."""
@@ -148,7 +158,7 @@ class Prober:
                 thread = threading.Thread(target=self.one, args=(targets[turn % len(targets)], due), daemon=True)
                 thread.start()
                 self.threads.append(thread)
-            due += self.interval
+            due += self.interval_at(due)
             if self.news.wait(max(0.0, due - time.monotonic())):
                 self.news.clear()
                 due = time.monotonic()

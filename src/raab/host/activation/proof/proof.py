@@ -10,6 +10,13 @@ from typing import NamedTuple
 from raab.errors import RaabError
 from raab.host.activation.proof import probe
 
+# Seconds for which the first answers are waited for. Where they come later, all the next ones are given twice the time: what is let go of
+# keeps its place in the queue of a host that is behind with its work, and another one behind it would come no sooner.
+PATIENCE = 5.0
+_LEAST = 0.1
+# A UNIX socket whose queue is full has nobody wait.
+_LATE = (TimeoutError, BlockingIOError)
+
 
 class Proof(NamedTuple):
     """Which workers answered for the release, and how many answers that took."""
@@ -19,11 +26,15 @@ class Proof(NamedTuple):
     answers: int
 
 
+class Late(RaabError):
+    """Answers that did not come in time, and none that says otherwise."""
+
+
 def prove(binds: Sequence[str], token: str, release: str, workers: Callable[[], frozenset[int]], limit: float) -> Proof:
     """Ask at each address until every worker has answered with `release`, and nobody with another one in the round that completes it.
 
     `token` is what the service knows the activation by. `workers` names the process ids of those that must answer, as of now; `limit` is
-    in seconds. Raises RaabError when it is over.
+    in seconds. Raises RaabError when it is over, Late where nothing was wrong but the time that answers took.
     """
     end = time.monotonic() + limit
     shown = [prove_at(target, token, release, workers, limit, end) for target in probe.targets(binds)]
@@ -36,43 +47,61 @@ def prove_at(target: probe.Target, token: str, release: str, workers: Callable[[
     """At one address, until `end` in seconds of the monotonic clock, which is `limit` seconds after the beginning."""
     seen: set[int] = set()
     answers = 0
+    patience = PATIENCE
+    strangers: set[str] = set()
+    errors: set[int] = set()
     while True:
         wanted = workers()
-        got, trouble = burst(target, token, max(4, 4 * len(wanted)))
+        # Whoever hangs may be replaced meanwhile, and is not waited for to the end.
+        until = min(time.monotonic() + patience, end)
+        got, troubles = burst(target, token, max(4, 4 * len(wanted)), until)
+        late = bool(troubles) and all(isinstance(trouble, _LATE) for trouble in troubles)
+        patience *= 2 if late else 1
         answers += len(got)
-        strangers = {answer.release or "none" for answer in got if answer.release != release}
-        # Release and worker stand in any answer, an error's too.
-        errors = {answer.status for answer in got if answer.status != 200}
+        # What has been wrong stays so until there are answers without it.
+        if got:
+            strangers = {answer.release or "none" for answer in got if answer.release != release}
+            # Release and worker stand in any answer, an error's too.
+            errors = {answer.status for answer in got if answer.status != 200}
         seen |= {answer.worker for answer in got if answer.release == release and answer.status == 200}
-        if wanted and wanted <= seen and not strangers and not errors and not trouble:
+        if wanted and wanted <= seen and not strangers and not errors and not troubles:
             return Proof(release, tuple(sorted(wanted)), answers)
         if time.monotonic() > end:
-            raise RaabError(failure(f"{release} at {target}", wanted - seen, strangers, errors, trouble, limit))
+            kind = Late if wanted and late and not strangers and not errors else RaabError
+            trouble = str(troubles[-1]) or type(troubles[-1]).__name__ if troubles else ""
+            raise kind(failure(f"{release} at {target}", wanted - seen, strangers, errors, trouble, limit))
         time.sleep(0.005)
 
 
-def burst(target: probe.Target, token: str, count: int) -> tuple[list[probe.Answer], str]:
-    """Open `count` connections at once and ask on each: one after another, they might all go to the same idle worker."""
-    answers = []
-    trouble = ""
+def burst(target: probe.Target, token: str, count: int, until: float) -> tuple[list[probe.Answer], list[OSError]]:
+    """Open `count` connections at once and ask on each: one after another, they might all go to the same idle worker. What has not
+    answered by that moment of the monotonic clock is let go of."""
+    answers: list[probe.Answer] = []
+    troubles: list[OSError] = []
     with ExitStack() as stack:
         connections = []
         for _ in range(count):
             try:
-                connections.append(stack.enter_context(probe.connect(target, timeout=5)))
+                connections.append(stack.enter_context(probe.connect(target, left(until))))
             except OSError as error:
-                trouble = str(error)
+                troubles.append(error)
         for connection in connections:
             try:
                 connection.sendall(probe.request(token))
             except OSError as error:
-                trouble = str(error)
+                troubles.append(error)
         for connection in connections:
             try:
+                connection.settimeout(left(until))
                 answers.append(probe.read_answer(connection))
             except OSError as error:
-                trouble = str(error) or type(error).__name__
-    return answers, trouble
+                troubles.append(error)
+    return answers, troubles
+
+
+def left(until: float) -> float:
+    """Seconds, and never none: what is there already is taken."""
+    return max(_LEAST, until - time.monotonic())
 
 
 def failure(what: str, silent: frozenset[int] | set[int], strangers: set[str], errors: set[int], trouble: str, limit: float) -> str:
