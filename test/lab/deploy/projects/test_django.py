@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,28 @@ def test_a_django_project_is_migrated_and_logged_in_to(foreign: Any, fetched: An
     assert "Site administration" in said
     project.handed_over("/admin/login/", project.changed("mysite/urls.py"))
     assert "Site administration" in browser.get("/admin/")
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_an_api_with_pages_whose_dependencies_are_an_extra(foreign: Any, unpacked: Any, venv: Any, tmp_path: Path) -> None:
+    """ARA: its manage.py names no settings, its static files are found where they lie, and what it writes lies where a variable says."""
+    unpacked("ara", "", tmp_path / "ara")
+    project = foreign("ara", venv(f"{tmp_path / 'ara'}[server]"))
+    project.write("requirements.txt", "-e .[server]")
+    project.commit()
+    said = project.init()
+    assert "ara.server.wsgi:application" in said and "django, loads here" in said and "python manage.py migrate" in said
+    assert "ansible.sqlite: on a host only the service's folder below /var/lib lasts" in said
+    project.on_host("/etc/ara/environment", "ARA_BASE_DIR=/var/lib/ara", 'ARA_ALLOWED_HOSTS=["*"]')
+    project.commit()
+    project.fab("deploy")
+    browser = project.browser()
+    assert "ara" in browser.get("/") and len(browser.get("/static/css/ara.css")) > 100
+    user = "--noinput --username ann --email a@example.org"
+    project.as_service(f"env ARA_BASE_DIR=/var/lib/ara DJANGO_SUPERUSER_PASSWORD=secret python manage.py createsuperuser {user}")
+    token = browser.token("csrfmiddlewaretoken", "/admin/login/")
+    assert "Administration Ara" in browser.post("/admin/login/?next=/admin/", username="ann", password="secret", csrfmiddlewaretoken=token)
+    assert '"name":"nightly"' in browser.post("/api/v1/labels", name="nightly").replace(" ", "")
+    project.handed_over("/", project.changed("ara/ui/urls.py"))
+    assert "nightly" in browser.get("/api/v1/labels") and "Administration Ara" in browser.get("/admin/")

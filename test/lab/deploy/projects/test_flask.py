@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,3 +47,37 @@ def test_a_project_without_setup_files_and_with_an_old_flask(foreign: Any, unpac
     assert '"result":5.0' in browser.post("/add", a="2", b="3").replace(" ", "")
     assert project.as_service("python -c 'import flask; print(flask.__version__)'").strip() == "2.2.5"
     project.handed_over("/", project.changed("js_example/templates/fetch.html"))
+
+
+CONFIGURED = (
+    "SQLALCHEMY_DATABASE_URI = 'sqlite:////var/lib/ihatemoney/ihatemoney.db'",
+    "SECRET_KEY = 'of-this-host-alone-and-long'",
+    "SESSION_COOKIE_SECURE = False",
+)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_a_factory_with_migrations_and_a_configuration_of_its_own(foreign: Any, unpacked: Any, venv: Any, tmp_path: Path) -> None:
+    """A package that another tool builds (hatch), with translations compiled on the way. It migrates when it is loaded, and reads
+    /etc/ihatemoney, which says where its database lasts."""
+    unpacked("ihatemoney", "", tmp_path / "ihatemoney")
+    project = foreign("ihatemoney", venv(str(tmp_path / "ihatemoney")))
+    project.commit()
+    said = project.init()
+    assert "ihatemoney.wsgi:application" in said and "flask, loads here" in said and "as its wheel" in said
+    assert "outside of the project, got /tmp/ihatemoney.db" in said and "SECRET_KEY is one that can be guessed" in said
+    project.commit()
+    project.fab("deploy")
+    project.on_host("/etc/ihatemoney/ihatemoney.cfg", *CONFIGURED)
+    project.shell.run("systemctl reload ihatemoney")
+    browser = project.browser()
+    assert "Manage your shared" in browser.get("/") and len(browser.get("/static/css/main.css")) > 1000
+    token = browser.token("csrf_token", "/create")
+    ours = {"id": "ours", "password": "secret"}
+    told = {"name": "Our trip", "contact_email": "ann@example.org", "default_currency": "XXX"}
+    assert "Our trip" in browser.post("/create", csrf_token=token, **ours, **told)
+    # Not its page, which takes longer than a busy machine has for so many.
+    project.handed_over("/healthcheck", project.changed("ihatemoney/templates/home.html"))
+    other = project.browser()
+    assert "Our trip" in other.post("/authenticate", csrf_token=other.token("csrf_token", "/authenticate"), **ours)
