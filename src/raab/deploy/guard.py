@@ -24,7 +24,7 @@ def guarded(bounded: bool, room: str = "") -> Callable[[Callable[..., int | None
         def whole(*args: Any, **kwargs: Any) -> None:
             # What has been imported stays to the end: no collection, those of the interpreter's end among them, need look at it.
             gc.freeze()
-            PROCESS.begin(room + function.__name__, bounded)
+            PROCESS.begin(room + function.__name__.rstrip("_"), bounded)
             try:
                 code = function(*args, **kwargs) or exitcodes.DONE
             except (RaabError, OSError) as error:

@@ -29,7 +29,9 @@ def verb(bounded: bool = True, room: str = "", **help_texts: str) -> Callable[[C
     def decorate(function: Callable[..., int]) -> Any:
         known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
         texts = {name: text for name, text in {**COMMON, **help_texts}.items() if name in known}
-        return task(help=texts, auto_shortflags=False)(guarded(bounded, room)(function))
+        # A verb may be called what a function of Python's, or a word of its grammar, is called.
+        name = function.__name__.rstrip("_")
+        return task(name=name, help=texts, auto_shortflags=False)(guarded(bounded, room)(function))
 
     return decorate
 

@@ -48,6 +48,4 @@ def import_(context: Context, file: str, env: str = "lab", hosts: str | None = N
     return keeper(context, env, hosts).take_in(Path(file), wait)
 
 
-namespace = Collection("secrets", rm)
-for task, name in ((set_, "set"), (list_, "list"), (import_, "import")):
-    namespace.add_task(task, name=name)
+namespace = Collection("secrets", set_, list_, rm, import_)
