@@ -14,6 +14,7 @@ import pytest
 from raab.deploy.bundle import lockfile, supplies, wheels
 from raab.deploy.bundle.build import build, build_wheel
 from raab.deploy.bundle.platforms import Platform
+from raab.deploy.bundle.tree import Tree
 from raab.errors import RaabError
 from raab.project.pyproject import equipped
 
@@ -181,17 +182,19 @@ def test_the_projects_own_wheel_is_built_by_the_tools_of_their_lock(index: Any, 
     index.sdist("shop", "1", tools=("tool",))
     with tarfile.open(index.home / "files/shop-1.tar.gz") as sdist:
         sdist.extractall(tmp_path, filter="data")
-    tree = tmp_path / "shop-1"
-    backend = (tree / "backend.py").read_text()
-    (tree / "backend.py").write_text("from importlib import metadata\n" + backend.replace('"BUILT = True"', "metadata.version('tool')"))
-    assert not equipped(tree)
-    assert zipfile.ZipFile(build_wheel(tree, 0)).read("shop/__init__.py") == b"3.0"
-    monkeypatch.setattr("raab.deploy.bundle.build.equipped", lambda tree: True)
-    (tree / "requirements-build.lock").write_text(entry("tool", "2.0", old))
-    assert zipfile.ZipFile(build_wheel(tree, 0)).read("shop/__init__.py") == b"2.0"
-    (tree / "requirements-build.lock").write_text(entry("tool", "2.0", "0" * 64))
+    folder = tmp_path / "shop-1"
+    nothing: Any = None
+    tree = Tree(nothing, nothing, "wheel", (), content="", commit="", time=0, dirty=False)
+    backend = (folder / "backend.py").read_text()
+    (folder / "backend.py").write_text("from importlib import metadata\n" + backend.replace('"BUILT = True"', "metadata.version('tool')"))
+    assert not equipped(folder)
+    assert zipfile.ZipFile(build_wheel(folder, tree)).read("shop/__init__.py") == b"3.0"
+    monkeypatch.setattr("raab.deploy.bundle.build.equipped", lambda folder: True)
+    (folder / "requirements-build.lock").write_text(entry("tool", "2.0", old))
+    assert zipfile.ZipFile(build_wheel(folder, tree)).read("shop/__init__.py") == b"2.0"
+    (folder / "requirements-build.lock").write_text(entry("tool", "2.0", "0" * 64))
     with pytest.raises(RaabError, match=r"(?is)the wheel does not build.*hash"):
-        build_wheel(tree, 0)
+        build_wheel(folder, tree)
 
 
 def test_what_is_built_and_not_pure_is_for_its_own_kind(index: Any, lock: Path, tmp_path: Path) -> None:
