@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import re
 import shutil
 import subprocess
@@ -125,7 +126,10 @@ def use(paths: Paths) -> Path:
 
 
 def write(home: Path, files: Mapping[str, bytes]) -> None:
-    """Into a folder beside it, so that nothing is ever started of which a part is missing."""
+    """Into a folder beside it, so that nothing is ever started of which a part is missing.
+
+    It is compiled at once: to ask a host anything changes nothing there.
+    """
     part = home.with_name(f"{home.name}.part")
     for leftover in (part, home):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -133,6 +137,7 @@ def write(home: Path, files: Mapping[str, bytes]) -> None:
         target = part / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text)
+        py_compile.compile(str(target), dfile=str(home / name))
     subprocess.run(("sync", "--file-system", str(part)), check=True, timeout=120)
     part.rename(home)
     sync_directory(home.parent)
