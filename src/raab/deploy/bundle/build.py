@@ -92,7 +92,10 @@ def build(root: Path, service: str = "", added: Given = NOTHING, environment: st
 
 
 def fresh(root: Path, tree: Tree) -> None:
-    """Raises RaabError for a lock that was made before the project, or raab, came to want something else."""
+    """Raises RaabError for a lock that cannot be honoured, from where it lies, or was made before the project, or raab, came to want
+    something else."""
+    for name in (name for name, place in tree.choice.others.items() if place == LOCK):
+        lockfile.read(root / name)
     if not tree.project.lock and (why := lock.stale(root)):
         raise RaabError(f"{choice.LOCK}: not what is wanted by now, got {why}", "`fab lock` makes it anew", exitcodes.BAD_INPUT)
 
@@ -197,8 +200,7 @@ def leave_out(files: tuple[Input, ...], manifest_in: Path) -> None:
 
 
 def write_lock(lock: Path, target: Path) -> None:
-    """The lock as hosts get it. Raises RaabError for one that cannot be honoured."""
-    lockfile.read(lock)
+    """The lock as hosts get it."""
     target.write_text(lockfile.for_hosts(lockfile.text_of(lock)), newline="")
 
 
