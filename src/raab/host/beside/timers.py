@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.beside import there, unit
@@ -79,25 +77,6 @@ def sweep(paths: Paths) -> bool:
         systemd.order("systemctl", "reset-failed", paths.beside(name))
         (paths.units / paths.beside(name)).unlink(missing_ok=True)
     return bool(ended)
-
-
-def run(paths: Paths, name: str, say: Callable[[str], None]) -> int:
-    """What the timer of that name would start, now; its lines and its exit code. One that runs already is waited for.
-
-    Raises RaabError, exit code 2, where there is none.
-    """
-    files = there.files(paths)
-    names = [one for one in files if not unit.instance(one)]
-    if name not in names:
-        raise RaabError(f"run: no such timer here, got {name}", f"this host has: {', '.join(names) or 'none'}", exitcodes.BAD_INPUT)
-    began = time.time()
-    systemd.order("systemctl", "reset-failed", paths.beside(name))
-    done = systemd.order("systemctl", "start", paths.beside(name), timeout=86_400)
-    for line in systemd.journal(paths.beside(name), began):
-        say(line)
-    told = systemd.show(paths.beside(name), "Result", "ExecMainStatus")
-    code = int(told.get("ExecMainStatus", "0") or 0)
-    return code or (0 if done.returncode == 0 else 1)
 
 
 def choose(paths: Paths, here: bool) -> None:
