@@ -2,7 +2,7 @@
 PYTHON ?= python3
 LAB_PACKAGES = systemd-container debootstrap iproute2 openssh-client
 
-.PHONY: demo test deploys hosts no-hosts prove cases bench dist lint clean help packages
+.PHONY: demo test deploys hosts no-hosts prove cases pages bench dist lint clean help packages
 
 demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deployed to them, and what to type next
 	@.venv/bin/fab lab.up --hosts 2 deploy status
@@ -31,6 +31,9 @@ prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all d
 
 cases: .venv/ready packages  ## plays every case of test/lab/deploy/cases and prints docs/cases.md, in half an hour
 	@RAAB_PRINT_CASES=1 .venv/bin/pytest -q -m '' test/lab/deploy/cases/test_cases.py
+
+pages: .venv/ready  ## writes docs/configuration.md anew, from the commented settings and their types
+	@mkdir -p build && .venv/bin/python docs/making >build/configuration.md && mv build/configuration.md docs/configuration.md
 
 bench: .venv/ready packages  ## raab beside plain gunicorn, systemctl restart, pip in a new venv, fujin, bare Flask, granian
 	@command -v wrk >/dev/null || apt-get -qq install --yes --no-install-recommends wrk >/dev/null
