@@ -41,7 +41,8 @@ bench: .venv/ready packages  ## raab beside plain gunicorn, systemctl restart, p
 
 dist: .venv/ready  ## raab's wheel and sdist, from which other projects install it
 	@rm -rf dist
-	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/python -m build --no-isolation --outdir dist . >/dev/null 2>&1
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/python -m build --no-isolation --outdir dist \
+		--config-setting=--build-option=--build-number=$$(git log -1 --format=%ct) . >/dev/null 2>&1
 	@echo "pip install \"raab[deploy] @ file://$$(ls $(CURDIR)/dist/*.whl)\""
 
 lint: .venv/ready  ## ruff and mypy

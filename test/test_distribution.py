@@ -129,6 +129,31 @@ def test_the_wheel_installs_into_an_empty_venv(built: Path, tmp_path: Path) -> N
     assert match and said == match[1]
 
 
+def test_a_build_says_which_one_of_its_version_it_is(tmp_path: Path) -> None:
+    """A wheel by its number, a checkout by its commit: on a host the later one stays (raab.host.session.program)."""
+    told = {}
+    code = "from raab.deploy.hosts import wire; print(wire.version())"
+    tree = checkout(tmp_path / "tree")
+    shutil.copy(ROOT / "Makefile", tree)
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+    when = {**os.environ, "GIT_COMMITTER_DATE": "@1795772101 +0000"}
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "one")):
+        subprocess.run((*git, *words), cwd=tree, env=when, check=True)
+    (tree / ".venv/bin").mkdir(parents=True)
+    (tree / ".venv/ready").touch()
+    (tree / ".venv/bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tree / ".venv/bin/python").chmod(0o755)
+    subprocess.run(("make", "dist"), cwd=tree, check=True, capture_output=True)
+    (wheel,) = (tree / "dist").glob("*.whl")
+    subprocess.run((sys.executable, "-m", "zipfile", "-e", str(wheel), str(tmp_path / "installed")), check=True)
+    for name, folder in (("wheel", tmp_path / "installed"), ("checkout", tree / "src")):
+        done = subprocess.run(
+            (sys.executable, "-c", code), cwd="/", env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True
+        )
+        told[name] = done.stdout.strip()
+    assert set(told.values()) == {f"{wheel.name.split('-')[1]}+1795772101"}, told
+
+
 def lock(name: str) -> dict[str, list[tuple[Requirement, int]]]:
     """The lock's entries by name, each with the number of its hashes."""
     entries: dict[str, list[tuple[Requirement, int]]] = {}

@@ -17,7 +17,7 @@ from raab.deploy.plan.values import HostPlan, Operation, Plan
 from raab.deploy.report import outcome
 from raab.deploy.report.results import HostReport, Migrated, Report, Result
 from raab.errors import RaabError
-from raab.protocol.answers import Workers
+from raab.protocol.answers import NONE, Workers
 
 # Makes the operation: for a deploy it builds the bundle.
 Prepare = Callable[[], Operation]
@@ -32,9 +32,10 @@ def asked(runner: Runner, prepare: Prepare) -> tuple[Operation, Outcome[HostFact
         return operation, asking.result()
 
 
-def planned(runner: Runner, operation: Operation, facts: Mapping[str, HostFacts]) -> Plan:
-    """Its plan. Who has an address that is wanted is asked where somebody has."""
-    return operation.plan({**facts, **runner.closely(operation.disputed(facts))})
+def planned(runner: Runner, operation: Operation, facts: Mapping[str, HostFacts], told: Mapping[str, str] = NONE) -> Plan:
+    """Its plan. Who has an address that is wanted is asked where somebody has, but for hosts that have `told` it, each of that release."""
+    wanted = operation.disputed(facts).items()
+    return operation.plan({**facts, **runner.closely(dict(wanted - told.items()))})
 
 
 def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
@@ -50,14 +51,18 @@ def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
         made = outcome.report(operation, facts.failed, plan, reports, time.monotonic() - began)
         return replace(made, migrated=migrated)
 
-    plan = planned(runner, operation, facts.done)
+    # What is disputed is told with the lock. Who is refused already hears why, and by whom.
+    plan = operation.plan(facts.done)
+    if plan.refused:
+        plan = planned(runner, operation, facts.done)
     for note in plan.notes:
         runner.progress("", note)
     if not outcome.worth_it(operation, facts.failed, plan):
         return report(plan, {})
     names = tuple(host.host.name for host in plan.hosts if host.verdict == "activate" or host.label)
-    locked = runner.lock(names, f"{operation.action} of {operation.release or 'the previous release'}", wait)
-    plan = planned(runner, operation, {**facts.done, **locked})
+    wanted = {name: release for name, release in operation.disputed(facts.done).items() if name in names}
+    locked = runner.lock(names, f"{operation.action} of {operation.release or 'the previous release'}", wait, wanted)
+    plan = planned(runner, operation, {**facts.done, **locked}, wanted)
     if not outcome.worth_it(operation, facts.failed, plan):
         return report(plan, {})
     runner.label(plan)

@@ -64,11 +64,13 @@ class Texts(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """Nobody else may change anything until this connection ends, or lets go."""
+    """Nobody else may change anything until this connection ends, or lets go. The facts that come with it are told as those of `Facts`."""
 
     who: Word
     machine: Word
     what: Word
+    closely: bool = False
+    release: ReleaseIdOrNone = ""
 
 
 class LetGo(NamedTuple):

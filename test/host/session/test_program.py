@@ -115,6 +115,26 @@ def test_a_newer_one_stays(paths: Paths) -> None:
     assert program.faults(paths, program.started(paths)) == []
 
 
+def test_of_two_builds_of_one_version_the_later_stays(paths: Paths) -> None:
+    """Until there is a release, all are of one version: an older build beside it, of another service, takes nothing away. The same build
+    may have been changed, and one that does not tell is as new as any: these are a developer's, whose last word counts."""
+    texts = {version: one(f"x = {version!r}\n") for version in ("0.1", "0.1+1795772101", "0.1+1795772102", "0.1.1.dev1+1")}
+    early, late, next_one = (digest_of(texts[version]) for version in ("0.1+1795772101", "0.1+1795772102", "0.1.1.dev1+1"))
+    for brought, started in (
+        ("0.1+1795772101", early),
+        ("0.1+1795772102", late),
+        ("0.1+1795772101", late),
+        ("0.1", digest_of(texts["0.1"])),
+        ("0.1+1795772101", early),
+        ("0.1.1.dev1+1", next_one),
+        ("0.1+1795772102", next_one),
+    ):
+        program.install(paths, texts[brought], brought)
+        assert program.started(paths) == started, brought
+    program.install(paths, texts["0.1"], "0.1.1.dev1+1")
+    assert program.started(paths) == digest_of(texts["0.1"])
+
+
 def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
     """A changed, missing or added file, a link, and what others could write."""
     program.install(paths, ALL, "")

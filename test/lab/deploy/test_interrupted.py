@@ -173,25 +173,25 @@ def test_ssh_is_cut_in_the_middle(project: Any, lab: Any, ask: Any, share: float
 
 
 def test_a_deploy_takes_few_round_trips(project: Any, lab: Any) -> None:
-    """A distant host costs its distance at most 14 times, a deploy of what runs already fewer."""
+    """A distant host costs its distance at most 14 times, a rollback and a deploy of what runs already fewer."""
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
 
-    def turns() -> int:
+    def turns(verb: str) -> int:
         proxy = Proxy(host, 1 << 40)
         through(project, host, proxy)
-        project.fab("deploy", "--env", "cut")
+        project.fab(verb, "--env", "cut")
         proxy.close()
         return proxy.turns
 
     # Of a deploy of what runs all but one are SSH's own. What both say at the same time counts, too, and costs nothing, as a sign of life
     # does; so the least is what it takes.
-    for kind, most in (("code-only deploy", 14), ("deploy of the same again", 10)):
+    for kind, verb, most in (("code-only deploy", "deploy", 14), ("deploy of the same again", "deploy", 10), ("rollback", "rollback", 12)):
         counted: list[int] = []
         while len(counted) < 3 and min(counted, default=most + 1) > most:
             if kind == "code-only deploy":
                 project.mark(f"far away {len(counted)}")
-            counted.append(turns())
+            counted.append(turns(verb))
         print(f"round trips of a {kind}: {counted}")
         assert min(counted) <= most, (kind, counted)
 

@@ -27,7 +27,7 @@ from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
 from raab.host.running.here import Here
 from raab.protocol import conversation
-from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Unlocked, Verdict
+from raab.protocol.answers import NONE, Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Unlocked, Verdict
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
@@ -138,14 +138,19 @@ class Runner:
         """Lock and packaged settings of the release that a host runs."""
         return self.ask(name, "texts", Texts).texts
 
-    def lock(self, names: tuple[str, ...], what: str, wait: float) -> dict[str, HostFacts]:
+    def lock(self, names: tuple[str, ...], what: str, wait: float, wanted: Mapping[str, str] = NONE) -> dict[str, HostFacts]:
         """Take every host's lock or none; try again for `wait` seconds. Raises RaabError that names the holder.
 
-        The facts come anew with the lock: those from before it may be another deploy's past.
+        The facts come anew with the lock: those from before it may be another deploy's past. Hosts that are `wanted` tell them as they do
+        in `closely`.
         """
+
+        def work(name: str) -> Facts:
+            return self.ask(name, "lock", Facts, what=what, closely=name in wanted, release=wanted.get(name, ""), **myself())
+
         end = time.monotonic() + wait
         while True:
-            outcome = everywhere(names, lambda name: self.ask(name, "lock", Facts, what=what, **myself()), self.parallel)
+            outcome = everywhere(names, work, self.parallel)
             if not outcome.failed:
                 return {name: self.told(name, answer) for name, answer in outcome.done.items()}
             error = next(iter(outcome.failed.values()))

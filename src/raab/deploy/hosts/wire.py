@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 import raab
+from raab.deploy.bundle import checkout
+from raab.errors import RaabError
 from raab.host.session import first
 
 FIRST = "raab.host.session.first"
@@ -63,9 +65,23 @@ def digest() -> str:
     return first.digest_of({name: text.encode() for name, text in roots_program().items()})
 
 
+@cache
 def version() -> str:
-    """Of the raab that this is."""
-    return metadata.version("raab")
+    """Of the raab that this is, and behind a + which build of it, where anything tells: the seconds of its commit, by the wheel's build
+    number (packaging.python.org, binary distribution format) or by its checkout."""
+    about = metadata.distribution("raab")
+    found = re.search(r"^Build: ([0-9]+)$", about.read_text("WHEEL") or "", re.MULTILINE)
+    seconds = int(found[1]) if found else committed()
+    return f"{about.version}+{seconds}" if seconds else about.version
+
+
+def committed() -> int:
+    """When, of the checkout that this is; 0 where it is none that git can read."""
+    root = _SOURCE.parent
+    try:
+        return checkout.head(root)[1] if (root / ".git").exists() else 0
+    except (RaabError, OSError):
+        return 0
 
 
 @cache

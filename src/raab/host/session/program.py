@@ -87,13 +87,19 @@ def entry(paths: Paths, name: str, version: str) -> str:
 def order(version: str) -> tuple[tuple[int, ...], bool, str]:
     """By which versions of raab are compared (packaging.python.org, version specifiers): by numbers, what is not final before what is. One
     that nobody has said is before all."""
-    found = re.match(r"([0-9]+(?:\.[0-9]+)*)(.*)", version)
+    found = re.match(r"([0-9]+(?:\.[0-9]+)*)([^+]*)", version)
     if found is None:
         return (), False, ""
     numbers = [int(number) for number in found[1].split(".")]
     while numbers and not numbers[-1]:
         numbers.pop()
-    return tuple(numbers), not found[2] or found[2].startswith((".post", "+")), found[2]
+    return tuple(numbers), not found[2] or found[2].startswith(".post"), found[2]
+
+
+def build(version: str) -> int:
+    """Which one of that version (raab.deploy.hosts.wire); 0 where that is not told."""
+    number = version.partition("+")[2]
+    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def install(paths: Paths, files: Mapping[str, bytes], brought: str) -> None:
@@ -114,8 +120,12 @@ def install(paths: Paths, files: Mapping[str, bytes], brought: str) -> None:
 
 
 def newer(paths: Paths, brought: str) -> bool:
-    """Whether the host has one of a newer version, and whole."""
-    return bool(installed(paths)) and order(version(paths)) > order(brought)
+    """Whether the host has one of a newer version, or a later build of the same, and whole. One that does not tell its build is as new as
+    any."""
+    there = version(paths)
+    same = order(there) == order(brought)
+    later = 0 < build(brought) < build(there) if same else order(there) > order(brought)
+    return later and bool(installed(paths))
 
 
 def use(paths: Paths) -> Path:

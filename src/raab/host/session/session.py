@@ -103,13 +103,13 @@ class Session:
         """Take the lock, and answer with what is there now that nobody else can change it."""
         # The descriptor stays open, and so the lock held, until this process ends or lets go.
         if self.held is None:
-            self.held = lock.acquire(self.paths.lock, request._asdict())
+            self.held = lock.acquire(self.paths.lock, {"who": request.who, "machine": request.machine, "what": request.what})
         if facts.has_verdict(self.paths):
             from raab.host.session import follow
 
             # What an activation prunes after its verdict would be missing from what the facts say is there.
             follow.wait_for_previous(self.paths)
-        found = facts.gather(self.paths)
+        found = facts.gather(self.paths, request.closely, request.release)
         if found.activating:
             self.let_go()
             hint = "wait for it with --wait SECONDS; `fab unlock --force` ends one that hangs, and puts the host right"
