@@ -32,7 +32,7 @@ for _name, _line, _said in LINES:
     "requirements.lock: it lacks what is needed, got raab needs colorama>=0.4, and the lock has none",
 )
 def _(stage: Stage) -> None:
-    stage.change("setup.py", '"flask>=3.1",', '"flask>=3.1",\n        "colorama>=0.4",')
+    stage.change("setup.py", '"httptools>=0.6.4",', '"httptools>=0.6.4",\n        "colorama>=0.4",')
 
 
 @case(FAMILY, "an index that is not reachable", 5, "wheels: the index is not reachable, asked for colorama 0.4.6")
