@@ -121,6 +121,8 @@ def test_a_verb_of_two_words_is_one_of_fabrics() -> None:
         ("restart --env web", "restart --env web"),
         ("scale worker=4", "scale worker=4"),
         ("logs 3", "logs 3"),
+        ("run cleanup --env lab", "run --process cleanup --env lab"),
+        ("run --detach", "run --detach"),
     ],
 )
 def test_a_process_s_name_may_follow_its_verb(words: str, told: str) -> None:

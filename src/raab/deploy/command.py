@@ -12,8 +12,8 @@ from raab.errors import RaabError
 from raab.host.running.here import Here
 
 
-def run(desk: Desk, words: Sequence[str], detach: bool = False) -> int:
-    """On the first of the environment's hosts, or on the one that is named. The command's own exit code.
+def run(desk: Desk, words: Sequence[str], timer: str = "", detach: bool = False) -> int:
+    """The command, or a timer's, on the first of the environment's hosts, or on the one that is named. The command's own exit code.
 
     Raises RaabError where several are named: what is typed is for one.
     """
@@ -24,7 +24,7 @@ def run(desk: Desk, words: Sequence[str], detach: bool = False) -> int:
         raise RaabError(f"run: a command runs on one host, got {names}", "name one; left out, it is the first", exitcodes.BAD_INPUT)
     term = os.environ.get("TERM", "")
     with desk.runner() as runner, Here() as here:
-        ran = runner.run(hosts[0].name, here, words, term if re.fullmatch(r"[A-Za-z0-9._+-]{0,60}", term) else "", detach)
+        ran = runner.run(hosts[0].name, here, words, timer, term if re.fullmatch(r"[A-Za-z0-9._+-]{0,60}", term) else "", detach)
     if ran.unit:
         print(f"{hosts[0].name}  {ran.unit.removesuffix('.service')}")
     return ran.code

@@ -31,8 +31,8 @@ INSTEAD = {
     "prompt-for-login-password": "raab logs in with a key",
     "prompt-for-sudo-password": "raab needs `sudo -n`, without a password",
 }
-# The verbs that may be followed by a process's name.
-MAY_NAME = ("logs", "restart")
+# The verbs that may be followed by the name of a process or timer.
+MAY_NAME = ("logs", "restart", "run")
 NOTHING = "raab runs no command through Fabric, so it has no meaning here; leave it out"
 
 

@@ -191,17 +191,21 @@ def logs(
     return inspection(context, env, hosts).logs(lines, follow, process)
 
 
-@verb(detach="by itself: nobody waits for it, and it does not end with this connection")
-def run(context: Context, env: str = "lab", hosts: str | None = None, detach: bool = False, debug: bool = False) -> int:
-    """Run a command on one host as the service would, in the current release: fab run -- flask db current."""
+@verb(
+    process="a timer of the service: what it runs, now; its name may follow the verb",
+    detach="by itself: nobody waits for it, and it does not end with this connection",
+)
+def run(context: Context, process: str = "", env: str = "lab", hosts: str | None = None, detach: bool = False, debug: bool = False) -> int:
+    """Run a command on one host as the service would, in the current release: fab run -- flask db current. Or that of a timer, now: fab run
+    cleanup."""
     from raab.deploy import command
 
     words = tuple(context.config.raab.words)
-    if not words:
-        raise RaabError(
-            "run: names no command, got nothing after --", "fab run -- flask routes; fab shell for a shell", exitcodes.BAD_INPUT
-        )
-    return command.run(desk(context, env, hosts), words, detach)
+    if bool(words) == bool(process):
+        got = f"{process} and {words[0]}" if words else "nothing after --"
+        hint = "fab run -- flask routes; fab run cleanup for what a timer runs; fab shell for a shell"
+        raise RaabError(f"run: names no command, or two, got {got}", hint, exitcodes.BAD_INPUT)
+    return command.run(desk(context, env, hosts), words, process, detach)
 
 
 @verb()

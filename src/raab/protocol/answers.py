@@ -60,7 +60,7 @@ class Ran(NamedTuple):
     """The exit code of a command; or the unit that it is now, by itself."""
 
     code: Annotated[int, between(0, 255)]
-    unit: Annotated[str, matching("the unit of a command, or none", r"([a-z][a-z0-9-]*@run-[0-9a-f]+\.service)?")] = ""
+    unit: Annotated[str, matching("the unit of a command, or none", r"([a-z][a-z0-9-]*@[a-z0-9-]+\.service)?")] = ""
 
 
 class Timed(NamedTuple):

@@ -165,9 +165,11 @@ class Migrate(NamedTuple):
 
 class Run(NamedTuple):
     """A command in the current release, the framework's shell for no words: in a terminal of that size and kind, or with three pipes; or by
-    itself (`detach`). What is typed comes after the host has said that it has begun (raab.protocol.streams)."""
+    itself (`detach`). What is typed comes after the host has said that it has begun (raab.protocol.streams). In the place of words a
+    `timer` is named, whose command it is."""
 
     words: tuple[Argument, ...]
+    timer: ProcessNameOrNone = ""
     size: TerminalSize | None = None
     term: Annotated[str, matching("a kind of terminal, or none", "[A-Za-z0-9._+-]{0,60}")] = ""
     detach: bool = False

@@ -87,10 +87,10 @@ class Runner:
         remote = self.remotes.get(name) or self.connect(name)
         return remote.request(operation, kind, on_text, lasts=lasts, **values)
 
-    def run(self, name: str, here: Here, words: Sequence[str], term: str, detach: bool) -> Ran:
-        """Have a host run a command in its current release, the framework's shell for no words, with who is here."""
+    def run(self, name: str, here: Here, words: Sequence[str], timer: str, term: str, detach: bool) -> Ran:
+        """Have a host run a command in its current release, the framework's shell for no words, or that of a timer, with who is here."""
         size = here.size and here.size._asdict()
-        values: dict[str, Any] = {"words": list(words), "size": size, "term": term, "detach": detach}
+        values: dict[str, Any] = {"words": list(words), "timer": timer, "size": size, "term": term, "detach": detach}
         return self.connect(name).request("run", Ran, lasts=True, here=here, **values)
 
     def each(self, operation: str, kind: type[Answer], lasts: bool = False, **values: Any) -> Outcome[Answer]:

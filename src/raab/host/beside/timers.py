@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.beside import there, unit
@@ -77,6 +78,14 @@ def sweep(paths: Paths) -> bool:
         systemd.order("systemctl", "reset-failed", paths.beside(name))
         (paths.units / paths.beside(name)).unlink(missing_ok=True)
     return bool(ended)
+
+
+def named(paths: Paths, name: str) -> str:
+    """The unit of what the timer of that name runs. Raises RaabError, exit code 2, where there is none on this host."""
+    known = there.files(paths, "timer")
+    if name not in known:
+        raise RaabError(f"run: no such timer on this host, got {name}", f"it has: {', '.join(known) or 'none'}", exitcodes.BAD_INPUT)
+    return paths.beside(name)
 
 
 def choose(paths: Paths, here: bool) -> None:

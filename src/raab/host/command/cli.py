@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("config", help="the effective settings and where each comes from")
     verbs.add_parser("settings", help="of these what an activation has to know, as JSON")
     run = verbs.add_parser("run", help="a command as the service would run it, in the current release: raab run -- flask routes (root)")
+    run.add_argument("timer", nargs="?", default="", help="in its place: what this timer runs, now")
     run.add_argument("--detach", action="store_true", help="by itself: nobody waits for it")
     verbs.add_parser("shell", help="the framework's shell, in the same way (root)")
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import Protocol
 
-from raab.host.running.running import Running
 from raab.protocol.streams import Input, Size
 
 # Seconds.
@@ -29,8 +29,34 @@ class Asking(Protocol):
     def say(self, stream: int, block: bytes) -> None: ...
 
 
-def attend(running: Running, asking: Asking) -> int:
-    """Pass on what is typed and what is said; it is ended when nobody is there any more. The command's exit code.
+class Attended(Protocol):
+    """A command: each in the words of `Running`."""
+
+    news: int
+
+    @property
+    def over(self) -> bool: ...
+
+    @property
+    def waiting(self) -> tuple[int, ...]: ...
+
+    def tell(self, say: Callable[[int, bytes], None]) -> None: ...
+
+    def look(self) -> None: ...
+
+    def type(self, block: bytes) -> None: ...
+
+    def feed(self) -> None: ...
+
+    def resize(self, size: Size) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def code(self) -> int: ...
+
+
+def attend(running: Attended, asking: Asking) -> int:
+    """Pass on what is typed and what is said; it is stopped when nobody is there any more. The command's exit code.
 
     Raises RaabError when it never came to be.
     """

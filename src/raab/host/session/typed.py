@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 
+from raab.host import systemd
+from raab.host.beside import timers
 from raab.host.paths import Paths
 from raab.host.running.attend import attend
 from raab.host.running.begin import attached, detached
+from raab.host.running.round import Round
 from raab.protocol import conversation, requests, streams
 from raab.protocol.answers import Begun, Ran, Said
 from raab.protocol.conversation import Event
@@ -49,9 +52,20 @@ class Afar:
 
 def run(paths: Paths, request: requests.Run, emit: Callable[[Event], None]) -> Ran:
     """Its exit code; or of one that is to be by itself the unit that it has become."""
+    if request.timer:
+        return run_timer(timers.named(paths, request.timer), request.detach, emit)
     if request.detach:
         return Ran(0, detached(paths, request.words))
     with attached(paths, request.words, request.size, request.term) as running:
         # Nothing is typed before, which would be read with the request.
         emit(Begun())
+        return Ran(attend(running, Afar(emit)))
+
+
+def run_timer(unit: str, detach: bool, emit: Callable[[Event], None]) -> Ran:
+    """The same of what a timer runs. Nobody types to it."""
+    if detach:
+        systemd.must("systemctl", "start", "--no-block", unit)
+        return Ran(0, unit)
+    with Round(unit) as running:
         return Ran(attend(running, Afar(emit)))
