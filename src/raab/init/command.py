@@ -42,13 +42,17 @@ class Look(Struct, frozen=True):
     problem: str = ""
 
 
+def parser() -> argparse.ArgumentParser:
+    line = argparse.ArgumentParser("raab init", description="Have a project deployed by raab: writes fabfile.py and deploy/.")
+    line.add_argument("--app", default="", help="its application, such as shop.wsgi:application or shop:create_app()")
+    line.add_argument("--name", default="", help="what the service is called on hosts (default: as the project)")
+    line.add_argument("--python", default="", help="the Python that has what the project needs (default: of its virtual environment)")
+    line.add_argument("folder", nargs="?", default=".", help="the project's root (default: here)")
+    return line
+
+
 def main(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("raab init", description="Have a project deployed by raab: writes fabfile.py and deploy/.")
-    parser.add_argument("--app", default="", help="its application, such as shop.wsgi:application or shop:create_app()")
-    parser.add_argument("--name", default="", help="what the service is called on hosts (default: as the project)")
-    parser.add_argument("--python", default="", help="the Python that has what the project needs (default: of its virtual environment)")
-    parser.add_argument("folder", nargs="?", default=".", help="the project's root (default: here)")
-    given = parser.parse_args(words)
+    given = parser().parse_args(words)
     try:
         for line in init(Path(given.folder).resolve(), given.app, given.name, given.python):
             print(line)

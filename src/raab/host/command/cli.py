@@ -81,16 +81,9 @@ def verb(words: Sequence[str]) -> str:
     return next(found, "")
 
 
-def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
-    """Run one subcommand and return its exit code; expected errors become two lines on stderr.
-
-    `own` answers for the release that this is the command of; None where it is no release's.
-    """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            # It was closed. What takes its place is no file that is opened later.
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-    words = list(sys.argv[1:] if argv is None else argv)
+def understood(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line as values; SystemExit where it is none, as argparse has it."""
+    words = list(argv)
     rest: list[str] = []
     if verb(words) == "run" and "--" in words:
         # The words of another command, of which argparse would take some for its own.
@@ -100,6 +93,19 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
         words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
     args = parser().parse_args(words)
     args.words = rest
+    return args
+
+
+def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
+    """Run one subcommand and return its exit code; expected errors become two lines on stderr.
+
+    `own` answers for the release that this is the command of; None where it is no release's.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # It was closed. What takes its place is no file that is opened later.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    args = understood(sys.argv[1:] if argv is None else argv)
     try:
         code = carried_out(args, own)
         sys.stdout.flush()
