@@ -12,4 +12,4 @@ PAGE = ROOT / "docs" / "configuration.md"
 
 def test_the_page_is_what_files_and_types_make_of_it() -> None:
     made = subprocess.run([sys.executable, ROOT / "docs" / "making"], capture_output=True, text=True, check=True).stdout
-    assert PAGE.read_text() == made, "docs/configuration.md is older than what it is made of; `make pages` writes it anew"
+    assert PAGE.read_text(encoding="utf-8") == made, "docs/configuration.md is older than what it is made of; `make pages` writes it anew"

@@ -17,7 +17,7 @@ from raab.host.command import cli
 from raab.init import command as init
 
 ROOT = reading.ROOT
-PAGES = {str(page.relative_to(ROOT)): page.read_text() for page in reading.pages()}
+PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in reading.pages()}
 # The cases' words are played as they stand, wrong ones among them; the changelog tells of verbs that are no more.
 NOT_TYPED = ("docs/cases.md", "changelog.md")
 ROOMS = {str(room.name): room for room in (verbs.lab, verbs.secrets)}
@@ -29,7 +29,11 @@ def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page: str) -> None:
     for link in reading.links(PAGES[page]):
         file, _, place = link.partition("#")
         target = ((ROOT / page).parent / file).resolve() if file else ROOT / page
-        there = {reading.anchor(heading) for _, heading in reading.headings(target.read_text())} if place and target.is_file() else set()
+        there = (
+            {reading.anchor(heading) for _, heading in reading.headings(target.read_text(encoding="utf-8"))}
+            if place and target.is_file()
+            else set()
+        )
         if not target.exists() or (place and place not in there):
             astray.append(link)
     assert not astray
@@ -96,5 +100,5 @@ def of_raab(words: list[str], whole: bool) -> str:
 
 def of_make(words: list[str], whole: bool) -> str:
     words = words[2:] if words[0] == "-C" else words
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     return "" if words[0] in targets else "no such target"
