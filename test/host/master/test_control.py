@@ -297,7 +297,8 @@ def test_requests_are_close_together_for_the_switch_alone(monkeypatch: pytest.Mo
     activation = Activation.__new__(Activation)
     activation.paths, activation.task, activation.standing, activation.rehearsed = Paths("raab"), Task("x"), {}, Rehearsed()
     activation.teller, activation.token = SimpleNamespace(step=lambda _: None), SimpleNamespace(text="")  # type: ignore[assignment]
-    prober = activation.prober = probe.Prober((), "")
+    prober = probe.Prober((), "")
+    activation.account = SimpleNamespace(prober=prober)  # type: ignore[assignment]
     seen: list[float] = []
     monkeypatch.setattr(switch, "switch", lambda *_: None)
     monkeypatch.setattr(Paths, "release", lambda *_: Path("/nowhere"))
@@ -326,7 +327,8 @@ def test_a_way_back_is_judged_by_facts_where_answers_are_late(
     """A host that was behind with its work was given up as one that needs a person. The way there has to show it by answers."""
     activation = Activation.__new__(Activation)
     activation.paths, activation.standing, activation.rehearsed = Paths("raab"), {}, Rehearsed()
-    activation.task, activation.prober, activation.returning = Task("x"), None, returning
+    activation.task, activation.returning = Task("x"), returning
+    activation.account = SimpleNamespace(prober=None)  # type: ignore[assignment]
     activation.teller, activation.token = SimpleNamespace(step=lambda _: None), SimpleNamespace(text="")  # type: ignore[assignment]
     monkeypatch.setattr(switch, "switch", lambda *_: None)
     monkeypatch.setattr(Paths, "release", lambda *_: Path("/nowhere"))

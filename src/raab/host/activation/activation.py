@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from raab.errors import RaabError, of_machine
+from raab.errors import RaabError
 from raab.host import journal, systemd, verify
 from raab.host.activation import asofnow, before, others, running, switch
+from raab.host.activation.ending import FAILURES, Account, Ended, expected
 from raab.host.activation.held import Asked, Held, judge
 from raab.host.activation.others import Others
 from raab.host.activation.proof import probe, proof
@@ -31,23 +31,11 @@ from raab.host.renewal import twin
 from raab.host.renewal.twin import Now
 from raab.host.restart import restart
 from raab.host.units import hook, lasting, unitfiles
-from raab.protocol.answers import Probe, Verdict
+from raab.protocol.answers import Verdict
 from raab.protocol.requests import Command
 
 # Seconds to take away, after the verdict, what processes that end by then leave.
 SWEEPING = 5.0
-
-
-class Ended(BaseException):
-    """This activation is to end (SIGTERM), whatever it waits for: no error of a step, which something might take for its own affair."""
-
-
-class Refused(RaabError):
-    """The host's own system did not let something happen."""
-
-
-# Whatever of these ends an activation, the host is left as it was.
-FAILURES = (RaabError, OSError, Ended)
 
 
 class Activation:
@@ -60,16 +48,13 @@ class Activation:
         self.teller = Teller(paths)
         self.token = Token(paths)
         self.release = paths.release(task.release)
-        self.manifest: dict[str, Any] = json.loads((self.release / "manifest.json").read_bytes())
         self.told = running.told(paths)
         self.standing = unitfiles.standing(paths, *others.TOLD)
         enabled = self.standing.get("UnitFileState") == "enabled"
         self.before = before.look(paths, self.told, bool(self.told) or systemd.is_active(paths.unit), enabled)
+        self.account = Account(paths, task, json.loads((self.release / "manifest.json").read_bytes()), self.before)
         # Whether processes ran beside the web, or did not since somebody had stopped them.
         self.attended = any(one.state == RUNNING for one in there.look(paths))
-        self.prober: probe.Prober | None = None
-        self.began = time.monotonic()
-        self.suspects: strays.Suspects = {}
         self.others = Others(paths, self.teller, others.of(self.standing))
         self.rehearsal: Rehearsal | None = None
         self.rehearsed = Rehearsed()
@@ -84,7 +69,7 @@ class Activation:
             self.token.publish()
             verdict = self.carry_out()
         except FAILURES as error:
-            verdict = self.failed(expected(error), reverted=True, switched=False)
+            verdict = self.account.failed(expected(error), reverted=True, switched=False)
         finally:
             self.token.withdraw()
             if self.rehearsal:
@@ -107,22 +92,22 @@ class Activation:
         """All steps in order. Whatever fails, the host serves afterwards what it served before."""
         if self.task.chosen is not None:
             timers.choose(self.paths, self.task.chosen)
-        self.record("begun")
+        self.account.record("begun")
         rehearsal = self.rehearsal = Rehearsal(self.paths, self.task, self.asked, self.teller, self.others)
         # From where the service is now; where it cannot tell, from where it will be.
-        self.suspects = strays.look(self.paths, self.told) if self.told else {}
-        self.probe(self.told.get("bind", []))
+        self.account.suspects = strays.look(self.paths, self.told) if self.told else {}
+        self.account.probe(self.told.get("bind", []), self.token.text)
         try:
             self.prepare()
             self.rehearsed = rehearsal.carry_out()
         except FAILURES as error:
             self.deaf()
             rehearsal.let_go()
-            return self.failed(expected(error), reverted=True, switched=False)
-        if self.prober:
-            self.prober.only(probe.targets(self.rehearsed.settings.bind))
+            return self.account.failed(expected(error), reverted=True, switched=False)
+        if self.account.prober:
+            self.account.prober.only(probe.targets(self.rehearsed.settings.bind))
         elif systemd.is_active(self.paths.unit):
-            self.probe(self.rehearsed.settings.bind)
+            self.account.probe(self.rehearsed.settings.bind, self.token.text)
         try:
             if self.task.restart:
                 end(self.paths, self.teller.step)
@@ -132,32 +117,17 @@ class Activation:
             become(self.paths, self.release, self.teller.step, self.task.restart)
             self.hook("after_activate", self.task.after)
             self.deaf()
-            self.record("serving")
+            self.account.record("serving")
             if self.task.condemn:
-                self.record("failed", "taken back with the rest of the environment", self.task.condemn)
+                self.account.record("failed", "taken back with the rest of the environment", self.task.condemn)
         except FAILURES as error:
             self.deaf()
             # What ran beside the web may have been ended before the switch.
             if self.switched or self.task.restart:
                 return self.go_back(expected(error))
             rehearsal.let_go()
-            return self.failed(expected(error), reverted=True, switched=False)
-        return self.measured(Verdict(ok=True, before=self.before.release, serves=self.task.release, asked=True))
-
-    def probe(self, binds: Sequence[str]) -> None:
-        """Send requests there from now on."""
-        if binds:
-            self.prober = probe.Prober(probe.targets(binds), self.token.text)
-            self.prober.start()
-
-    def measured(self, verdict: Verdict) -> Verdict:
-        """The same with what became of the requests, how long all of it took, and which of the service's processes are nobody's."""
-        tally = self.prober.stop() if self.prober else Probe()
-        seconds = round(time.monotonic() - self.began, 3)
-        found: tuple[strays.Stray, ...] = ()
-        with suppress(RaabError, OSError):
-            found = strays.find(self.paths, self.suspects)
-        return verdict._replace(probe=tally, seconds=seconds, strays=tuple(stray.text for stray in found))
+            return self.account.failed(expected(error), reverted=True, switched=False)
+        return self.account.measured(Verdict(ok=True, before=self.before.release, serves=self.task.release, asked=True))
 
     def prepare(self) -> None:
         """The release is what was installed, and the host has what it needs."""
@@ -179,9 +149,9 @@ class Activation:
     def go(self, release_id: str, held: Held | None = None) -> None:
         """Switch to a release, let the service take it up, and prove that it did."""
         old = held.old if held else children(systemd.main_pid(self.paths.unit))
-        if held and self.prober:
+        if held and self.account.prober:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
-            self.prober.pace(probe.CLOSE_INTERVAL_SECONDS, probe.CLOSE_SECONDS)
+            self.account.prober.pace(probe.CLOSE_INTERVAL_SECONDS, probe.CLOSE_SECONDS)
         self.teller.step(f"switching to {release_id}")
         self.switched = True
         try:
@@ -192,9 +162,9 @@ class Activation:
         changed = unitfiles.install(self.paths, self.paths.release(release_id), self.standing)
         why = "as asked for" if self.task.restart else "the unit changed in what only a new process takes up" if changed else ""
         self.take_up(release_id, held, why)
-        if held and self.prober:
+        if held and self.account.prober:
             # No worker of before accepts any more: what a proof takes is not to compete with these.
-            self.prober.pace(probe.INTERVAL_SECONDS)
+            self.account.prober.pace(probe.INTERVAL_SECONDS)
         self.teller.step("proving it by answers")
         binds = self.rehearsed.settings.bind
         try:
@@ -261,7 +231,7 @@ class Activation:
                 others.require_running(self.paths.unit, self.waits + 90)
         except others.Stopped as stopped:
             self.rest()
-            return self.failed(stopped, reverted=True, switched=True)
+            return self.account.failed(stopped, reverted=True, switched=True)
         try:
             if not self.before.active:
                 self.rest()
@@ -272,8 +242,8 @@ class Activation:
                 return self.leave(error)
         except (RaabError, OSError) as second:
             told = f"{error.message}\nand going back failed: {expected(second).message}"
-            return self.failed(RaabError(told, expected(second).hint), reverted=False, switched=True)
-        return self.failed(error, reverted=True, switched=True)
+            return self.account.failed(RaabError(told, expected(second).hint), reverted=False, switched=True)
+        return self.account.failed(error, reverted=True, switched=True)
 
     def rest(self) -> None:
         """Nothing served before: there was no release yet, or an operator had stopped the service, and stopped it stays."""
@@ -297,40 +267,7 @@ class Activation:
         there = self.before.link or self.told.get("release") or "nothing that is known"
         left = "it serves on" if same else "what serves now is the release that failed"
         problem = f"{error.message}\nwhat served before is no release that is kept here, got {there}: nothing was stopped, {left}"
-        return self.failed(RaabError(problem, error.hint), reverted=same, switched=True)
-
-    def failed(self, error: RaabError, reverted: bool, switched: bool) -> Verdict:
-        # On a disk that is full there is no room for it, and the verdict matters more.
-        with suppress(OSError):
-            # What came between says nothing against the release: it may be gone back to.
-            self.record("undone" if isinstance(error, (Refused, others.Stopped)) else "failed", reason=error.message)
-        verdict = Verdict(
-            ok=False,
-            reverted=reverted,
-            switched=switched,
-            before=self.before.release,
-            serves=running.told(self.paths).get("release"),
-            asked=True,
-            reason=error.message,
-            hint=error.hint,
-        )
-        return self.measured(verdict)
-
-    def record(self, verdict: str, reason: str = "", release: str = "") -> None:
-        entry = {
-            "time": time.time(),
-            "release": release or self.task.release,
-            "from": self.before.release,
-            "action": self.task.action,
-            "verdict": verdict,
-            "who": self.task.who,
-            "machine": self.task.machine,
-            "version": self.manifest["version"],
-            "commit": self.manifest["commit"],
-            "seconds": round(time.monotonic() - self.began, 3),
-        }
-        entry |= {"reason": reason} if reason else {}
-        journal.append(self.paths.journal, entry | ({"drill": True} if self.task.drill else {}))
+        return self.account.failed(RaabError(problem, error.hint), reverted=same, switched=True)
 
     def hook(self, name: str, command: Command | None) -> None:
         if command is not None:
@@ -350,15 +287,6 @@ class Activation:
         protected = frozenset(name for name in named if name)
         kept = journal.worth_keeping(journal.read(self.paths.journal))
         prune.prune(self.paths, kept, protected, self.task.keep)
-
-
-def expected(error: BaseException) -> RaabError:
-    """What has failed, in words."""
-    if isinstance(error, RaabError):
-        return error
-    if isinstance(error, OSError):
-        return Refused(f"activation: the host refused, got {of_machine(error).message}", "`fab doctor` names what is full or read-only")
-    return RaabError("activation: it was ended before it was through", "what served before serves; deploy again")
 
 
 def reloaded(paths: Paths, more: dict[str, Any], teller: Teller) -> dict[str, Any]:
