@@ -10,7 +10,9 @@ import pytest
 from raab.errors import RaabError
 from raab.protocol import answers, conversation, requests
 from raab.protocol.conversation import Done
+from raab.protocol.facts import HostFacts, LockHolder, Taken
 from raab.protocol.manifest import parse
+from raab.protocol.service import Own, ServiceStatus, Stray
 
 ID = "20261122T061500Z-1a2b3c4"
 HASH = "1a2b3c4" + "0" * 57
@@ -104,15 +106,15 @@ FACTS: dict[str, Any] = {
 
 def test_each_operation_has_a_type_for_all_that_is_said() -> None:
     """What a host says becomes the same value on the other side, and nothing else is said or heard."""
-    facts = answers.HostFacts(**FACTS, labels={ID: "0" * 40}, cache=frozenset((HASH,)), taken=(answers.Taken(4, "::", 1, True, "x"),))
+    facts = HostFacts(**FACTS, labels={ID: "0" * 40}, cache=frozenset((HASH,)), taken=(Taken(4, "::", 1, True, "x"),))
     for operation, event in (
         ("facts", Done(answers.Facts(facts))),
-        ("status", Done(answers.Status(answers.ServiceStatus("active", ID, None, answers.Own(1, 2, 2, (answers.Stray(7, "sh"),)))))),
+        ("status", Done(answers.Status(ServiceStatus("active", ID, None, Own(1, 2, 2, (Stray(7, "sh"),)))))),
         ("activate", answers.Step("verifying", 0.1)),
         ("activate", Done(answers.Activated(answers.Verdict(True, serves=ID, asked=True, probe=answers.Probe(9, 0, 0.01))))),
         ("logs", answers.Line("a\x1b[2J")),
         ("logs", Done(answers.Nothing())),
-        ("unlock", Done(answers.Unlocked(answers.LockHolder("ann"), ID, answers.Verdict(False, reverted=True)))),
+        ("unlock", Done(answers.Unlocked(LockHolder("ann"), ID, answers.Verdict(False, reverted=True)))),
         ("stage", answers.Refused("no room", "make room", 5)),
         ("facts", answers.Lacking()),
     ):

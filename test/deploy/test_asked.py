@@ -16,7 +16,9 @@ from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import HostPlan, Plan
 from raab.deploy.report.results import HostReport, Report
 from raab.deploy.run import carry_out
-from raab.protocol.answers import NONE, InstalledRelease, Staged, Taken
+from raab.protocol.answers import Staged
+from raab.protocol.facts import InstalledRelease, Taken
+from raab.protocol.fields import NONE
 
 OLDEST, OLD, NEW = "20261120T080000Z-0000000", "20261121T080000Z-0000001", "20261122T080000Z-0000002"
 NAMES = ("web1", "web2")

@@ -17,7 +17,8 @@ from raab.deploy.plan.values import HostPlan, Operation, Plan
 from raab.deploy.report import outcome
 from raab.deploy.report.results import HostReport, Migrated, Report, Result
 from raab.errors import RaabError
-from raab.protocol.answers import NONE, Workers
+from raab.protocol.answers import Workers
+from raab.protocol.fields import NONE
 
 # Makes the operation: for a deploy it builds the bundle.
 Prepare = Callable[[], Operation]

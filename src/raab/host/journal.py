@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from raab.protocol import answers
+from raab.protocol import service
 
 Entry = dict[str, Any]
 TEXT, NUMBER, ANY = (str,), (int, float), (str, int, float, bool, list, dict, type(None))
@@ -66,10 +66,10 @@ def entry_of(line: bytes) -> Entry | None:
     return entry if sound and 0 <= entry.get("time", 0) < LAST and 0 <= entry.get("seconds", 0) < LAST else None
 
 
-def told(entry: Entry) -> answers.Entry:
+def told(entry: Entry) -> service.Entry:
     """As people are told of it."""
     fields = {"before" if name == "from" else name: value for name, value in entry.items()}
-    return answers.Entry(**{name: fields[name] for name in answers.Entry._fields if name in fields})
+    return service.Entry(**{name: fields[name] for name in service.Entry._fields if name in fields})
 
 
 def verdicts(entries: tuple[Entry, ...]) -> dict[str, str]:

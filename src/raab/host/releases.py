@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raab.host.paths import RELEASE_ID, Paths
-from raab.protocol.answers import InstalledRelease
+from raab.protocol.facts import InstalledRelease
 from raab.protocol.processes import table
 from raab.protocol.reading import read
 

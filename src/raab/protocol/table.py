@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from raab.protocol import answers, requests
 from raab.protocol.answers import Begun, Line, Said, Step
+from raab.protocol.service import Examined
 
 
 class Operation(NamedTuple):
@@ -28,7 +29,7 @@ OPERATIONS: dict[str, Operation] = {
     "service": Operation(requests.Service, answers.Acted),
     "logs": Operation(requests.Logs, answers.Nothing, (Line,)),
     "history": Operation(requests.History, answers.History),
-    "examine": Operation(requests.Examine, answers.Examined),
+    "examine": Operation(requests.Examine, Examined),
     "ahead": Operation(requests.Ahead, answers.Outlook),
     "workers": Operation(requests.Workers, answers.Workers),
     "load": Operation(requests.Load, answers.Nothing, (Line,)),

@@ -8,8 +8,9 @@ from raab.deploy.inspection import doctor
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.facts import HostFacts
 from raab.host.paths import RAAB, Paths
-from raab.protocol.answers import Ahead, Examined, InstalledRelease, Own, Pending
+from raab.protocol.facts import Ahead, InstalledRelease, Pending
 from raab.protocol.reading import read
+from raab.protocol.service import Examined, Own
 
 ID = "20261122T061500Z-1a2b3c4"
 WELL = HostFacts(

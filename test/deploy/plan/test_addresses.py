@@ -7,7 +7,7 @@ import pytest
 from raab.deploy.plan import addresses
 from raab.deploy.plan.facts import HostFacts, parse
 from raab.host import releases
-from raab.protocol.answers import Taken
+from raab.protocol.facts import Taken
 
 PACKAGED = "base: {server: {bind: '0.0.0.0:8000', admin_port: 0}}\ndevelopment: {server: {bind: '127.0.0.1:5000'}}\n"
 HOST = HostFacts(

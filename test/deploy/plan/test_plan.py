@@ -21,7 +21,7 @@ from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
 from raab.host.paths import template_name
-from raab.protocol.answers import Ahead, InstalledRelease, LockHolder, Pending, Taken
+from raab.protocol.facts import Ahead, InstalledRelease, LockHolder, Pending, Taken
 
 OLD, NEW = "20261121T080000Z-0000001", "20261122T080000Z-0000002"
 LOCK = "c" * 64

@@ -27,7 +27,8 @@ from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
 from raab.host.running.here import Here
 from raab.protocol import conversation
-from raab.protocol.answers import NONE, Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Unlocked, Verdict
+from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Unlocked, Verdict
+from raab.protocol.fields import NONE
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]

@@ -14,7 +14,8 @@ from raab.deploy.inspection import doctor
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan import facts as planned
 from raab.deploy.report import output
-from raab.protocol.answers import Entry, Examined, Facts, History, Nothing, Outlook, Unlocked
+from raab.protocol.answers import Facts, History, Nothing, Outlook, Unlocked
+from raab.protocol.service import Entry, Examined
 
 
 class Inspection:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from raab.deploy.inspection.finding import Finding
-from raab.protocol.answers import Examined, ServiceStatus
+from raab.protocol.service import Examined, ServiceStatus
 
 COLUMNS = ("host", "beside the web", "state", "release", "since", "restarts", "next", "last", "exit code")
 

@@ -10,7 +10,8 @@ from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
 from raab.deploy.plan.facts import HostFacts
 from raab.host.paths import RAAB, Paths
 from raab.host.renewal.pending import lines
-from raab.protocol.answers import Ahead, Examined, Own
+from raab.protocol.facts import Ahead
+from raab.protocol.service import Examined, Own
 
 LAG_SECONDS = 2.0
 # A deploy with changed dependencies needs about this much, with uv and a second environment (raab.deploy.plan.deploy).

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.deploy import MIB
 from raab.deploy.plan.python import unreadable
-from raab.protocol.answers import Interpreter, Place
+from raab.protocol.service import Interpreter, Place
 
 # What is left when it is time to act, of bytes and of names.
 FEWEST_BYTES = 16 * MIB

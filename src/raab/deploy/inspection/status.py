@@ -20,7 +20,8 @@ from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.reach import reachable
 from raab.deploy.plan.wayback import Way
 from raab.deploy.report import output
-from raab.protocol.answers import Facts, ServiceStatus, Status
+from raab.protocol.answers import Facts, Status
+from raab.protocol.service import ServiceStatus
 
 # A service that answers at all does so within this many seconds.
 PATIENCE_SECONDS = 2.0

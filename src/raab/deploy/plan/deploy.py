@@ -24,7 +24,7 @@ from raab.deploy.plan.wayback import Way
 from raab.errors import RaabError
 from raab.host.paths import template_name
 from raab.protocol import processes
-from raab.protocol.answers import InstalledRelease
+from raab.protocol.facts import InstalledRelease
 
 MIB = 1 << 20
 # So many damaged files are named where there may be thousands.

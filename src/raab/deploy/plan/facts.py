@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from raab.deploy.bundle.platforms import Platform
-from raab.protocol import answers
-from raab.protocol.answers import InstalledRelease
+from raab.protocol import facts as protocol
+from raab.protocol.facts import InstalledRelease
 from raab.protocol.reading import read
 
 
-class HostFacts(answers.HostFacts):
+class HostFacts(protocol.HostFacts):
     """The answer to `facts`, with what plans make of it."""
 
     __slots__ = ()
@@ -57,8 +57,8 @@ def one_machine(facts: Mapping[str, HostFacts]) -> dict[str, str]:
 
 def parse(told: Any) -> HostFacts:
     """The facts out of their JSON form. Raises ValueError."""
-    return of(read(answers.HostFacts, told, "facts"))
+    return of(read(protocol.HostFacts, told, "facts"))
 
 
-def of(told: answers.HostFacts) -> HostFacts:
+def of(told: protocol.HostFacts) -> HostFacts:
     return HostFacts(*told)

@@ -16,7 +16,8 @@ from raab.deploy.hosts.runner import Runner
 from raab.deploy.secrets import dotenv, sources
 from raab.errors import RaabError
 from raab.project import description
-from raab.protocol.answers import Removed, Secrets, SecretSet, Stored
+from raab.protocol.answers import Removed, Secrets, SecretSet
+from raab.protocol.service import Stored
 
 
 class Keeper:

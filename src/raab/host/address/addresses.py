@@ -17,7 +17,7 @@ from raab.host import systemd
 from raab.host.address.listening import taken, user
 from raab.host.address.taken import PATH, Address, meant, meet
 from raab.host.paths import Paths
-from raab.protocol.answers import Taken
+from raab.protocol.facts import Taken
 
 HINT = "name another one, or end what holds it"
 # Directives by which systemd makes folders at a start, and where (systemd.exec(5)).

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from raab.host.address.taken import PATH
 from raab.host.processes import control_group, process
 from raab.plain import plain
-from raab.protocol.answers import Taken
+from raab.protocol.facts import Taken
 
 # sock_diag(7) and <linux/inet_diag.h>, <linux/netlink.h>.
 _NETLINK_SOCK_DIAG = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from raab.protocol.answers import Taken
+from raab.protocol.facts import Taken
 
 ANY = {4: "0.0.0.0", 6: "::"}
 PATH = 0

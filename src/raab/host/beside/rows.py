@@ -8,7 +8,7 @@ from raab.host import systemd
 from raab.host.beside import counts, there, unit
 from raab.host.paths import Paths
 from raab.host.releases import current_release
-from raab.protocol.answers import ProcessRow, TimerRow
+from raab.protocol.service import ProcessRow, TimerRow
 
 _OF_PROCESS = ("ActiveState", "SubState", "MainPID", "NRestarts", "ActiveEnterTimestampMonotonic")
 _OF_RUN = ("ActiveState", "Result", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestampMonotonic")

@@ -14,7 +14,7 @@ from raab.host.renewal import credentials, directives, twin, variables
 from raab.host.renewal.twin import Now
 from raab.host.units import inquiry
 from raab.plain import plain
-from raab.protocol.answers import Ahead, Pending
+from raab.protocol.facts import Ahead, Pending
 
 # By which its addresses are told (raab.deploy.plan.addresses).
 _TOLD = re.compile(r"RAAB_ENVIRONMENT|RAAB_SERVER__\w+")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from raab.protocol.answers import Pending
+from raab.protocol.facts import Pending
 
 
 def lines(pending: Pending, taker: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock
 from raab.host.units import claim, secrets, unitfiles
 from raab.host.verify import RAABS_OWN
-from raab.protocol.answers import HostFacts
+from raab.protocol.facts import HostFacts
 
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 

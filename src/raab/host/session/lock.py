@@ -17,7 +17,7 @@ from typing import Any
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.processes import started
-from raab.protocol.answers import LockHolder
+from raab.protocol.facts import LockHolder
 from raab.protocol.reading import known, read
 
 _STEP = 0.02

@@ -12,7 +12,7 @@ from raab.host.beside import there
 from raab.host.paths import RAAB, Paths
 from raab.host.session.facts import nearest_existing
 from raab.host.verify import RAABS_OWN
-from raab.protocol.answers import Examined, Interpreter, Place
+from raab.protocol.service import Examined, Interpreter, Place
 
 UNIT_KINDS = (".service", ".socket", ".timer", ".path", ".target")
 # So many lines are told of each release where there may be thousands.

@@ -25,9 +25,11 @@ from raab.host.paths import Paths
 from raab.host.session import first, migrating, outlook, program, remove
 from raab.host.units import secrets, unitfiles
 from raab.protocol import answers, requests
-from raab.protocol.answers import Acted, Ahead, Examined, Line, Nothing, Own, Ran, ServiceStatus, Step, Stray, Workers
+from raab.protocol.answers import Acted, Line, Nothing, Ran, Step, Workers
 from raab.protocol.conversation import Event
+from raab.protocol.facts import Ahead
 from raab.protocol.reading import known, read
+from raab.protocol.service import Examined, Own, ServiceStatus, Stray
 
 # That of the host, by which root's own program is run (raab.service).
 PYTHON = "/usr/bin/python3"

@@ -17,7 +17,7 @@ from raab.host.durable import sync_directory, write_durably
 from raab.host.paths import Paths
 from raab.host.releases import current_release, describe
 from raab.host.units import claim, sandbox
-from raab.protocol.answers import Stored
+from raab.protocol.service import Stored
 
 # As the unit has systemd name what is in that folder (raab.service); an encrypted credential is valid for this name alone.
 SEALED = "sealed_"
