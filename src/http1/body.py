@@ -45,8 +45,9 @@ class Body:
         """Whether the client still waits to be told that it may send."""
         return self._proceed is not None
 
-    def take(self, most: int) -> bytes:
-        """The next bytes, `most` at most; none at the end. Past what `readline` has kept: for who throws them away."""
+    def take(self, most: int, needed: int = 1) -> bytes:
+        """The next bytes, `most` at most; none at the end. Fewer than `needed` are of no use yet to who asks, and may come nevertheless.
+        Past what `readline` has kept: for who throws them away."""
         if self.done:
             return b""
         if self.failed:
@@ -55,21 +56,21 @@ class Body:
             if self._proceed is not None:
                 proceed, self._proceed = self._proceed, None
                 proceed()
-            return self._chunked(most) if self._left is None else self._plain(most)
+            return self._chunked(most, needed) if self._left is None else self._plain(most, needed)
         except BaseException:
             # Where the next request would begin is unknown, also when a time limit has struck.
             self.failed = True
             raise
 
-    def _plain(self, most: int) -> bytes:
+    def _plain(self, most: int, needed: int) -> bytes:
         assert self._left is not None
-        piece = self._reader.take(min(most, self._left))
+        piece = self._reader.take(min(most, self._left), min(needed, self._left))
         self._left -= len(piece)
         self.taken += len(piece)
         self.done = self._left == 0
         return piece
 
-    def _chunked(self, most: int) -> bytes:
+    def _chunked(self, most: int, needed: int) -> bytes:
         reader = self._reader
         if self._within == 0:
             self._within = self._chunk()
@@ -77,7 +78,7 @@ class Body:
                 self._trailers()
                 self.done = True
                 return b""
-        piece = reader.take(min(most, self._within))
+        piece = reader.take(min(most, self._within), min(needed, self._within))
         self._within -= len(piece)
         self.taken += len(piece)
         if self._within == 0 and reader.line(0):
@@ -110,7 +111,8 @@ class Body:
         pieces = [self._take_kept(wanted)]
         have = len(pieces[0])
         while have != wanted and not self.done:
-            piece = self.take(PIECE_BYTES if wanted < 0 else min(PIECE_BYTES, wanted - have))
+            most = PIECE_BYTES if wanted < 0 else min(PIECE_BYTES, wanted - have)
+            piece = self.take(most, most)
             pieces.append(piece)
             have += len(piece)
         return b"".join(pieces) if len(pieces) > 1 else pieces[0]

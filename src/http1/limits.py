@@ -36,3 +36,6 @@ REST_BYTES = 65536
 TURN_BYTES = 262_144
 STEP_BYTES = 1024
 PIECE_BYTES = 65536
+# Whoever sends pieces that cost more than they bring (STEP_BYTES), for so many seconds, has the kernel gather so many bytes of them.
+DRIP_SECONDS = 1.0
+GATHERED_BYTES = 4096

@@ -26,11 +26,11 @@ class Patience:
         for answer in answers:
             if not waits(answer):
                 continue
-            count = moved(answer)
-            since, then = before.get(answer, (now, count))
+            since, then = before.get(answer) or (now, moved(answer))
             if now - since < self._window:
+                # The kernel is not asked at each look: of a thousand slow clients, that would keep all others waiting for milliseconds.
                 self._seen[answer] = since, then
-            elif count - then < RATE * self._window:
+            elif (count := moved(answer)) - then < RATE * self._window:
                 yield answer
             else:
                 self._seen[answer] = now, count

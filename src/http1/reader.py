@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from http import HTTPStatus
 from typing import Any
 
 from http1.errors import BodyError, Refused, bad
-from http1.limits import PIECE_BYTES, Limits
+from http1.limits import DRIP_SECONDS, GATHERED_BYTES, PIECE_BYTES, STEP_BYTES, Limits
 from http1.turns import Turn, give_way
 
 # A head fits into it nearly always.
@@ -23,13 +24,16 @@ class Reader:
     `half_since` is when the first bytes of a head came that has not come whole yet, in seconds of the monotonic clock.
     """
 
-    __slots__ = ("_at", "_client", "_kept", "half_since", "turn")
+    __slots__ = ("_at", "_client", "_drips", "_drips_since", "_emptied", "_kept", "half_since", "turn")
 
     def __init__(self, client: Any, turn: Turn) -> None:
         self._client, self.turn = client, turn
         # Received and not taken yet, from `_at` on: a position, as cutting off each piece would copy the rest each time.
         self._kept, self._at = b"", 0
         self.half_since: float | None = None
+        # Of a body: whether nothing was left in the kernel, since when pieces of it have been small, and whether that has lasted.
+        self._emptied, self._drips = False, False
+        self._drips_since: float | None = None
 
     @property
     def holds(self) -> bool:
@@ -76,6 +80,7 @@ class Reader:
             while data.find(_END, looked) < 0:
                 hopeless(data, looked, limits)
                 looked = max(0, len(data) - 3)
+                self._client._wait(self._client._read_event)
                 piece = self._client.recv(_FIRST)
                 if not piece:
                     return b""
@@ -87,11 +92,14 @@ class Reader:
             self.half_since = None
         return bytes(data)
 
-    def take(self, most: int) -> bytes:
-        """The next bytes, one at least and `most` at most. Raises BodyError when the client sends no more."""
+    def take(self, most: int, needed: int = 1) -> bytes:
+        """The next bytes, one at least and `most` at most; fewer than `needed` are of no use to anybody yet.
+
+        Raises BodyError when the client sends no more.
+        """
         if self._at >= len(self._kept):
             # By the byte, each would cost a system call.
-            data = self._receive(max(most, _FIRST))
+            data = self._receive(max(most, _FIRST), needed)
             if len(data) <= most:
                 return data
             self._kept, self._at = data, 0
@@ -114,9 +122,13 @@ class Reader:
         line, self._at = self._kept[self._at : end], end + 2
         return line
 
-    def _receive(self, most: int) -> bytes:
+    def _receive(self, most: int, needed: int = 1) -> bytes:
+        size = min(most, PIECE_BYTES)
         try:
-            data: bytes = self._client.recv(min(most, PIECE_BYTES))
+            if self._emptied:
+                # As in `head`; and what is poured in lets others have their turn.
+                self._wait(needed)
+            data: bytes = self._client.recv(size)
         except OSError as error:
             # What becomes of it takes a while, and a thousand clients may leave at once.
             give_way()
@@ -124,8 +136,30 @@ class Reader:
         if not data:
             give_way()
             raise BodyError("the body ends before its time")
+        self._emptied = len(data) < size
+        if len(data) >= STEP_BYTES:
+            self._drips_since = None
+        elif self._drips_since is None:
+            self._drips_since = time.monotonic()
         self.turn.worked(len(data))
         return data
+
+    def _wait(self, needed: int) -> None:
+        """Until something is there to be received. Of who drips not each byte: the kernel tells when what is needed is there, or enough of
+        it, or no more will come (socket(7), SO_RCVLOWAT). Not at once: an unread byte may be acknowledged some 40 ms later, for which one
+        who sends by small pieces waits (tcp(7), TCP_NODELAY). A UNIX socket knows no such thing, and tells of each."""
+        client = self._client
+        if not self._drips and self._drips_since is not None:
+            self._drips = time.monotonic() - self._drips_since >= DRIP_SECONDS
+        if not self._drips or needed == 1:
+            client._wait(client._read_event)
+            return
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(needed, GATHERED_BYTES))
+        try:
+            client._wait(client._read_event)
+        finally:
+            # Whatever is waited for next, each byte counts.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
 
 def hopeless(data: bytes | bytearray, looked: int, limits: Limits) -> None:

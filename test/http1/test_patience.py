@@ -51,3 +51,26 @@ def test_patience_ends_with_a_client_that_hardly_moves(kind: str) -> None:
         assert list(patience.lost_with([answer], 100.9 + 2 * WINDOW)) == []
         assert list(patience.lost_with([answer], 101.0 + 2 * WINDOW)) == [answer]
         reader.kill()
+
+
+def test_the_kernel_is_asked_at_the_ends_of_a_window_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand that wait, at each look it took milliseconds for which all others waited."""
+    asked = 0
+
+    def counting(answer: Answer) -> int:
+        nonlocal asked
+        asked += 1
+        return 0
+
+    monkeypatch.setattr("http1.patience.moved", counting)
+    client, served = pair("tcp")
+    answer = Answer(served, Head(b"", "GET", 1), lambda: False, Turn())
+    with client, served:
+        reader = gevent.spawn(served.recv, 1)
+        gevent.sleep(0)
+        patience = Patience(WINDOW)
+        for second in range(int(WINDOW)):
+            assert not list(patience.lost_with([answer], second))
+        assert asked == 1
+        assert list(patience.lost_with([answer], WINDOW)) == [answer]
+        reader.kill()
