@@ -26,6 +26,11 @@ PARTS = (
     "fabfile.py",
 )  # fmt: skip
 
+# Servers as Debian has them, with what of theirs hosts lack.
+REDIS = ("redis-server", "redis-tools", "libjemalloc2", "liblua5.1-0", "liblzf1", "lua-cjson", "lua-bitop", "libatomic1", "adduser")
+POSTGRES = ("postgresql-15", "postgresql-client-15", "libpq5", "libldap-2.5-0", "libsasl2-2", "libxslt1.1", "libicu72", "libxml2")
+PLACE = "/usr/lib/postgresql/15/bin"
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -139,3 +144,46 @@ def ask() -> Any:
 @pytest.fixture
 def look() -> Any:
     return snapshot
+
+
+class Packages:
+    """Debian's, which hosts have no way to: fetched once for all tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def bring(self, shell: Shell, *names: str) -> None:
+        """To /tmp/debian of a host."""
+        shell.run("mkdir -p /tmp/debian")
+        missing = [name for name in names if not list(self.folder.glob(f"{name}_*.deb"))]
+        if missing:
+            subprocess.run(("apt-get", "download", "-q", *missing), cwd=self.folder, check=True, capture_output=True, timeout=120)
+        for name in names:
+            (file,) = self.folder.glob(f"{name}_*.deb")
+            shell.run(f"cat >/tmp/debian/{file.name}", stdin=file.read_bytes(), timeout=120)
+
+    def redis(self, shell: Shell) -> None:
+        self.bring(shell, *REDIS)
+        shell.run("DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/debian/*.deb && systemctl is-active redis-server", timeout=120)
+
+    def postgres(self, shell: Shell) -> None:
+        """With a user and a database `shop`. The packages' files alone, for the tools around them need more than is looked at."""
+        self.bring(shell, *POSTGRES)
+        data = "/var/lib/postgresql/data"
+        unit = f"[Service]\nUser=postgres\nRuntimeDirectory=postgresql\nExecStart={PLACE}/postgres -D {data} -h 0.0.0.0 -c jit=off\n"
+        shell.run(
+            "for file in /tmp/debian/*.deb; do dpkg-deb -x $file /; done; ldconfig; useradd --system postgres; cd /"
+            f" && install -d -o postgres /var/lib/postgresql && runuser -u postgres -- {PLACE}/initdb -A trust -D {data} >/dev/null"
+            f" && echo 'host all all 0.0.0.0/0 trust' >>{data}/pg_hba.conf && cat >/etc/systemd/system/postgresql.service"
+            " && printf '[Install]\\nWantedBy=multi-user.target\\n' >>/etc/systemd/system/postgresql.service"
+            " && systemctl enable --quiet --now postgresql"
+            f" && until {PLACE}/createuser -h 127.0.0.1 -U postgres shop 2>/dev/null; do sleep 0.1; done"
+            f" && {PLACE}/createdb -h 127.0.0.1 -U postgres -O shop shop",
+            stdin=unit.encode(),
+            timeout=120,
+        )
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    return Packages(tmp_path_factory.mktemp("debian"))

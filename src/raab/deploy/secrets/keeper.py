@@ -64,7 +64,8 @@ class Keeper:
             for name, answer in answers.items():
                 print(f"{host}  {name} is set" + (", encrypted" if answer.encrypted else ""))
         if outcome.done:
-            print(f"the running service has it from its next reload on: fab reload --env {self.environment.name}; a deploy does that, too")
+            again = f"fab reload --env {self.environment.name}"
+            print(f"the web and the processes beside it have it from the next reload on: {again}; a deploy does that, too")
         return told(outcome)
 
     def remove(self, name: str, wait: float) -> int:
