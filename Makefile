@@ -32,8 +32,8 @@ prove: .venv/ready packages lint  ## what takes longer, in an hour or two: all d
 cases: .venv/ready packages  ## plays every case of test/lab/deploy/cases and prints docs/cases.md, in half an hour
 	@RAAB_PRINT_CASES=1 .venv/bin/pytest -q -m '' test/lab/deploy/cases/test_cases.py
 
-pages: .venv/ready  ## writes docs/configuration.md anew, from the commented settings and their types
-	@mkdir -p build && .venv/bin/python docs/making >build/configuration.md && mv build/configuration.md docs/configuration.md
+pages: .venv/ready  ## writes what is made from other files anew: docs/configuration.md, and what `raab help` says
+	@.venv/bin/python docs/making
 
 bench: .venv/ready packages  ## raab beside plain gunicorn, systemctl restart, pip in a new venv, fujin, bare Flask, granian
 	@command -v wrk >/dev/null || apt-get -qq install --yes --no-install-recommends wrk >/dev/null

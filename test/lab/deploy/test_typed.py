@@ -18,6 +18,7 @@ BLOCKS = [(page, block) for page in reading.pages() for block in reading.blocks(
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 def test_what_pages_say_to_type_works(project: Any, fresh_host: LabHost, shell: Shell) -> None:
     """Each block by a shell of its own that ends with the first failure, in the order of the pages; those of a checkout at last."""
     assert {block.mark for _, block in BLOCKS} == {"typed: host", "typed: checkout"} and len(BLOCKS) >= 4

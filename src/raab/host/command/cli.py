@@ -23,7 +23,7 @@ _EPILOG = "exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 the s
 # What only a release can answer.
 ASKED = ("check", "config", "load", "settings", "trial")
 # What is told of all services, where none is named.
-EVERY = ("status", "metrics")
+EVERY = ("status", "metrics", "help")
 # The option that a word follows.
 _NAMING = ("-s", "--service")
 Answer = Callable[[argparse.Namespace], int]
@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("drain", help="have /readyz say 503, so that the load balancer goes; requests are still served")
     verbs.add_parser("undrain", help="the end of it")
     verbs.add_parser("metrics", help="what Prometheus wants to know of every service, in its text format")
+    told = verbs.add_parser("help", help="how to operate a service, by topic: raab help disk")
+    told.add_argument("topic", nargs="*", metavar="WORD", help="of a topic's title; without one, all titles")
     activate = verbs.add_parser("activate", help="make a release the current one, proved by answers (root)")
     activate.add_argument("release", help="the release's id")
     return root
