@@ -21,6 +21,7 @@ import fleets
 import imports
 import loads
 import reloads
+import scaling
 import throughput
 from figures import Series, document
 
@@ -38,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 IMPORT = 2.0
 FLEET = 10
-LOCAL = {"throughput": throughput, "loads": loads, "imports": imports}
+LOCAL = {"throughput": throughput, "loads": loads, "imports": imports, "scaling": scaling}
 # Deploys first, for a first one needs a bare host; the one that needs ten last.
 ON_HOSTS = {"deploys": deploys, "reloads": reloads, "fleets": fleets}
 PARTS = {**LOCAL, **ON_HOSTS}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raab.deploy.bundle.parts import Bundle
+from raab.deploy.hosts.fleet import everywhere
 from raab.deploy.hosts.runner import Runner
 from raab.deploy.plan.deploy import Deploy
 from raab.deploy.plan.facts import HostFacts
@@ -35,9 +36,15 @@ def differences(root: Path, runner: Runner, bundle: Bundle, facts: Mapping[str, 
     from raab.deploy.plan.differences import between
 
     new = texts(bundle)
-    running = {name: release for name, host in facts.items() if (release := host.release(host.current))}
-    return {
-        name: between(runner.texts(name), new, titles(root, facts[name].commit(release), bundle.commit))
-        for name, release in running.items()
-        if release.content != bundle.content
-    }
+    running = {name: (release.content, host.commit(release)) for name, host in facts.items() if (release := host.release(host.current))}
+    changed = {name: what for name, what in running.items() if what[0] != bundle.content}
+    # Of hosts that run the same, one is asked.
+    asked = {what: name for name, what in changed.items()}
+
+    def compared(name: str) -> tuple[str, ...]:
+        return between(runner.texts(name), new, titles(root, changed[name][1], bundle.commit))
+
+    told = everywhere(asked.values(), compared, runner.parallel)
+    for error in told.failed.values():
+        raise error
+    return {name: told.done[asked[what]] for name, what in changed.items()}

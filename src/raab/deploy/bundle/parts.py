@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -76,5 +77,11 @@ class Bundle(Struct, frozen=True):
 
     def manifest_with(self, wheels: tuple[Part, ...]) -> str:
         """The manifest of a release with the dependencies that one kind of host has: hosts install what it names, by its SHA-256."""
-        named = [{"name": part.path.name, "sha256": part.sha256} for part in wheels]
-        return json.dumps({**json.loads(self.manifest), "wheels": named}, indent=1) + "\n"
+        return with_wheels(self.manifest, wheels)
+
+
+@functools.cache
+def with_wheels(manifest: str, wheels: tuple[Part, ...]) -> str:
+    """Made once for each kind of host: a thousand of them share one text."""
+    named = [{"name": part.path.name, "sha256": part.sha256} for part in wheels]
+    return json.dumps({**json.loads(manifest), "wheels": named}, indent=1) + "\n"

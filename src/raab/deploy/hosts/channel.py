@@ -141,16 +141,16 @@ class Channel:
         return self.process.returncode
 
     def abandon(self) -> None:
-        """Have it end, and what it started, without waiting for that."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
+        """Have it end, and what it started, without waiting for that. One that was closed has a number that may be another one's by now."""
+        if not self.closed:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
 
     def close(self) -> None:
         """End the process, and what it started, now."""
         if self.closed:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
+        self.abandon()
         try:
             self.process.wait(2)
         except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from raab import exitcodes
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.connection import OnText, Remote, silent
+from raab.deploy.hosts.descriptors import make_room
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan import facts as planned
@@ -50,11 +51,16 @@ class Runner:
         self.standings = dict.fromkeys(self.hosts, Standing())
 
     def __enter__(self) -> Runner:
+        """Raises RaabError where this machine does not let so many connections be held."""
+        make_room(len(self.hosts))
         threading.Thread(target=self.keep_alive, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.ending.set()
+        # All are told before one is waited for: ending takes each a moment.
+        for remote in self.remotes.values():
+            remote.abandon()
         for remote in self.remotes.values():
             remote.close()
 
