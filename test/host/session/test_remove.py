@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +71,65 @@ def test_nothing_of_a_purged_one_is_left(roots: Paths) -> None:
     assert remove(blog, False, lambda text: None)
     assert not roots.roots_own.exists() and not roots.command.exists() and not list(roots.units.iterdir())
     assert remove(shop, False, lambda text: None) is False
+
+
+def deep(path: Path) -> None:
+    """Deeper than a process may call itself or hold descriptors, and than a path may be long."""
+    program = (
+        "import os, sys\nos.chdir(sys.argv[1])\n"
+        "for _ in range(3000):\n    os.mkdir('deep')\n    os.chdir('deep')\nopen('file', 'w').close()\n"
+    )
+    subprocess.run((sys.executable, "-c", program, str(path.parent)), check=True)
+
+
+def listening(path: Path) -> None:
+    # By the folder's descriptor, for an address is no longer than 107 bytes (unix(7)).
+    folder = os.open(path.parent, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
+
+
+def elsewhere(path: Path) -> Path:
+    """A folder of nobody's, on the same host."""
+    return next(found for folder in path.parents if (found := folder / "elsewhere").is_dir())
+
+
+HOSTILE: dict[str, Callable[[Path], object]] = {
+    "a link to a folder elsewhere": lambda path: path.symlink_to(elsewhere(path)),
+    "a link to a file elsewhere": lambda path: path.symlink_to(elsewhere(path) / "file"),
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to the root": lambda path: path.symlink_to("/"),
+    "a hard link to a file elsewhere": lambda path: path.hardlink_to(elsewhere(path) / "file"),
+    "a FIFO": os.mkfifo,
+    "a socket": listening,
+    "a name that is an option": lambda path: path.with_name("-rf").mkdir(),
+    "a name with lines and escapes": lambda path: path.with_name("a\nb\x1b]0;owned\x07").touch(),
+    "a name that is no text": lambda path: path.with_name(os.fsdecode(b"left\xff\xfe")).mkdir(),
+    "a name of 255 bytes": lambda path: path.with_name("x" * 255).touch(),
+    "a folder that nobody may enter": lambda path: path.mkdir(mode=0),
+    "a folder without end": deep,
+    "a folder of very many": lambda path: (path.mkdir(), [(path / str(number)).touch() for number in range(5000)]),
+    "a file larger than the disk": lambda path: (path.touch(), os.truncate(path, 1 << 40)),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_whatever_a_service_has_left_goes_and_nothing_else(roots: Paths, what: str) -> None:
+    """What it may write to, it may have made to lead root elsewhere, or to have it never end."""
+    kept = roots.opt.parent / "elsewhere/file"
+    kept.parent.mkdir()
+    kept.write_text("not its own")
+    shop, _ = add(roots, "shop-x"), add(roots, "blog-x")
+    shop.runtime.mkdir(parents=True)
+    before = files(roots, "blog-x")
+    for folder in (shop.state, shop.runtime):
+        HOSTILE[what](folder / "left")
+    assert claim.foreign(shop) == []
+    assert remove(shop, True, lambda text: None)
+    assert files(roots, "shop-x") == [] and files(roots, "blog-x") == before
+    assert kept.read_text() == "not its own"
 
 
 def test_what_is_not_raab_s_is_left_alone(roots: Paths) -> None:

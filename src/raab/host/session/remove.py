@@ -5,9 +5,8 @@ What was begun and cut off is completed by the next one: the mark of the name go
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from raab.errors import RaabError
@@ -18,6 +17,7 @@ from raab.host.paths import RAAB, Paths
 from raab.host.releases import uid_of_user
 from raab.host.session import ways
 from raab.host.units import claim, services, unitfiles
+from raab.plain import plain
 
 # Seconds for the requests that it has under way, and for those of its processes that do not end by themselves.
 ENDING = 180.0
@@ -91,5 +91,7 @@ def last(paths: Paths) -> None:
 
 
 def away(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    """By rm(1): what the service has made there may be deeper than Python can follow. Raises RaabError where something of it stays."""
+    done = subprocess.run(("rm", "-rf", "--", str(folder)), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise RaabError(f"{folder}: it cannot be taken away, got {plain(done.stderr.strip()[-500:])}", "lsattr and mount say why")
