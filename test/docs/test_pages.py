@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -70,19 +71,23 @@ def fault(words: list[str], whole: bool) -> str:
     return {"fab": of_fab, "raab": of_raab, "make": of_make}[words[0]](words[1:], whole)
 
 
-def of_fab(words: list[str], whole: bool) -> str:
+@functools.cache
+def of_all_verbs() -> Parser:
+    """What reads the command line of fab, with each verb and its options."""
     tasks = [one for one in vars(verbs).values() if isinstance(one, Task)]
+    core = ParserContext(args=[*program.core_args(), *program.task_args()])
+    return Parser(contexts=Collection(*tasks, *ROOMS.values()).to_contexts(), initial=core)
+
+
+def of_fab(words: list[str], whole: bool) -> str:
     if "--" in words:
         rest = words[words.index("--") + 1 :] if words[0] == "scale" else []
         words = words[: words.index("--")] + rest
     if not whole and words[0] in ROOMS and len(words) == 1:
         return ""
-    core = ParserContext(args=[*program.core_args(), *program.task_args()])
-    parser = Parser(contexts=Collection(*tasks, *ROOMS.values()).to_contexts(), initial=core)
+    words = options.named(options.joined(words, {name: set(room.task_names) for name, room in ROOMS.items()}))
     try:
-        options.refuse(
-            parser.parse_argv(options.named(options.joined(words, {name: set(room.task_names) for name, room in ROOMS.items()})))[0].args
-        )
+        options.refuse(of_all_verbs().parse_argv(words)[0].args)
     except (ParseError, Exit) as error:
         return "" if not whole and "required positional" in str(error) else str(error)
     return ""
