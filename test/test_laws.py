@@ -311,6 +311,15 @@ def test_a_light_import_stays_light(module: str) -> None:
     assert said == "[]\n"
 
 
+def test_what_is_typed_on_a_host_starts_light() -> None:
+    """`raab status` is asked again and again, by people and programs. Each of these would cost it a tenth more, or a fifth."""
+    heavy = ("dataclasses", "inspect", "traceback", "hashlib", "raab.protocol.answers")
+    loaded = "import raab.host.command.root, raab.host.command.cli, raab.host.command.status, sys"
+    code = f"sys.path.insert(0, {str(SRC)!r}); {loaded}; print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-IS", "-c", f"import sys; {code}"], capture_output=True, text=True, check=True, cwd="/").stdout
+    assert said == "[]\n"
+
+
 def test_one_place_speaks_to_hosts() -> None:
     """ssh is started in one module, that one is used by one, and no library speaks SSH beside it."""
     files = sorted((SRC / "raab/deploy").rglob("*.py"))

@@ -5,7 +5,6 @@ Standard library only: it also travels to hosts that have no raab yet.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -215,5 +214,8 @@ def here(environ: Mapping[str, str]) -> Paths:
 def template_name(wheels: Iterable[str], python: str, machine: str) -> str:
     """The name of the template of these wheels, by their SHA-256, and one interpreter: `<SHA-256 of theirs>-cp311-x86_64`. A lock leaves
     open what is built of a source that it names."""
+    # Here and not above: it loads OpenSSL, and every command on a host comes through this file.
+    import hashlib
+
     major, minor = python.split(".")[:2]
     return f"{hashlib.sha256(' '.join(sorted(wheels)).encode()).hexdigest()}-cp{major}{minor}-{machine}"

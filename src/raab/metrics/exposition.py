@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -11,8 +10,7 @@ from raab.metrics.layout import BOUNDS
 from raab.metrics.reading import Reading
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """A metric with a value for each set of labels."""
 
     name: str

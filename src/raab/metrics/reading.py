@@ -9,8 +9,8 @@ import stat
 import struct
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from raab.errors import RaabError
 from raab.metrics.layout import (
@@ -42,19 +42,17 @@ _NAMES_BYTES = SERIES * 1000
 _MOST = float(1 << 53)
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """What one series has counted, over all workers that ever were. `buckets` are not cumulated."""
 
     name: Name
-    count: float
+    total: float
     seconds: float
     bytes: float
     buckets: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """What one living worker has answered, and how much of it failed by the fault of what it runs: by a 5xx status, or cut by the
     application."""
 
@@ -62,8 +60,7 @@ class Tally:
     failed: int
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """All series, by name; of the workers that live, the requests being answered, and the tally of each by its process id; and how many
     answers each of ABORTERS has ended too early. A worker that has not been asked anything yet has no tally."""
 

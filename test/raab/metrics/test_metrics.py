@@ -42,7 +42,7 @@ def test_a_series_is_counted(tmp_path: Path) -> None:
     for seconds in (0.001, 0.005, 0.3, 99.0):
         slot.observe("GET", "/", 200, seconds, 10)
     (series,) = read(tmp_path).series
-    assert (series.name, series.count, series.seconds, series.bytes) == (Name("GET", "/", 200), 4, 99.306, 40)
+    assert (series.name, series.total, series.seconds, series.bytes) == (Name("GET", "/", 200), 4, 99.306, 40)
     assert [index for index, count in enumerate(series.buckets) if count] == [0, BOUNDS.index(0.5), len(BOUNDS)]
 
 
@@ -52,7 +52,7 @@ def test_counters_never_fall_and_files_do_not_pile_up(tmp_path: Path) -> None:
     for generation in range(200):
         run(tmp_path, generation % 3, unfinished=1)
         total += generation % 3
-        assert sum(series.count for series in read(tmp_path).series) == total
+        assert sum(series.total for series in read(tmp_path).series) == total
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -79,7 +79,7 @@ def test_living_workers_have_slots_of_their_own(tmp_path: Path) -> None:
         slot.observe("GET", "/cart/<id>", 200, 0.1, 1)
     reading = read(tmp_path)
     assert reading.in_flight == 3
-    assert {series.name.status: series.count for series in reading.series} == {200: 4 + 3, 500: 1}
+    assert {series.name.status: series.total for series in reading.series} == {200: 4 + 3, 500: 1}
     slots[0].leave()
     assert read(tmp_path).in_flight == 2
 
@@ -94,7 +94,7 @@ def test_clients_cannot_make_up_series_without_end(tmp_path: Path) -> None:
         slot.observe("GET", "/", number, 0.1, 1)
     reading = read(tmp_path)
     assert len(reading.series) == SERIES
-    assert sum(series.count for series in reading.series) == 50 + SERIES * 2
+    assert sum(series.total for series in reading.series) == 50 + SERIES * 2
 
 
 def test_the_group_may_read(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_worker_of_a_newer_raab_is_not_misread(tmp_path: Path) -> None:
     assert read(tmp_path).series == ()
     slot = Slot(tmp_path)
     slot.observe("PUT", "/", 200, 0.1, 10)
-    assert [(series.name.method, series.count) for series in read(tmp_path).series] == [("PUT", 1)]
+    assert [(series.name.method, series.total) for series in read(tmp_path).series] == [("PUT", 1)]
     spoken(tmp_path, 2)
     with pytest.raises(RaabError, match="a worker counts in version 2, and this raab reads version 1\nhint: deploy a release") as caught:
         read(tmp_path)
@@ -185,4 +185,4 @@ def test_slots_of_before_there_were_versions_are_gone_on_with(tmp_path: Path, to
     run(tmp_path, 3)
     spoken(tmp_path, told)
     run(tmp_path, 4)
-    assert sum(series.count for series in read(tmp_path).series) == 7
+    assert sum(series.total for series in read(tmp_path).series) == 7

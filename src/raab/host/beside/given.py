@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,9 @@ _NAMES = re.compile(r"(?:EnvironmentFile=-?(?P<file>/.*)|(?:LoadCredential|LoadC
 def mark(lines: Iterable[str]) -> str:
     """Another text as soon as a file that these lines of a unit name is another one, or was written to. It tells nothing of what is in
     one."""
+    # Here and not above, as in paths.py.
+    import hashlib
+
     found = hashlib.sha256()
     for path in _files(lines):
         status = os.lstat(path)

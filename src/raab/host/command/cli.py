@@ -9,7 +9,6 @@ import argparse
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 
 from raab import exitcodes, servicename
@@ -117,6 +116,9 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
         return exitcodes.DONE
     except (RaabError, OSError) as error:
         if args.debug:
+            # It takes as long to import as half of what is here.
+            import traceback
+
             traceback.print_exc()
         told = of_machine(error) if isinstance(error, OSError) else error
         print(told, file=sys.stderr)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from raab import servicename
 from raab.errors import RaabError, of_machine
-from raab.host.command import part
 from raab.host.paths import RAAB, Paths
 from raab.plain import plain
-from raab.protocol.answers import Verdict
-from raab.protocol.reading import plainly
+
+# Everybody comes through here: what only some need, they import.
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,6 +35,10 @@ def main(argv: Sequence[str]) -> int:
     # systemd's way to end what takes too long; what was begun is to be undone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if word == "part":
+        import socket
+
+        from raab.host.command import part
+
         channel = socket.socket(fileno=0)
         part.end_with(channel)
         part.answer(channel, *carried_out(lambda: part.do(channel, {"start-post": kept, "reload": reloaded})))
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def by_systemd(word: str, name: str, *more: str) -> str:
-    works = {"ask": part.ask, "reload": reloaded, "started": kept, "ahead": looked}
+    works = {"ask": asked, "reload": reloaded, "started": kept, "ahead": looked}
     if word not in works or more or servicename.wrong(name):
         said = " ".join((word, name, *more))
         raise RaabError(f"raab: unknown word, got {said}", "it is for units; a deploy by a newer raab brings the words of its own")
@@ -75,6 +76,7 @@ def activated(paths: Paths, release: str) -> int:
     """As the unit that a session starts for it. Exit code 0 when the release serves, 4 when it does not."""
     from raab.host.activation.held import Asked
     from raab.host.activation.task import Task, Teller
+    from raab.protocol.answers import Verdict
 
     try:
         task = Task.read(paths, release)
@@ -92,6 +94,12 @@ def activated(paths: Paths, release: str) -> int:
     return Activation(paths, task, asked).run()
 
 
+def asked(paths: Paths) -> str:
+    from raab.host.command import part
+
+    return part.ask(paths)
+
+
 def kept(paths: Paths) -> str:
     from raab.host.renewal import directives
 
@@ -107,6 +115,9 @@ def reloaded(paths: Paths) -> str:
 
 
 def looked(paths: Paths) -> str:
+    import json
+
     from raab.host.renewal import ahead
+    from raab.protocol.reading import plainly
 
     return json.dumps(plainly(ahead.look(paths)))
