@@ -44,6 +44,14 @@ class Asked(NamedTuple):
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
+def exactly(file: BinaryIO, size: int) -> bytes:
+    """Of what is not buffered, since a behaviour may want to read the rest by itself."""
+    read = b""
+    while len(read) < size and (more := file.read(size - len(read))):
+        read += more
+    return read
+
+
 Behaviour = Callable[[Asked, socket.socket], bytes | None]
 
 
@@ -85,7 +93,7 @@ class App:
                 threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn: socket.socket) -> None:
-        with conn, suppress(OSError), conn.makefile("rb") as file:
+        with conn, suppress(OSError, ValueError), conn.makefile("rb", buffering=0) as file:
             since = None
             while True:
                 line = file.readline()
@@ -118,11 +126,11 @@ class App:
         if asked.all("Transfer-Encoding"):
             body = b""
             while size := int(file.readline() or b"0", 16):
-                body += file.read(size)
+                body += exactly(file, size)
                 file.readline()
             file.readline()
             return asked._replace(body=body)
-        return asked._replace(body=file.read(int((asked.all("Content-Length") or ["0"])[0])))
+        return asked._replace(body=exactly(file, int((asked.all("Content-Length") or ["0"])[0])))
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+import raab
 from raab.host.edge.compose import compose
 from raab.host.edge.site import Certificate, Ground, Site, Static, Upstream
 
@@ -50,3 +53,11 @@ def test_caddy_takes_it(caddy: str, tmp_path: Path) -> None:
         file.write_bytes(compose(sites, Ground(str(tmp_path / "admin.sock"), str(tmp_path))))
         done = subprocess.run([caddy, "validate", "--config", file], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_edge_closes_connections_that_wait_before_a_worker_does() -> None:
+    """Even one that retires, or a request would come by a connection in the moment when it is closed."""
+    server = yaml.safe_load((Path(raab.__file__).parent / "config/setting.yaml").read_text())["base"]["server"]
+    [proxied] = [part for part in parts(composed(BLOG)) if part.get("@id") == "blog"]
+    idle = int(proxied["transport"]["keep_alive"]["idle_timeout"].removesuffix("s"))
+    assert idle < server["linger"] <= server["keepalive"]

@@ -16,11 +16,11 @@ _NOT_OF_CLIENTS = ["X-Forwarded-*", "Forwarded", "X-Real-Ip"]
 _IDLE = "10s"
 
 # Where no connection could be made, Caddy tries again until `try_duration` is over. Where one was made and no answer came, a request that
-# changes nothing (RFC 9110, 9.2.1) may be sent once more and no oftener, since it may be what ended the worker: the pattern's name
-# remembers that.
+# changes nothing (RFC 9110, 9.2.1) may be sent once more and no oftener, since it may be what ended the worker: what the pattern found
+# is there the second time.
 _ONCE_MORE = (
     "{http.reverse_proxy.is_transport_error} == true && {http.request.method} in ['GET', 'HEAD', 'OPTIONS'] && "
-    "{http.regexp.again.0} == '' && path_regexp('again', '.')"
+    "{http.regexp.again.0} != '/' && path_regexp('again', '^/')"
 )
 
 # Not text/event-stream, which has to pass at once, nor what is compressed already.
