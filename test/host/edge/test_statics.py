@@ -161,7 +161,7 @@ def test_files_are_compressed_and_come_in_parts(edge: Any, start: Any, version: 
 @BOTH
 @pytest.mark.parametrize("words", [(), ("-X", "POST", "-d", "a"), ("-H", "If-None-Match: *"), ("-H", "Range: bytes=1-2")])
 def test_everybody_gets_the_page_while_it_is_set(edge: Any, start: Any, version: str, tmp_path: Path, words: tuple[str, ...]) -> None:
-    page = tmp_path / "a page.html"
+    page = tmp_path / "a %41 page.html"
     page.write_text("<h1>Back at 5</h1>")
     web = start(maintenance=str(page))
     answer = edge.ask("https://shop.test/any/where?x=y", *words, version=version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from raab.host.edge.requests import answer, compression
 from raab.host.edge.site import Static
@@ -67,7 +68,7 @@ def page(path: str) -> Json:
     return {
         "handle": [
             whole,
-            {"handler": "rewrite", "method": "GET", "uri": f"/{place.name}"},
+            {"handler": "rewrite", "method": "GET", "uri": f"/{quote(place.name)}"},
             {**_files(str(place.parent)), "status_code": 503, "pass_thru": True},
             answer(503, "This service is being worked on. Please come again in a minute.\n"),
         ]
