@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -160,7 +160,7 @@ class Edge:
     folder: Path
     ground: Ground
     running: subprocess.Popen[bytes] | None = None
-    versions: list[str] = field(default_factory=list)
+    inside: tuple[str, ...] = ()  # By which a command runs in the network that it is in.
 
     @property
     def http(self) -> int:
@@ -174,12 +174,15 @@ class Edge:
     def root(self) -> Path:
         return self.folder / "state/pki/authorities/local/root.crt"
 
-    def start(self, *sites: Site) -> None:
+    def start(self, *sites: Site, text: bytes = b"") -> None:
+        """By what is composed of the sites, or as it is told."""
         file = self.folder / "caddy.json"
-        file.write_bytes(compose(sites, self.ground))
+        file.write_bytes(text or compose(sites, self.ground))
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder / "config")}
         with (self.folder / "log").open("ab") as log:
-            self.running = subprocess.Popen([self.caddy, "run", "--config", str(file)], env=environment, stderr=log, stdout=log)
+            self.running = subprocess.Popen(
+                [*self.inside, self.caddy, "run", "--config", str(file)], env=environment, stderr=log, stdout=log
+            )
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -190,7 +193,7 @@ class Edge:
                 time.sleep(0.05)
         assert status == 200
         for site in sites:
-            if site.certificate.kind == "internal":
+            if site.certificate.kind == "internal" and not self.inside:
                 self._certified(site.domains[0], deadline)
 
     def _certified(self, domain: str, deadline: float) -> None:
@@ -214,14 +217,14 @@ class Edge:
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
-    def admin(self, method: str, path: str, value: object = None) -> tuple[int, bytes]:
+    def admin(self, method: str, path: str, value: object = None, **headers: str) -> tuple[int, bytes]:
         """By its socket."""
         connection = http.client.HTTPConnection("127.0.0.1", timeout=30)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(self.ground.admin)
         try:
             body = value if isinstance(value, bytes) else None if value is None else json.dumps(value)
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, {"Content-Type": "application/json", **headers})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -248,7 +251,7 @@ class Edge:
         domain, slash, path = rest.partition("/")
         port = self.https if scheme == "https" else self.http
         address = f"{scheme}://{domain}:{port}{slash}{path}"
-        command = ["curl", "-sS", "-i", "--max-time", "40", f"--http{version}", "--path-as-is", "--suppress-connect-headers"]
+        command = [*self.inside, "curl", "-sS", "-i", "--max-time", "40", f"--http{version}", "--path-as-is", "--suppress-connect-headers"]
         command += ["--resolve", f"{domain}:{port}:127.0.0.1", "--cacert", str(self.root), *words]
         if body is not None:
             command += ["--data-binary", "@-", "-H", "Content-Type: application/octet-stream", "-H", "Expect:"]

@@ -47,7 +47,7 @@ def _plain(sites: list[Site], ground: Ground) -> Json:
     to_https = {"handler": "static_response", "status_code": 308, "headers": {"Location": [target]}}
     domains = sorted({domain for site in sites for domain in site.domains})
     routes = [{"match": [{"host": domains}], "handle": [to_https], "terminal": True}] if domains else []
-    return _server(ground.http, routes)
+    return {**_server(ground.http, routes), "protocols": ["h1"]}
 
 
 def _encrypted(sites: list[Site], ground: Ground) -> Json:
