@@ -31,7 +31,10 @@ def _settings() -> str:
 
     settings, kept = read_once()
     project = {"name": settings.project.name, "wsgi": settings.project.wsgi, "python_path": settings.project.python_path}
-    return msgspec.json.encode({"server": settings.server, "limits": settings.limits, "project": project, "kept": kept}).decode()
+    binds = settings.server.addresses
+    return msgspec.json.encode(
+        {"server": settings.server, "binds": binds, "limits": settings.limits, "project": project, "kept": kept}
+    ).decode()
 
 
 # Nothing of raab may be imported here: workers are forked from this process, and what it holds stays old in them after a reload.
@@ -60,7 +63,7 @@ wsgi_app = "wsgi:application" if _read["project"]["wsgi"] else "raab.served.appl
 _admin = [f"unix:{_run}/admin"] if _run else []
 if _run and _server["admin_port"]:
     _admin.append(f"127.0.0.1:{_server['admin_port']}")
-bind = [*_server["bind"], *_admin]
+bind = [*_read["binds"], *_admin]
 raw_env = [f"ADMIN_LISTENERS={' '.join(_admin)}"]
 workers = _server["workers"]
 worker_class = handover.HandoverWorker

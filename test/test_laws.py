@@ -155,7 +155,7 @@ def test_what_runs_on_a_host_needs_no_deployer_tools() -> None:
 
 
 GROUND = ("master", "units", "address")
-ROOMS = ("command", "session", "activation", "renewal", "beside", "running")
+ROOMS = ("command", "session", "activation", "renewal", "beside", "running", "edge")
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,9 @@ ROOMS = ("command", "session", "activation", "renewal", "beside", "running")
         ("renewal", GROUND),
         ("beside", GROUND),
         ("running", GROUND),
-        ("session", (*GROUND, "beside", "running")),
-        ("activation", (*GROUND, "renewal", "beside")),
+        ("edge", GROUND),
+        ("session", (*GROUND, "beside", "running", "edge")),
+        ("activation", (*GROUND, "renewal", "beside", "edge")),
     ],
 )
 def test_the_rooms_of_a_host_stand_on_the_ground(room: str, below: tuple[str, ...]) -> None:

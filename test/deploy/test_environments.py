@@ -180,3 +180,39 @@ def test_a_host_may_name_its_python(tmp_path: Path) -> None:
     for named in ("perl", "'python3; reboot'", "python3 -c", "bin/python3", '"python\'3"'):
         with pytest.raises(RaabError, match="not a Python on PATH"):
             load(tmp_path, f"python: {named}\nhosts: {{a: }}\n")
+
+
+def test_domains_are_what_the_edge_is_told(tmp_path: Path) -> None:
+    """Of the file, with the authority's root as it is there; without a domain there is no edge."""
+    read = load(tmp_path, "hosts: {web1: }\n")
+    assert environment.edge(tmp_path, read.settings) is None
+    text = "hosts: {web1: }\ndomains: [shop.example.com]\nhsts: 300\nacme: {directory: 'https://ca.test/d', email: ops@a.b, root: ca.pem}\n"
+    read = load(tmp_path, text)
+    with pytest.raises(RaabError, match=r"acme\.root: ca\.pem cannot be read"):
+        environment.edge(tmp_path, read.settings)
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(RaabError, match=r"acme\.root: no certificate in PEM"):
+        environment.edge(tmp_path, read.settings)
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    told = environment.edge(tmp_path, read.settings)
+    assert told and told.domains == ("shop.example.com",) and told.root and (told.directory, told.hsts) == ("https://ca.test/d", 300)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("domains: [shop]", "a whole domain in small letters"),
+        ("domains: [a.example, a.example]", "names one twice"),
+        ("certificate: internal", "names none"),
+        ("hsts: 300", "names none"),
+        ("domains: [a.example]\ncertificate: internal\nacme: {email: a@b.c}", "is of no effect"),
+        ("domains: [a.example]\nacme: {root: ../ca.pem}", "a file of the project's"),
+        ("domains: [a.example]\nacme: {directory: 'http://ca.test'}", "the https:// address"),
+    ],
+)
+def test_what_is_said_of_an_edge_has_to_mean_something(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(RaabError) as refused:
+        load(tmp_path, f"hosts: {{web1: }}\n{text}\n")
+    assert why in str(refused.value)
+    with pytest.raises(RaabError, match="other roles than app"):
+        load(tmp_path, "hosts: {web1: {roles: [edge]}}\ndomains: [a.example]\n")

@@ -64,5 +64,5 @@ def test_the_units_and_gunicorn_py_of_other_projects_are_raabs_own() -> None:
 
 
 def test_uv_as_hosts_get_it_is_the_one_of_the_tests() -> None:
-    (ours,) = read(Path(raab.__file__).parent / "project/tools.lock").locked
+    (ours,) = (one for one in read(Path(raab.__file__).parent / "project/tools.lock").locked if one.name == "uv")
     assert ours == next(one for one in read(ROOT / "requirements-dev.lock").locked if one.name == "uv")

@@ -14,8 +14,8 @@ from raab.host.master.answers import SPOKEN
 def run(args: argparse.Namespace) -> int:
     """Where the service will listen, and for how many seconds it may load. Raises ConfigError with everything that is wrong."""
     server = load_settings().server
-    told = {"speaks": SPOKEN, "bind": list(server.bind), "admin_port": server.admin_port, "load_timeout": server.load_timeout}
-    print(json.dumps({**told, "barred": barred(server.bind)}))
+    told = {"speaks": SPOKEN, "bind": list(server.addresses), "admin_port": server.admin_port, "load_timeout": server.load_timeout}
+    print(json.dumps({**told, "barred": barred(server.addresses)}))
     return 0
 
 

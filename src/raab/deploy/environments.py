@@ -12,6 +12,7 @@ from raab.deploy.plan.python import PYTHON
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
 from raab.project import description
+from raab.protocol.edge import Edge
 from raab.settings.node import Node
 from raab.settings.validation import convert
 from raab.settings.yamlfile import read_yaml
@@ -34,6 +35,21 @@ def load(root: Path, name: str) -> Environment:
     owner = "" if settings.lab else lab_owner(root)
     hosts = lab_hosts(name, settings.lab, settings.python or PYTHON)
     return Environment(name, hosts, True, settings, owner, settings.name or description.name(root), first(hosts))
+
+
+def edge(root: Path, settings: File) -> Edge | None:
+    """What each host's edge is told, if there is to be one. Raises RaabError for an authority's root that cannot be read, or is none."""
+    if not settings.domains:
+        return None
+    acme = settings.acme
+    try:
+        certificate = (root / acme.root).read_text(encoding="ascii") if acme.root else ""
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not PEM"
+        raise RaabError(f"acme.root: {acme.root} cannot be read, got {why}", "name a file of the project's", exitcodes.BAD_INPUT) from error
+    if acme.root and not re.search(r"^-----BEGIN CERTIFICATE-----$", certificate, re.MULTILINE):
+        raise RaabError(f"acme.root: no certificate in PEM, got {acme.root}", "name the authority's root", exitcodes.BAD_INPUT)
+    return Edge(settings.domains, settings.certificate, acme.directory, acme.email, certificate, settings.hsts)
 
 
 def first(hosts: tuple[Host, ...]) -> str:

@@ -53,10 +53,13 @@ def boot(root: Path, env: str) -> None:
 def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, take_over: bool = False) -> int:
     from raab.deploy.bundle.build import build
     from raab.deploy.bundle.supplies import supply
+    from raab.deploy.environments import edge
     from raab.deploy.plan.deploy import Deploy
 
     def prepare() -> Deploy:
-        bundle = build(at.root, at.environment.service, at.environment.settings.given, at.environment.name)
+        environment = at.environment
+        told = edge(at.root, environment.settings)
+        bundle = build(at.root, environment.service, environment.settings.given, environment.name, told)
         return Deploy(at.environment, bundle, functools.partial(supply, at.root, bundle), restart, take_over)
 
     return changed(at, prepare, dry_run, wait)

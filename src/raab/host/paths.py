@@ -15,6 +15,8 @@ RELEASE_ID = re.compile(r"\A[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}(-dirty)?\Z")
 SEED = "seed"
 # The service that raab's own project is; and what the host's one `raab` is called, whatever services there are.
 RAAB = "raab"
+# What takes requests for all services of a host: its unit, user, group and folders.
+EDGE = f"{RAAB}-edge"
 # The unit of a service in each of its releases, whatever the service is called.
 UNIT_FILE = f"{RAAB}.service"
 
@@ -182,6 +184,15 @@ class Paths(NamedTuple):
         """By which the service knows the requests of the activation now running. Beside its own runtime directory, not in it."""
         return self.run / f"{self.name}-proof"
 
+    @property
+    def asked(self) -> Path:
+        """The socket at which the edge asks the service, in a folder of which nobody but these two may do anything."""
+        return self.run / f"{RAAB}-asked" / self.name / "http"
+
+    @property
+    def edge(self) -> EdgePaths:
+        return EdgePaths(self.etc, self.run, self.bin, self.var)
+
     def beside(self, name: str) -> str:
         """The unit of a process's instance, or of what a timer starts."""
         return f"{self.name}@{name}.service"
@@ -203,6 +214,69 @@ class Paths(NamedTuple):
     def manifest(self, release_id: str) -> Path:
         """Written last: a release directory without it is an interrupted one."""
         return self.release(release_id) / "manifest.json"
+
+
+class EdgePaths(NamedTuple):
+    """The edge's, one for all services of a host. The fields are the roots."""
+
+    etc: Path = Path("/etc")
+    run: Path = Path("/run")
+    bin: Path = Path("/usr/local/bin")
+    var: Path = Path("/var/lib")
+
+    @property
+    def unit(self) -> str:
+        return f"{EDGE}.service"
+
+    @property
+    def sockets(self) -> str:
+        """The unit that has the ports."""
+        return f"{EDGE}.socket"
+
+    @property
+    def configuration(self) -> Path:
+        return self.etc / EDGE
+
+    @property
+    def sites(self) -> Path:
+        """What each service has it do, a file each."""
+        return self.configuration / "sites"
+
+    @property
+    def composed(self) -> Path:
+        """What Caddy is given of all of them."""
+        return self.configuration / "caddy.json"
+
+    @property
+    def programs(self) -> Path:
+        return self.bin.with_name("lib") / EDGE
+
+    @property
+    def caddy(self) -> Path:
+        """Leads to the version that is in use."""
+        return self.programs / "caddy"
+
+    @property
+    def admin(self) -> Path:
+        """Caddy's own socket."""
+        return self.run / EDGE / "admin"
+
+    @property
+    def state(self) -> Path:
+        """Certificates and their keys."""
+        return self.var / EDGE
+
+    @property
+    def root(self) -> Path:
+        """The certificate of its own authority, once there is one."""
+        return self.state / "pki/authorities/local/root.crt"
+
+    @property
+    def sysusers(self) -> Path:
+        return self.etc / "sysusers.d" / f"{EDGE}.conf"
+
+    def file(self, unit: str) -> Path:
+        return self.etc / "systemd/system" / unit
 
 
 def here(environ: Mapping[str, str]) -> Paths:

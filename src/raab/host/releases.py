@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raab.host.paths import RELEASE_ID, Paths
+from raab.protocol import edge
 from raab.protocol.facts import InstalledRelease
 from raab.protocol.processes import table
 from raab.protocol.reading import read
@@ -20,7 +21,7 @@ def describe(release: Path) -> InstalledRelease:
         told = {key: manifest[key] for key in ("content", "version", "commit", "lock")}
         more = {
             "project": str(manifest.get("project", "")), "secrets": list(manifest.get("secrets", ())), "beside": table(manifest).told,
-            "migrations": list(manifest.get("migrations", ())),
+            "migrations": list(manifest.get("migrations", ())), "edge": edge.told(edge.of(manifest)),
         }  # fmt: skip
         found: InstalledRelease = read(InstalledRelease, {"id": release.name, "complete": True, **told, **more}, "manifest")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

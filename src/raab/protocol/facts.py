@@ -10,7 +10,7 @@ from raab.protocol.fields import NONE, Commit, Count, Name, Seconds, Words
 
 class InstalledRelease(NamedTuple):
     """A release directory on a host; an incomplete one has nothing but its name. `project` is the name of the distribution that it is;
-    `beside` are its processes and timers, each in a line, `migrations` those of its database."""
+    `beside` are its processes and timers, each in a line, `migrations` those of its database, `edge` what the edge is told, in a line."""
 
     id: Name
     complete: bool
@@ -22,6 +22,7 @@ class InstalledRelease(NamedTuple):
     beside: Mapping[Name, str] = NONE
     secrets: tuple[Name, ...] = ()
     migrations: tuple[Name, ...] = ()
+    edge: str = ""
 
     @property
     def dirty(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 from raab import exitcodes
 from raab.errors import RaabError
+from raab.protocol.edge import Edge
 from raab.protocol.processes import Process, Timer
 from raab.protocol.reading import known, read, shown
 from raab.protocol.values import (
@@ -50,7 +51,7 @@ class Manifest(NamedTuple):
     """What a release consists of, and which service it is one of. `content` is the hash of the tree that it was made from; `writable` are
     the project's files and folders that the service writes, and that no release has a part in, `folders` the folders among them;
     `variables` are what its commands find it by, `python_path` the folders of its code that it is imported from; `secrets` the names of
-    those that it has to be given; `processes` and `timers` are what it has beside its web."""
+    those that it has to be given; `processes` and `timers` are what it has beside its web; `edge` is what the edge is told, if any."""
 
     id: ReleaseId
     service: ServiceName
@@ -67,6 +68,7 @@ class Manifest(NamedTuple):
     timers: tuple[Timer, ...] = ()
     secrets: tuple[SecretName, ...] = ()
     python_path: tuple[CodeFolder, ...] = ()
+    edge: Edge | None = None
 
 
 def parse(text: str) -> Manifest:

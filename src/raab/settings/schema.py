@@ -76,8 +76,13 @@ _MOST_ADDRESSES = 6
 
 
 def _own_sockets() -> tuple[str, ...]:
-    """What its operators talk to the service by (gunicorn.py)."""
-    return tuple(f"unix:/run/{current_release().service}/{name}" for name in ("admin", "control"))
+    """What its operators talk to the service by (gunicorn.py), and its edge."""
+    return (*(f"unix:/run/{current_release().service}/{name}" for name in ("admin", "control")), f"unix:{asked_by_edge()}")
+
+
+def asked_by_edge() -> str:
+    """Where the host's edge asks the service (raab.host.paths)."""
+    return f"/run/raab-asked/{current_release().service}/http"
 
 
 class Binds(tuple[str, ...]):
@@ -110,6 +115,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """setting.yaml, `server`: how gunicorn runs."""
 
     bind: Binds
+    edge: bool
     admin_port: Annotated[int, Meta(ge=0, le=65_535)]
     public_health: bool
     workers: Workers
@@ -126,6 +132,11 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backlog: Annotated[int, Meta(ge=1, le=65_535)]
     forwarded_allow_ips: tuple[Network, ...]
     forwarded_headers: tuple[Forwarding, ...]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that requests come by: `bind`, and where the edge asks."""
+        return (*self.bind, *((f"unix:{asked_by_edge()}",) if self.edge else ()))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if self.workers_min > self.workers_max:

@@ -301,3 +301,26 @@ def test_a_client_cannot_speak_for_its_proxy(served: Any, proxy: Callable[..., A
     assert (told["SCRIPT_NAME"], told["PATH_INFO"]) == ("", "/x/admin")
     assert sorted(key for key in told if "FORWARDED" in key or "REAL_IP" in key) == ["HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"]
     assert told["HTTP_X_REQUEST_ID"].startswith(f"{name}-")
+
+
+class _Came:
+    """A connection that came by a socket of that name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def getsockname(self) -> str:
+        return self.name
+
+
+def test_the_edge_is_believed_at_its_own_socket_alone() -> None:
+    """Without being listed, and about no more than it writes itself; who comes by another socket is not it."""
+    edge = Proxies((), ("X-Forwarded-Host",), edge="/run/raab-asked/raab/http")
+    told = {"HTTP_X_FORWARDED_FOR": "1.2.3.4", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": "evil.example"}
+    environ = environment("", **told) | {"gunicorn.socket": _Came("/run/raab-asked/raab/http")}
+    assert edge.settle(environ) == "1.2.3.4" and environ["wsgi.url_scheme"] == "https" and "HTTP_X_FORWARDED_HOST" not in environ
+    for other in ({"gunicorn.socket": _Came("/run/raab/http")}, {}):
+        environ = environment("", **told) | other
+        assert edge.settle(environ) == "" and environ["wsgi.url_scheme"] == "http" and "HTTP_X_FORWARDED_FOR" not in environ
+    environ = environment("127.0.0.1", **told) | {"gunicorn.socket": _Came("/run/raab-asked/raab/http")}
+    assert edge.settle(environ) == "127.0.0.1"

@@ -34,13 +34,15 @@ from raab.project import choice, description, hiding, lock, migrations, runtime,
 from raab.project.choice import below
 from raab.project.pyproject import equipped
 from raab.project.variables import variables
+from raab.protocol.edge import Edge
+from raab.protocol.reading import plainly
 from raab.settings.given import Given
 
 # The project's code lies in a folder of its own, since that comes to be on sys.path: beside gunicorn.py, every `import gunicorn` of the
 # application would find the wrong one.
 CODE = "app"
 # Of how a bundle is made: one of another number is made anew.
-FORMAT = 11
+FORMAT = 12
 # So many files are named where there may be thousands.
 NAMED = 5
 # The first moment that a zip file can name (1980-01-01).
@@ -58,24 +60,31 @@ NOTHING = Given()
 
 
 class Own(Struct, frozen=True):
-    """What a service has of its own beside the tree: its name, what it is given, and what of that is the environment's, in words."""
+    """What a service has of its own beside the tree: its name, what it is given, and what of that is the environment's, in words; and what
+    the edge of its hosts is told, if they have one."""
 
     service: str
     given: Given
     document: str
+    edge: Edge | None = None
+
+    @property
+    def added(self) -> str:
+        """All that the environment adds to the content."""
+        return self.document + (json.dumps(plainly(self.edge)) if self.edge else "")
 
 
-def build(root: Path, service: str = "", added: Given = NOTHING, environment: str = "") -> Bundle:
+def build(root: Path, service: str = "", added: Given = NOTHING, environment: str = "", edge: Edge | None = None) -> Bundle:
     """The bundle of the tree at `root` for a service of that name, its own where none is given, with what an environment has added to its
-    variables and secrets; the same content of the same commit, built before, is only read.
+    variables and secrets, and what it tells the edge; the same content of the same commit, built before, is only read.
 
     Raises RaabError when it does not build, or when there are files that it cannot carry.
     """
     tools.run(root, description.read(root).build)
     tree = look(root)
     service = service or tree.project.name
-    own = Own(service, added.over(tree.project.given), surroundings.document(tree.project.given, added, environment))
-    content = surroundings.content(tree.content, own.document)
+    own = Own(service, added.over(tree.project.given), surroundings.document(tree.project.given, added, environment), edge)
+    content = surroundings.content(tree.content, own.added)
     name = f"{FORMAT}-{content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
     home = root / "build" / "raab" / "bundles" / name
     try:
@@ -160,7 +169,7 @@ def put(tree: Tree, own: Own, temporary: Path, home: Path) -> tuple[list[Part], 
 def given(own: Own, home: Path) -> None:
     """The variables, in the unit, and what people are told of the environment's."""
     unit = home / "systemd" / UNIT_FILE
-    if lines := surroundings.unit_lines(own.given):
+    if lines := surroundings.unit_lines(own.given, own.edge is not None):
         unit.write_text(unit.read_text(encoding="utf-8") + lines, encoding="utf-8")
     if own.document:
         (home / surroundings.FILE).write_text(own.document, encoding="utf-8")
@@ -255,7 +264,7 @@ def unbuilt(said: str, folder: Path, tree: Tree) -> RaabError:
 
 
 def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part]) -> str:
-    content = surroundings.content(tree.content, own.document)
+    content = surroundings.content(tree.content, own.added)
     time = datetime.fromtimestamp(tree.time, timezone.utc)
     manifest = {
         "id": f"{time:%Y%m%dT%H%M%SZ}-{content[:7]}" + ("-dirty" if tree.dirty else ""),
@@ -272,6 +281,7 @@ def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part]) -> str:
         "timers": [one.told(name) for name, one in tree.project.timers.items()],
         "secrets": list(own.given.secrets),
         "python_path": list(tree.project.python_path),
+        **({"edge": plainly(own.edge)} if own.edge else {}),
         "migrations": list(migrations.names(one.name for one in tree.files)) if tree.project.migrate else [],
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }

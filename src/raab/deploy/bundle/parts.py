@@ -8,6 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from raab.protocol import edge
+from raab.protocol.edge import Edge
 from raab.settings.commands import Migrate
 
 LOCK = "requirements.lock"
@@ -75,13 +77,22 @@ class Bundle(Struct, frozen=True):
         """Those that ask for dependencies: raab's, and the project's if it is one."""
         return tuple(part.path for part in self.parts if part.name.endswith(".whl"))
 
-    def manifest_with(self, wheels: tuple[Part, ...]) -> str:
-        """The manifest of a release with the dependencies that one kind of host has: hosts install what it names, by its SHA-256."""
-        return with_wheels(self.manifest, wheels)
+    @property
+    def edge(self) -> Edge | None:
+        """What the edge of its hosts is told, if they have one."""
+        return edge.of(json.loads(self.manifest))
+
+    def manifest_with(self, wheels: tuple[Part, ...], caddy: Part | None = None) -> str:
+        """The manifest of a release with the dependencies, and the program of the edge, that one kind of host has: hosts install what it
+        names, by its SHA-256."""
+        return with_wheels(self.manifest, wheels, caddy)
 
 
 @functools.cache
-def with_wheels(manifest: str, wheels: tuple[Part, ...]) -> str:
+def with_wheels(manifest: str, wheels: tuple[Part, ...], caddy: Part | None) -> str:
     """Made once for each kind of host: a thousand of them share one text."""
-    named = [{"name": part.path.name, "sha256": part.sha256} for part in wheels]
-    return json.dumps({**json.loads(manifest), "wheels": named}, indent=1) + "\n"
+    told = json.loads(manifest)
+    told["wheels"] = [{"name": part.path.name, "sha256": part.sha256} for part in wheels]
+    if caddy:
+        told["edge"]["caddy"] = {"version": caddy.path.name.split("-")[1], "sha256": caddy.sha256}
+    return json.dumps(told, indent=1) + "\n"

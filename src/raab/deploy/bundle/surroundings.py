@@ -11,13 +11,14 @@ from raab.settings.given import Given
 
 # What the environment adds, as the release has it.
 FILE = "deploy/environment.yaml"
+EDGE = "\n# domains: of the environment's file.\n[Service]\nEnvironment=RAAB_SERVER__EDGE=true\n"
 HEAD = "\n# env: of deploy/config.yaml, and of the environment's file.\n[Service]\n"
 
 
-def unit_lines(given: Given) -> str:
+def unit_lines(given: Given, edge: bool = False) -> str:
     """For the end of the unit; what a drop-in of the host says of the same names comes later, and counts."""
     lines = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in given.env.items())
-    return HEAD + lines if lines else ""
+    return (HEAD + lines if lines else "") + (EDGE if edge else "")
 
 
 def document(project: Given, added: Given, environment: str) -> str:

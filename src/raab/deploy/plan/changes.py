@@ -10,7 +10,7 @@ from raab.deploy.bundle.parts import Bundle
 from raab.deploy.plan.facts import HostFacts
 from raab.host.paths import UNIT_FILE
 from raab.host.renewal.pending import lines
-from raab.protocol import processes
+from raab.protocol import edge, processes
 
 
 def ahead(facts: HostFacts, taker: str) -> tuple[str, ...]:
@@ -33,6 +33,12 @@ def beside(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} changes: {old[name]} -> {new[name]}"
 
 
+def domains(old: str, new: str) -> Iterator[str]:
+    """What becomes of them, by the line that tells of each release's."""
+    if old != new:
+        yield f"domains: {old or 'none'} -> {new or 'none'}" if old else f"domains: {new}"
+
+
 def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
     """What a person wants to know before saying yes."""
     told = []
@@ -48,6 +54,7 @@ def changes(bundle: Bundle, facts: HostFacts) -> tuple[str, ...]:
     changed = sorted(name for name, sha256 in units.items() if name in facts.units and facts.units[name] != sha256)
     if changed:
         told.append(f"units change: {', '.join(changed)}")
+    told += domains(running.edge if running else "", edge.told(bundle.edge))
     told += beside(running.beside if running else {}, processes.table(json.loads(bundle.manifest)).told)
     if facts.lock:
         since = datetime.fromtimestamp(facts.lock.since, timezone.utc)

@@ -155,10 +155,12 @@ def label(release: InstalledRelease, bundle: Bundle, facts: HostFacts) -> str:
 def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
     linked = template_name((part.sha256 for part in supply.wheels), facts.python, facts.machine) in facts.templates
     assert supply.uv is not None
-    wanted = (*bundle.parts, *(() if linked else supply.wheels), supply.uv)
+    wanted = (*bundle.parts, *(() if linked else supply.wheels), supply.uv, *((supply.caddy,) if supply.caddy else ()))
     # Two parts may be the same file under two names; its bytes are sent once.
     lacking = {part.sha256: part for part in wanted if part.sha256 not in facts.cache}
-    return Staging(tuple(lacking.values()), bundle.manifest_with(supply.wheels), supply.uv.sha256, "link" if linked else "install")
+    return Staging(
+        tuple(lacking.values()), bundle.manifest_with(supply.wheels, supply.caddy), supply.uv.sha256, "link" if linked else "install"
+    )
 
 
 def unfit(host: Host, facts: HostFacts) -> RaabError | None:

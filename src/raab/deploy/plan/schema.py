@@ -13,15 +13,17 @@ import msgspec
 
 from raab import servicename
 from raab.deploy.plan import python
+from raab.protocol import edge
 from raab.settings.commands import Hook
 from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem
-from raab.settings.validation import build
+from raab.settings.validation import Check, build, matches
 
 ADDRESS = re.compile(r"\A[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
 HOST_NAME = re.compile(r"\A[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Domain = Annotated[str, matches(edge.DOMAIN, "a whole domain in small letters, as shop.example.com")]
 
 
 class HostEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +139,15 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     after_activate: Hook | None = None
 
 
+class Acme(msgspec.Struct, frozen=True, kw_only=True):
+    """The authority of the certificates. Left out, `directory` is the public one that Caddy knows; `root` is a file of the project's by
+    which another one is believed."""
+
+    directory: Annotated[str, matches(f"({edge.DIRECTORY})?", "the https:// address of a directory")] = ""
+    email: Annotated[str, matches(f"({edge.EMAIL})?", "an e-mail address")] = ""
+    root: Annotated[str, Check(lambda name: not name.startswith("/") and ".." not in name.split("/"), "a file of the project's")] = ""
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of an environment file; deploy/production.example.yaml explains each."""
 
@@ -162,6 +173,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     drills: Literal["refused", "allowed", "made"] = "refused"
     env: Env = Env()
     secrets: tuple[SecretName, ...] = ()
+    domains: Annotated[tuple[Domain, ...], msgspec.Meta(max_length=edge.MOST)] = ()
+    certificate: Literal["acme", "internal"] = "acme"
+    acme: Acme = Acme()
+    hsts: Annotated[int, msgspec.Meta(ge=0, le=edge.LONGEST)] = 0
 
     @property
     def given(self) -> Given:
@@ -178,3 +193,14 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
         if not self.waves or self.waves[-1].percent != 100:
             yield "waves", "the last wave must be 100%, or some hosts would never be deployed to"
         yield from self.given.problems()
+        yield from self.edges_problems()
+
+    def edges_problems(self) -> Iterator[tuple[str, str]]:
+        if len(set(self.domains)) < len(self.domains):
+            yield "domains", "names one twice"
+        if not self.domains and (self.certificate, self.acme, self.hsts) != ("acme", Acme(), 0):
+            yield "domains", "names none, and what is said of certificates or HSTS is about these"
+        if self.certificate != "acme" and self.acme != Acme():
+            yield "acme", f"is of no effect, since certificate is {self.certificate}"
+        if self.domains and any(entry.roles != ("app",) for entry in self.hosts.entries.values()):
+            yield "domains", "are served by each host for itself, and a host has other roles than app"

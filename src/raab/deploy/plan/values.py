@@ -16,11 +16,12 @@ from raab.errors import RaabError
 
 
 class Supplies(Struct, frozen=True):
-    """What a host's platform needs beside the bundle: the dependencies' wheels and uv; or why they cannot be had. `notes` are for
-    people."""
+    """What a host's platform needs beside the bundle: the dependencies' wheels, uv, and the edge's Caddy where there is to be one; or why
+    they cannot be had. `notes` are for people."""
 
     wheels: tuple[Part, ...] = ()
     uv: Part | None = None
+    caddy: Part | None = None
     problem: RaabError | None = None
     notes: tuple[str, ...] = ()
 

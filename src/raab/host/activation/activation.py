@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from raab.errors import RaabError
@@ -14,13 +15,14 @@ from raab.host.activation import asofnow, before, others, running, switch
 from raab.host.activation.ending import FAILURES, Account, Ended, expected
 from raab.host.activation.held import Asked, Held, judge
 from raab.host.activation.others import Others
-from raab.host.activation.proof import probe, proof
+from raab.host.activation.proof import probe, proof, through
 from raab.host.activation.proof.token import Token
 from raab.host.activation.rehearsal import Rehearsal, Rehearsed
 from raab.host.activation.task import Task, Teller
 from raab.host.beside import there, timers
 from raab.host.beside.become import become, check, end, sweep
 from raab.host.beside.change import RUNNING
+from raab.host.edge import reach
 from raab.host.master import strays
 from raab.host.master.control import ask
 from raab.host.master.conversation import PATIENCE
@@ -114,6 +116,7 @@ class Activation:
             self.go(self.task.release, self.rehearsed.held)
             if each := running.loaded_by_each(self.paths):
                 self.teller.step(each)
+            self.reach(self.release)
             become(self.paths, self.release, self.teller.step, self.task.restart)
             self.hook("after_activate", self.task.after)
             self.deaf()
@@ -144,6 +147,7 @@ class Activation:
             self.teller.step("prepared the host: user and directories")
             self.token.publish()
         lasting.settle(self.paths, self.release, self.teller.step)
+        reach.check(self.paths, self.release, self.teller.step)
         self.hook("before_activate", self.task.before)
 
     def go(self, release_id: str, held: Held | None = None) -> None:
@@ -179,6 +183,12 @@ class Activation:
     def waits(self) -> float:
         """Seconds that a generation may take to load."""
         return self.rehearsed.settings.load_timeout
+
+    def reach(self, release: Path) -> None:
+        """Have the edge lead to a release that serves, where it is to, and prove that it does."""
+        if told := reach.become(self.paths, release, self.teller.step):
+            self.teller.step("proving it by an answer through the edge")
+            through.prove(self.paths, told, self.token.text, release.name, self.teller.step)
 
     def take_up(self, release_id: str, held: Held | None, why: str) -> None:
         """Have the service take up what `current` names; `why` it takes a restart. Whoever restarts it meanwhile is waited for: what comes
@@ -237,6 +247,7 @@ class Activation:
                 self.rest()
             elif self.before.release:
                 self.go(self.before.release)
+                self.reach(self.paths.release(self.before.release))
                 become(self.paths, self.paths.release(self.before.release), self.teller.step)
             else:
                 return self.leave(error)
@@ -249,6 +260,7 @@ class Activation:
         """Nothing served before: there was no release yet, or an operator had stopped the service, and stopped it stays."""
         back = self.paths.release(self.before.release) if self.before.release and self.attended else None
         become(self.paths, back, self.teller.step)
+        reach.become(self.paths, self.paths.release(self.before.release) if self.before.release else None, self.teller.step)
         systemd.order("systemctl", "stop", self.paths.unit)
         systemd.order("systemctl", "reset-failed", self.paths.unit)
         switch.restore(self.paths, self.before.link)

@@ -32,7 +32,9 @@ def prune_cache(paths: Paths) -> None:
     texts = [file.read_text() for file in paths.releases.glob("*/requirements.lock")]
     manifests = [json.loads(file.read_bytes()) for file in paths.releases.glob("*/manifest.json")]
     # Releases of before manifests named their wheels have the hashes in their locks alone.
-    parts = {name for manifest in manifests for name in (*wheels(manifest), *(part["sha256"] for part in manifest["parts"]))}
+    parts = {
+        name for manifest in manifests for name in (*wheels(manifest), *caddy(manifest), *(part["sha256"] for part in manifest["parts"]))
+    }
     needed = {template_name(wheels(manifest), "0.0", "").split("-")[0] for manifest in manifests}
     tool = newest_tool(paths)
     for directory in paths.cache.glob("*"):
@@ -50,6 +52,12 @@ def prune_cache(paths: Paths) -> None:
 def wheels(manifest: dict[str, Any]) -> tuple[str, ...]:
     """The dependencies of a release, by their SHA-256."""
     return tuple(part["sha256"] for part in manifest.get("wheels", ()))
+
+
+def caddy(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """The edge's program that a release came with, if with one."""
+    told = (manifest.get("edge") or {}).get("caddy")
+    return (told["sha256"],) if told else ()
 
 
 def newest_tool(paths: Paths) -> str:

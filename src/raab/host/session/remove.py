@@ -13,6 +13,7 @@ from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.beside.become import become, sweep
 from raab.host.durable import alone
+from raab.host.edge import reach
 from raab.host.paths import RAAB, Paths
 from raab.host.releases import uid_of_user
 from raab.host.session import ways
@@ -32,6 +33,7 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
         away(paths.deploying)
         return False
     there = purge or paths.root.exists() or (paths.units / paths.unit).exists()
+    reach.become(paths, None, step)
     become(paths, None, step)
     sweep(paths, ENDING)
     stop(paths, step)
@@ -42,7 +44,7 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
         file.unlink(missing_ok=True)
     systemd.must("systemctl", "daemon-reload")
     systemd.order("systemctl", "reset-failed", paths.unit)
-    for folder in (paths.root, paths.runtime):
+    for folder in (paths.root, paths.runtime, paths.asked.parent):
         away(folder)
     for file in (paths.started, paths.token):
         file.unlink(missing_ok=True)

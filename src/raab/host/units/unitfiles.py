@@ -19,6 +19,8 @@ from raab.host.units.sandbox import assignments
 SYSUSERS = """\
 # The service's user (sysusers.d(5)): no password, no shell, no home.
 u {name} - "{name} service" -
+# The edge's, which may ask it.
+g raab-edge -
 """
 TMPFILES = """\
 # Directories that outlive releases (tmpfiles.d(5)). Root's, so that the service can change neither code nor configuration.
@@ -30,6 +32,9 @@ d /etc/{name}/credentials 0700 root root
 d /etc/{name}/credentials.encrypted 0700 root root
 # The unit's StateDirectory, before the first start makes it: a hook that prepares a database comes earlier.
 d /var/lib/{name}      0750 {name} {name}
+# What the service makes there is of the edge's group, and so for it to reach.
+d /run/raab-asked      0755 root root
+d /run/raab-asked/{name} 2710 {name} raab-edge
 """
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from raab.metrics.slot import LazySlot
 from raab.release import Release
-from raab.settings.schema import Settings
+from raab.settings.schema import Settings, asked_by_edge
 from raab.web.believed.hosts import Hosts
 from raab.web.believed.proxies import Proxies
 from raab.web.bodies.limited import LimitedInput
@@ -52,7 +52,11 @@ class Edge:
             headers=headers,
             header_names=frozenset(name.lower() for name, _ in headers),
             release=release,
-            proxies=Proxies(settings.server.forwarded_allow_ips, settings.server.forwarded_headers),
+            proxies=Proxies(
+                settings.server.forwarded_allow_ips,
+                settings.server.forwarded_headers,
+                asked_by_edge() if settings.server.edge else "",
+            ),
             deadlines=deadlines(settings.limits.request, settings.limits.client),
             access=access,
             slot=LazySlot.of_service(),

@@ -32,9 +32,9 @@ class Answer(NamedTuple):
     worker: int
 
 
-def request(token: str) -> bytes:
+def request(token: str, host: str = "localhost") -> bytes:
     """What is sent; `token` is the activation's (raab.host.activation.proof.token)."""
-    return f"GET /livez HTTP/1.1\r\nHost: localhost\r\nRaab-Proof: {token}\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n".encode()
+    return f"GET /livez HTTP/1.1\r\nHost: {host}\r\nRaab-Proof: {token}\r\nConnection: close\r\nUser-Agent: raab-proof\r\n\r\n".encode()
 
 
 class Target(NamedTuple):

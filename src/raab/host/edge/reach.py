@@ -1,0 +1,202 @@
+"""Having the edge do for a service what a release says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from raab.errors import RaabError
+from raab.host import systemd
+from raab.host.address.listening import taken
+from raab.host.address.taken import Address, meet
+from raab.host.durable import alone, write_durably
+from raab.host.edge import caddy, sites, unit
+from raab.host.paths import EDGE, EdgePaths, Paths
+from raab.protocol.edge import Caddy, Edge
+
+Say = Callable[[str], None]
+_STARTING = 60.0
+_ENDING = 120.0
+# Who has a user id that nobody has is nobody's: each address is somebody else's then.
+_NOBODY = -1
+
+
+class _Before(NamedTuple):
+    """What is gone back to where something fails."""
+
+    site: bytes | None
+    root: bytes | None
+    composed: bytes | None
+    program: str
+
+    @classmethod
+    def of(cls, paths: Paths) -> _Before:
+        site, root, composed = map(_content, (sites.file(paths), sites.roots(paths), paths.edge.composed))
+        return cls(site, root, composed, _program(paths.edge))
+
+    def restore(self, paths: Paths) -> None:
+        files = (sites.file(paths), sites.roots(paths), paths.edge.composed)
+        for file, content in zip(files, (self.site, self.root, self.composed), strict=True):
+            if content is None:
+                file.unlink(missing_ok=True)
+            elif _content(file) != content:
+                write_durably(file, content)
+        if self.program and self.program != _program(paths.edge):
+            caddy.use(paths.edge, paths.edge.programs / self.program)
+
+
+def check(paths: Paths, release: Path, say: Say) -> None:
+    """What the edge of a release needs is there, and it would take the release's domains up. Raises RaabError; all that is served is served
+    as before."""
+    told = sites.wanted(release)
+    if told is None:
+        return
+    place = paths.edge
+    with alone(place.configuration):
+        _free(place)
+        program = _prepare(paths, _brought(told), say)
+        before = _Before.of(paths)
+        try:
+            sites.put(paths, told)
+            text = sites.composed(place, sites.there(place))
+            if text != before.composed:
+                say("asking the edge about its domains")
+                caddy.validate(place, program, text)
+        finally:
+            before.restore(paths)
+
+
+def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
+    """The edge does what a release says of it, and tells what that is; for no release, and one that says nothing, nothing for this service.
+
+    Raises RaabError where it cannot, and does then what it did before.
+    """
+    told = sites.wanted(release) if release else None
+    place = paths.edge
+    if told is None and not sites.file(paths).exists():
+        return None
+    with alone(place.configuration):
+        before = _Before.of(paths)
+        try:
+            sites.put(paths, told)
+            texts = sites.there(place)
+            if texts:
+                _take_up(paths, told and _brought(told), sites.composed(place, texts), say)
+            else:
+                _end(place, say)
+        except (RaabError, OSError):
+            before.restore(paths)
+            if before.composed is None:
+                _end(place, say)
+            elif _outdated(place):
+                systemd.order("systemctl", "restart", place.unit, timeout=_ENDING)
+            raise
+    return told
+
+
+def _take_up(paths: Paths, brought: Caddy | None, text: bytes, say: Say) -> None:
+    place = paths.edge
+    if brought:
+        program = caddy.provide(paths, brought)
+        if program.name != _program(place):
+            caddy.use(place, program)
+    changed = _content(place.composed) != text
+    if changed:
+        write_durably(place.composed, text)
+    if systemd.is_active(place.unit) and not _outdated(place):
+        if changed:
+            say("the edge takes its domains up")
+            caddy.load(place, text)
+        return
+    say(f"starting {place.unit}")
+    systemd.order("systemctl", "reset-failed", place.sockets, place.unit)
+    systemd.must("systemctl", "--quiet", "enable", place.sockets, place.unit)
+    for verb, one in (("start", place.sockets), ("restart", place.unit)):
+        done = systemd.order("systemctl", verb, one, timeout=_STARTING + _ENDING)
+        if done.returncode:
+            said = systemd.readable(done.stderr.strip())
+            raise RaabError(f"edge: systemctl {verb} {one}: exit code {done.returncode}, got: {said}", f"journalctl -u {one} says why")
+
+
+def _prepare(paths: Paths, brought: Caddy, say: Say) -> Path:
+    """Its user, units and program, which is not used yet."""
+    place = paths.edge
+    program = caddy.provide(paths, brought)
+    if _content(place.sysusers) != unit.SYSUSERS.encode():
+        say("preparing the host's edge")
+        place.sysusers.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(place.sysusers, unit.SYSUSERS.encode())
+        systemd.must("systemd-sysusers", str(place.sysusers))
+    # The unit's StateDirectory, before the first start makes it: who judges a configuration makes the authority's key there.
+    if not place.state.exists():
+        place.state.mkdir(mode=0o700)
+        shutil.chown(place.state, EDGE, EDGE)
+    differ = {place.file(name): text.encode() for name, text in unit.texts(place).items()}
+    differ = {file: text for file, text in differ.items() if _content(file) != text}
+    for file, text in differ.items():
+        write_durably(file, text)
+    if differ:
+        systemd.must("systemctl", "daemon-reload")
+    return program
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
+
+
+def _brought(told: Edge) -> Caddy:
+    if told.caddy is None:
+        raise RaabError("edge: the release names domains and brings no Caddy", "build the bundle again: remove build/raab and deploy")
+    return told.caddy
+
+
+def _program(place: EdgePaths) -> str:
+    """The name of the one that is in use; empty for none."""
+    with suppress(OSError):
+        return str(place.caddy.readlink())
+    return ""
+
+
+def _outdated(place: EdgePaths) -> bool:
+    """Whether what runs was started by another unit, or is another program, than a start would have by now."""
+    shown = systemd.show(place.unit, "MainPID", "ExecMainStartTimestampMonotonic")
+    pid, began = int(shown.get("MainPID") or 0), int(shown.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+    started = time.time() - time.monotonic() + began
+    other = os.path.realpath(f"/proc/{pid}/exe") != os.path.realpath(place.caddy)
+    return bool(pid) and (other or place.file(place.unit).stat().st_mtime > started)
+
+
+def _free(place: EdgePaths) -> None:
+    """Raises RaabError with who has a port of the edge's that is not it."""
+    if systemd.is_active(place.sockets):
+        return
+    others = taken(place.sockets, _NOBODY)
+    found = [
+        f"port {port} is held by {holder}"
+        for port in unit.PORTS
+        if (
+            holder := next(
+                (one.holder for one in others if any(meet(Address(*any_, port), one) for any_ in ((4, "0.0.0.0"), (6, "::")))), ""
+            )
+        )
+    ]
+    if found:
+        raise RaabError(f"edge: {'; '.join(found)}", "end what holds it: the edge takes requests for all services of the host")
+
+
+def _end(place: EdgePaths, say: Say) -> None:
+    """No service wants it any more. Certificates and the user stay."""
+    if not place.file(place.unit).exists():
+        return
+    say("ending the host's edge: no service wants it any more")
+    systemd.order("systemctl", "--quiet", "disable", place.sockets, place.unit)
+    systemd.order("systemctl", "stop", place.sockets, place.unit, timeout=_ENDING)
+    systemd.order("systemctl", "reset-failed", place.sockets, place.unit)
+    for file in (place.file(place.sockets), place.file(place.unit), place.composed):
+        file.unlink(missing_ok=True)
+    systemd.must("systemctl", "daemon-reload")

@@ -1,0 +1,62 @@
+"""What a release says of the edge of its hosts, and a host takes it: by which domains the service is reached, and how these are proved.
+Standard library only, and pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from raab.protocol.reading import known, read
+from raab.protocol.values import Must, Sha256, Text, between, matching
+
+# A whole name of the DNS (RFC 1035, 2.3.1), in small letters; a certificate for all names below one takes what only its DNS can prove.
+DOMAIN = r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
+DIRECTORY = r"https://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?"
+EMAIL = r"[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+"
+# Kinds of certificates: of an authority that is asked by ACME (RFC 8555), and of one that the edge is itself.
+ACME: Literal["acme"] = "acme"
+INTERNAL: Literal["internal"] = "internal"
+# Domains of one service; each takes a certificate.
+MOST = 100
+# Seconds: of two years, as much as browsers' lists ask for.
+LONGEST = 63_072_000
+Domain = Annotated[str, matching("a domain", DOMAIN)]
+FEW = Must(f"1 to {MOST} domains", lambda value: 1 <= len(value) <= MOST)
+
+
+class Caddy(NamedTuple):
+    """The edge's program, as the wheel that brings it."""
+
+    version: Annotated[str, matching("a version of Caddy", r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")]
+    sha256: Sha256
+
+
+class Edge(NamedTuple):
+    """What the edge is told of a service. `directory` is the ACME authority's, none is the public one that Caddy knows; `email` is for what
+    it has to tell; `root` is a certificate (PEM) by which that authority itself is believed. For `hsts` seconds browsers come by HTTPS
+    alone; 0 says nothing of it. `caddy` is what a host of one platform is given."""
+
+    domains: Annotated[tuple[Domain, ...], FEW]
+    certificate: Annotated[str, matching("a kind of certificate", f"{ACME}|{INTERNAL}")] = ACME
+    directory: Annotated[str, matching("an ACME directory, or none", f"({DIRECTORY})?")] = ""
+    email: Annotated[str, matching("an address, or none", f"({EMAIL})?")] = ""
+    root: Text = ""
+    hsts: Annotated[int, between(0, LONGEST)] = 0
+    caddy: Caddy | None = None
+
+
+def of(manifest: Mapping[str, Any]) -> Edge | None:
+    """By a release's manifest; None where it says nothing of it. Raises ValueError for what is none."""
+    told = manifest.get("edge")
+    if told is None:
+        return None
+    found: Edge = read(Edge, known(told, Edge), "manifest.edge")
+    return found
+
+
+def told(edge: Edge | None) -> str:
+    """In a line for people, empty for none."""
+    if edge is None:
+        return ""
+    by = f"certificates by {edge.directory or 'ACME'}" if edge.certificate == ACME else "certificates of the host's own authority"
+    return f"{', '.join(edge.domains)}, {by}" + (f", HSTS {edge.hsts} s" if edge.hsts else "")

@@ -1,0 +1,188 @@
+"""The edge of a host: domains in the environment's file are all that a deploy needs to have HTTPS in front of a service."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from raab.lab.shell import Shell
+from raab.lab.state import LabHost
+
+DOMAIN = "shop.test"
+ENVIRONMENT = f"hosts: lab\nwaves: [100%]\ncertificate: internal\ndomains: [{DOMAIN}]\n"
+ROOT = "/var/lib/raab-edge/pki/authorities/local/root.crt"
+
+
+class Connection(http.client.HTTPSConnection):
+    """To a host by its address, as a client of the domain."""
+
+    def __init__(self, address: str, context: ssl.SSLContext, domain: str) -> None:
+        super().__init__(domain, timeout=20, context=context)
+        self.address, self.context = address, context
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.address, 443), self.timeout)
+        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
+
+
+class Edge:
+    """A host with an edge, and clients of it that believe its own authority and nobody else."""
+
+    def __init__(self, project: Any, host: LabHost, shell: Shell) -> None:
+        self.project, self.host, self.shell = project, host, shell
+        project.environment("lab", ENVIRONMENT)
+
+    def fab(self, *words: str, expect: int = 0) -> Any:
+        return self.project.fab(*words, "--hosts", self.host.name, expect=expect)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self.shell.run(f"cat {ROOT}").out)
+
+    def ask(self, path: str = "/", domain: str = DOMAIN, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        connection = Connection(self.host.address, self.context, domain)
+        try:
+            connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def card(self, domain: str = DOMAIN) -> Any:
+        return json.loads(self.ask(domain=domain)[2])
+
+    @contextmanager
+    def traffic(self, what: str, lost: int = 0, clients: int = 4) -> Iterator[None]:
+        """Half of them keep their connections, half have one for each request. No more than so many requests may be lost."""
+        context, stop, failures, good = self.context, threading.Event(), list[str](), [0] * clients
+
+        def client(number: int) -> None:
+            connection = Connection(self.host.address, context, DOMAIN)
+            while not stop.is_set():
+                kept = connection.sock is not None
+                try:
+                    connection.request("GET", "/livez")
+                    answer = connection.getresponse()
+                    answer.read()
+                    good[number] += answer.status == 200
+                    if answer.status != 200:
+                        failures.append(f"status {answer.status}")
+                except (OSError, http.client.HTTPException) as error:
+                    connection.close()
+                    # Who keeps a connection sends once more where it was closed under it (RFC 9110, 9.2.2).
+                    if not kept:
+                        failures.append(repr(error))
+                if number % 2:
+                    connection.close()
+                time.sleep(0.005)
+            connection.close()
+
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+        assert len(failures) <= lost and min(good) > 5, (what, failures[:5], good)
+
+
+@pytest.fixture
+def edge(project: Any, lab: Any) -> Edge:
+    fresh = lab.fresh()
+    return Edge(project, fresh, lab.shell(fresh))
+
+
+@pytest.mark.timeout(600)
+def test_a_domain_is_all_that_https_takes(edge: Edge) -> None:
+    """A deploy brings Caddy and proves the service through it; plain HTTP leads to HTTPS, the service believes its edge and nobody else,
+    and no deploy, rollback, or new start of the edge loses a request."""
+    said = edge.fab("deploy").out
+    assert edge.card()["service"] == "raab", said
+    first = edge.card()["release"]
+    # Redirected, with the path; and what has always been there is there.
+    plain = http.client.HTTPConnection(edge.host.address, timeout=10)
+    plain.request("GET", "/a?b=1", headers={"Host": DOMAIN})
+    answer = plain.getresponse()
+    assert (answer.status, answer.getheader("Location")) == (308, f"https://{DOMAIN}/a?b=1")
+    direct = http.client.HTTPConnection(edge.host.address, 8000, timeout=10)
+    direct.request("GET", "/", headers={"X-Forwarded-For": "192.0.2.1", "X-Request-ID": "forged-directly"})
+    assert direct.getresponse().status == 200
+    # Whoever the client says that it is: the edge knows.
+    status, headers, _ = edge.ask(X_Forwarded_For="192.0.2.1", X_Request_ID="forged-through-it", X_Forwarded_Proto="http")
+    lines = edge.shell.run("sleep 0.5; journalctl -u raab -o cat | grep '\"access\"' | tail -20").out
+    assert status == 200 and "forged" not in lines + headers["x-request-id"] and "192.0.2.1" not in lines
+    assert edge.shell.run(f"journalctl -u raab -o cat | grep {headers['x-request-id']}").out
+    # Who is asked at which socket, and who may.
+    assert edge.shell.run("stat -c '%U:%G %a' /run/raab-asked/raab").out.strip() == "raab:raab-edge 2710"
+    assert edge.shell.run("runuser -u nobody -- ls /run/raab-asked/raab /run/raab-edge", check=False).status
+    overall = edge.shell.run("systemd-analyze security --no-pager raab-edge | tail -1").out
+    assert float(re.findall(r"[0-9]+\.[0-9]+", overall)[0]) <= 1.5, overall
+    edge.project.mark("second")
+    with edge.traffic("a deploy"):
+        edge.fab("deploy")
+    assert edge.card()["mark"] == "second"
+    with edge.traffic("a rollback"):
+        edge.fab("rollback")
+    assert edge.card()["release"] == first
+    for verb in ("reload", "restart"):
+        with edge.traffic(f"systemctl {verb} raab"):
+            edge.shell.run(f"systemctl {verb} raab; sleep 1")
+    for verb in ("reload", "restart"):
+        # Caddy lets go of a connection that is in the middle of its TLS handshake: one of each client at the most.
+        with edge.traffic(f"systemctl {verb} raab-edge", lost=4):
+            edge.shell.run(f"systemctl {verb} raab-edge; sleep 1")
+    # Nothing is to be done twice.
+    assert "same content" in edge.fab("deploy").out or "nothing" in edge.fab("plan").out
+
+
+@pytest.mark.timeout(600)
+def test_a_host_is_as_before_where_its_edge_cannot_be(edge: Edge) -> None:
+    """Ports that somebody has, a configuration that Caddy refuses, a domain of another service: said, and nothing is switched."""
+    edge.shell.run("systemd-run --quiet --unit=other python3 -m http.server 80")
+    refused = edge.fab("deploy", expect=4).out
+    assert "port 80 is held by" in refused and "other.service" in refused, refused
+    assert edge.shell.run("systemctl is-active raab raab-edge", check=False).out.split() == ["inactive", "inactive"]
+    edge.shell.run("systemctl stop other")
+    edge.fab("deploy")
+    before = edge.card()["release"]
+    site = json.loads(edge.shell.run("cat /etc/raab-edge/sites/raab.json").out)
+    ours = edge.shell.run("cat /etc/raab-edge/caddy.json /etc/raab-edge/sites/raab.json").out
+    more = ENVIRONMENT.replace(DOMAIN, f"{DOMAIN}, blog.test")
+    broken = {"kind": "files", "directory": None, "email": None, "roots": [], "certificate": "/etc/hosts", "key": "/etc/hosts"}
+    for told, why in (
+        ({"service": "blog", "domains": ["blog.test"]}, "domains: blog.test is blog's on this host, got it for raab too"),
+        ({"service": "blog", "domains": ["other.test"], "certificate": broken}, "Caddy refuses its configuration"),
+        ({"nothing": 1}, "/etc/raab-edge/sites/blog.json: not as raab wrote it"),
+    ):
+        edge.shell.put("/etc/raab-edge/sites/blog.json", json.dumps({**site, **told} if "service" in told else told))
+        edge.project.environment("lab", more)
+        said = edge.fab("deploy", expect=4).out
+        assert why in said, said
+        assert edge.card()["release"] == before
+        assert edge.shell.run("cat /etc/raab-edge/caddy.json /etc/raab-edge/sites/raab.json").out == ours
+    edge.shell.run("rm /etc/raab-edge/sites/blog.json")
+    edge.fab("deploy")
+    assert edge.card("blog.test")["release"] == edge.card()["release"] != before
+    # With the last service's domains the edge goes; its authority stays.
+    edge.project.environment("lab", "hosts: lab\nwaves: [100%]\n")
+    edge.fab("deploy")
+    left = edge.shell.run(f"systemctl is-active raab-edge.socket raab-edge; ls /etc/raab-edge/sites; ls {ROOT}", check=False).out
+    assert left.split() == ["inactive", "inactive", ROOT]
+    edge.fab("rollback")
+    assert edge.card("blog.test")["service"] == "raab"
+    edge.fab("remove", "raab", "--yes")
+    left = edge.shell.run("systemctl is-active raab-edge; ls -d /run/raab-asked/raab; ls /etc/raab-edge/sites", check=False).out
+    assert left.split() == ["inactive"]
