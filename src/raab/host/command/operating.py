@@ -196,7 +196,8 @@ SECTIONS = {
   file, and type the same. Processes and timers have what the web's drop-ins say, and `allow: [proc]` of their
   own (processes.md). The other direction, a service without any network: `systemd/sealed`.
 
-  Which of these it is, the journal tells best: `journalctl -u shop -p err -n 20` has the traceback; a call
-  that systemd has ended is `journalctl -k -g SECCOMP`. Who may do what after all this: threat-model.md.
+  Which of these it is, the traceback tells, `journalctl -u shop -p err -n 20`: a refused system call is an
+  error of the application, and nothing of it is logged elsewhere. Who may do what after all this:
+  threat-model.md.
 """,
 }
