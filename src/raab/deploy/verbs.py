@@ -168,9 +168,29 @@ def reload(context: Context, env: str = "lab", hosts: str | None = None, wait: f
     return inspection(context, env, hosts).service("reload", wait=wait)
 
 
-@verb(process=PROCESS_TEXT, wait=WAIT)
-def restart(context: Context, process: str = "", env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
+@verb(
+    process=PROCESS_TEXT,
+    rolling="host after host, each out of the load balancer's pool meanwhile; stops at the first that does not come back",
+    at_once="with --rolling: how many hosts may be out of the pool at a time (default 1)",
+    wait=WAIT,
+)
+def restart(
+    context: Context,
+    process: str = "",
+    rolling: bool = False,
+    at_once: int = 1,
+    env: str = "lab",
+    hosts: str | None = None,
+    wait: float = 0.0,
+    debug: bool = False,
+) -> int:
     """Start all of the service anew on each host: connections wait meanwhile, none is refused. Of one process: fab restart worker."""
+    if rolling and process:
+        raise RaabError("restart: --rolling is of the web, got a process", f"fab restart {process}", exitcodes.BAD_INPUT)
+    if rolling:
+        from raab.deploy import rolling as turns
+
+        return turns.restart(desk(context, env, hosts), at_once, wait)
     return inspection(context, env, hosts).service("restart", wait=wait, process=process)
 
 

@@ -141,6 +141,11 @@ class Paths(NamedTuple):
         return self.run / self.name
 
     @property
+    def drained(self) -> Path:
+        """The mark by which /readyz says 503."""
+        return self.runtime / "drain"
+
+    @property
     def control(self) -> Path:
         """The master's socket."""
         return self.runtime / "control"

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 from raab.protocol.processes import ProcessNameOrNone
 from raab.protocol.streams import Size as TerminalSize
 from raab.protocol.values import (
+    DAY,
     FEW,
     MANY,
     AbsolutePath,
@@ -121,6 +122,20 @@ class Service(NamedTuple):
     action: Annotated[str, matching("reload, restart or scale", "reload|restart|scale")]
     amount: Word = ""
     process: ProcessNameOrNone = ""
+
+
+class Traffic(NamedTuple):
+    """What the workers have counted until now."""
+
+
+class Drain(NamedTuple):
+    """Out of the load balancer's pool, until no client has begun a request for so many seconds."""
+
+    quiet: Annotated[float, between(0, DAY)]
+
+
+class Undrain(NamedTuple):
+    """Back into it, as soon as the service wants traffic."""
 
 
 class Logs(NamedTuple):

@@ -69,6 +69,16 @@ class ServiceStatus(NamedTuple):
     counts: Mapping[Name, Count] = NONE
 
 
+class Traffic(NamedTuple):
+    """What the service's workers have counted of their clients' requests, who only asks for health excepted, since the host began to
+    count: `errors` with a 5xx status, `buckets` by how long they took (raab.metrics.layout). `at` is the moment, in seconds of a clock of
+    the host's that nobody sets."""
+
+    at: Seconds
+    errors: Count
+    buckets: tuple[Count, ...]
+
+
 class Entry(NamedTuple):
     """A line of a host's journal; `time` in seconds since the epoch."""
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from raab.protocol import answers, requests
 from raab.protocol.answers import Begun, Line, Said, Step
-from raab.protocol.service import Examined
+from raab.protocol.service import Examined, Traffic
 
 
 class Operation(NamedTuple):
@@ -27,6 +27,9 @@ OPERATIONS: dict[str, Operation] = {
     "follow": Operation(requests.Follow, answers.Activated, (Step, Line)),
     "status": Operation(requests.Status, answers.Status),
     "service": Operation(requests.Service, answers.Acted),
+    "traffic": Operation(requests.Traffic, Traffic),
+    "drain": Operation(requests.Drain, answers.Timed),
+    "undrain": Operation(requests.Undrain, answers.Timed),
     "logs": Operation(requests.Logs, answers.Nothing, (Line,)),
     "history": Operation(requests.History, answers.History),
     "examine": Operation(requests.Examine, Examined),

@@ -164,6 +164,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     service_port: Port = 8000
     parallel: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     waves: Annotated[tuple[Wave, ...], msgspec.Meta(min_length=1)] = (Wave(count=1), Wave(percent=25), Wave(percent=100))
+    drain: Seconds = 10.0
     bake: Seconds = 0.0
     bake_errors: Annotated[float, msgspec.Meta(ge=0, le=100)] = 1.0
     on_failure: Literal["revert", "stop"] = "revert"

@@ -23,7 +23,7 @@ def look(paths: Paths, release: Path | None, found: Examined) -> Examined:
     """What was found, and this. `release` is the current one."""
     return found._replace(
         places=places(paths),
-        drained=(paths.runtime / "drain").is_file(),
+        drained=paths.drained.is_file(),
         left=tuple(left(paths, release)) if release else (),
         interpreter=interpreter(release) if release else None,
         kept=tuple(kept(paths, release)),

@@ -21,8 +21,9 @@ from raab.host.beside.become import become, end
 from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
+from raab.host.master.counters import traffic
 from raab.host.paths import Paths
-from raab.host.session import first, migrating, outlook, program, remove
+from raab.host.session import first, migrating, outlook, pool, program, remove
 from raab.host.units import secrets, unitfiles
 from raab.protocol import answers, requests
 from raab.protocol.answers import Acted, Line, Nothing, Ran, Step, Workers
@@ -41,6 +42,9 @@ def answer(paths: Paths, request: Any, emit: Callable[[Event], None], sent: Mapp
     operations: dict[type[Any], Callable[[], Any]] = {
         requests.Status: lambda: answers.Status(status(paths)),
         requests.Service: lambda: act(paths, request),
+        requests.Traffic: lambda: traffic(paths),
+        requests.Drain: lambda: pool.leave(paths, request.quiet),
+        requests.Undrain: lambda: pool.come_back(paths),
         requests.Logs: lambda: logs(paths, request, emit),
         requests.History: lambda: answers.History(tuple(map(journal.told, journal.read(paths.journal)))),
         requests.Examine: lambda: examine(paths, first.digest_of(sent)),
@@ -77,7 +81,7 @@ def status(paths: Paths) -> ServiceStatus:
         release=current,
         version=releases.describe(paths.releases / current).version or None if current else None,
         raab=own(own_status(paths)[0]) if current else Own(),
-        drained=(paths.runtime / "drain").is_file(),
+        drained=paths.drained.is_file(),
         processes=rows.processes(paths),
         timers=rows.timers(paths),
         counts=rows.wanted(paths),

@@ -24,7 +24,9 @@ from raab.protocol.answers import Activated, Facts, Nothing, Refused, Staged, St
 from raab.protocol.conversation import Done, Event
 
 # What changes a host or has its service do something: for who holds its lock.
-CHANGES = frozenset(("stage", "activate", "service", "load", "migrate", "label", "remove", "set_secret", "remove_secret"))
+CHANGES = frozenset(
+    ("stage", "activate", "service", "drain", "undrain", "load", "migrate", "label", "remove", "set_secret", "remove_secret")
+)
 
 
 class Session:

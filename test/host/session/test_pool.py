@@ -1,0 +1,108 @@
+"""Out of the load balancer's pool and back: by what workers have counted, and by what the service says of itself."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from raab.errors import RaabError
+from raab.host.paths import Paths
+from raab.host.session import pool
+from raab.metrics.slot import Slot
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    (tmp_path / "raab").mkdir()
+    return Paths("raab", run=tmp_path)
+
+
+@contextmanager
+def meanwhile(act: object, seconds: float) -> Iterator[None]:
+    """Something done again and again for so long."""
+    assert callable(act)
+    end = time.monotonic() + seconds
+
+    def loop() -> None:
+        while time.monotonic() < end:
+            act()
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_a_host_is_out_when_no_request_has_come_for_a_while(paths: Paths) -> None:
+    """Those that come while the balancer has not noticed are waited for; one that lasts is not, nor is who asks for health."""
+    slot = Slot(paths.runtime / "metrics")
+    slot.enter()
+    began = time.monotonic()
+    with meanwhile(lambda: slot.observe("GET", "/", 200, 0.1, 1), 1.0), meanwhile(lambda: slot.observe("GET", "/readyz", 503, 0.1, 1), 3):
+        took = pool.leave(paths, 0.7).seconds
+        assert 1.5 < time.monotonic() - began < 2.9
+    assert took > 1.5 and paths.drained.is_file()
+
+
+def test_one_that_requests_still_come_to_is_back_in_the_pool(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "NOTICING_SECONDS", 0.5)
+    slot = Slot(paths.runtime / "metrics")
+    with (
+        meanwhile(lambda: slot.observe("GET", "/", 200, 0.1, 1), 2),
+        pytest.raises(RaabError, match="drain: requests still come after 1 s, although /readyz says 503"),
+    ):
+        pool.leave(paths, 0.5)
+    assert not paths.drained.exists()
+
+
+def test_the_end_of_a_request_is_none_that_begins(paths: Paths) -> None:
+    slot = Slot(paths.runtime / "metrics")
+    slot.enter()
+    before = pool.begun(paths)
+    slot.observe("GET", "/slow", 200, 9.0, 1)
+    slot.leave()
+    assert pool.begun(paths) == before == 1
+
+
+def test_a_host_is_back_when_it_is_ready(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And why it is not, by its own words."""
+    monkeypatch.setattr(pool, "READY_SECONDS", 0.5)
+    paths.drained.touch()
+    with pytest.raises(RaabError, match="no answer at the admin socket"):
+        pool.come_back(paths)
+    assert not paths.drained.exists()
+    answers = [b"HTTP/1.1 503 No\r\n\r\ndrain: ok\ndatabase: gone\nnot ready\n"] * 20
+    with admin(paths, answers), pytest.raises(RaabError, match="got drain: ok; database: gone"):
+        pool.come_back(paths)
+    with admin(paths, [answers[0], b"HTTP/1.1 200 OK\r\n\r\nok\n"]):
+        assert pool.come_back(paths).seconds < 0.5
+
+
+@contextmanager
+def admin(paths: Paths, answers: list[bytes]) -> Iterator[None]:
+    """An admin socket that gives these answers, one to a connection."""
+    paths.admin.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(paths.admin))
+        server.listen()
+
+        def serve() -> None:
+            for answer in answers:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    client.recv(4096)
+                    client.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
