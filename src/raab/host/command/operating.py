@@ -100,6 +100,10 @@ SECTIONS = {
   shop` once the cause is gone. *active*: then `curl` it past the proxy, at the address of `raab -s shop
   config` (`server.bind`). It answers there: look at the proxy.
 """,
+    "HTTPS does not answer, http://HOST:8000 does": """
+  `systemctl status raab-edge`, `journalctl -u raab-edge -n 50`: what the edge serves, and how certificates
+  come (edge.md). Without one it is a proxy of yours: proxies.md.
+""",
     "It got bad with a deploy": """
   `fab history --env production` says when. `fab rollback --env production` goes to the release that served
   before, on all hosts, without network, as seamlessly as a deploy. It takes no migration back (databases.md).
