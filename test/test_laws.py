@@ -96,6 +96,7 @@ def test_only_the_master_changes_what_it_decides_on() -> None:
     """Nobody but the package itself imports master.py, and nobody but its `handle` assigns the state (and `_begin`, which makes it)."""
     files = sorted((SRC / "handover").rglob("*.py"))
     assert [path.name for path in files if "handover.master" in imports(path)] == ["__init__.py"]
+    assert [path.name for path in files if "handover.deeds" in imports(path)] == ["master.py"]
     values = {"state", "fleet", "reload", "wish", "outcome", "release", "held"}
     writers = [
         (path.name, function.name)

@@ -88,7 +88,7 @@ SABOTAGES = (
             ),
             Patch("src/handover/decision/succession.py", "    turn.refusal = why", "    turn.do(Do.LEAVE)"),
             Patch("src/handover/master.py", 'f"MAINPID={self.successor.pid}", "READY=1"', '"READY=1"'),
-            Patch("src/handover/master.py", 'if lacking := ", ".join(fingerprint.lacking(prints)):', 'if lacking := "":'),
+            Patch("src/handover/deeds.py", 'if lacking := ", ".join(fingerprint.lacking(prints)):', 'if lacking := "":'),
             Patch("src/handover/settings/target.py", "if not path:\n        return\n", "if True:\n        return\n"),
             Patch(
                 "src/handover/decision/scaling.py",
@@ -182,7 +182,7 @@ SABOTAGES = (
             Patch("src/handover/outside/sockets.py", "socket.SO_REUSEPORT, yes)", "socket.SO_REUSEPORT, False)"),
             Patch("src/raab/host/renewal/credentials.py", "    part.replace(file)\n", "    part.unlink()\n"),
             Patch("src/handover/workers/board.py", "self._dismissed[slot] = 1", "pass"),
-            Patch("src/handover/master.py", "            sig = LEAVE\n", ""),
+            Patch("src/handover/deeds.py", "            sig = LEAVE\n", ""),
             Patch("src/handover/decision/processes.py", "turn.reload.taken and not turn.fleet.leaving", "turn.reload.taken"),
             Patch("src/handover/crew.py", "elif hand.orders and now - hand.tmp.last_update() > _SILENCE:", "elif False:"),
         ),
