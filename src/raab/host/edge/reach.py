@@ -16,6 +16,8 @@ from raab.host.address.listening import taken
 from raab.host.address.taken import Address, meet
 from raab.host.durable import alone, write_durably
 from raab.host.edge import caddy, sites, unit
+from raab.host.edge.problems import problems
+from raab.host.edge.site import Site
 from raab.host.paths import EDGE, EdgePaths, Paths
 from raab.protocol.edge import Caddy, Edge
 
@@ -63,8 +65,9 @@ def check(paths: Paths, release: Path, say: Say) -> None:
         before = _Before.of(paths)
         try:
             sites.put(paths, told)
+            _sound(sites.of(paths, told))
             text = sites.composed(place, sites.there(place))
-            if text != before.composed:
+            if text != before.composed or _content(sites.roots(paths)) != before.root:
                 say("asking the edge about its domains")
                 caddy.validate(place, program, text)
         finally:
@@ -86,7 +89,9 @@ def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
             sites.put(paths, told)
             texts = sites.there(place)
             if texts:
-                _take_up(paths, told and _brought(told), sites.composed(place, texts), say)
+                text = sites.composed(place, texts)
+                changed = text != before.composed or _content(sites.roots(paths)) != before.root
+                _take_up(paths, told and _brought(told), text, changed, say)
             else:
                 _end(place, say)
         except (RaabError, OSError):
@@ -99,13 +104,19 @@ def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
     return told
 
 
-def _take_up(paths: Paths, brought: Caddy | None, text: bytes, say: Say) -> None:
+def _sound(site: Site) -> None:
+    """Raises RaabError with whatever Caddy would refuse of it, in words of raab's."""
+    if found := problems(site):
+        raise RaabError("\n".join(problem.message for problem in found), found[0].hint)
+
+
+def _take_up(paths: Paths, brought: Caddy | None, text: bytes, changed: bool, say: Say) -> None:
+    """`changed` is also what the text names and does not have, such as a certificate."""
     place = paths.edge
     if brought:
         program = caddy.provide(paths, brought)
         if program.name != _program(place):
             caddy.use(place, program)
-    changed = _content(place.composed) != text
     if changed:
         write_durably(place.composed, text)
     if systemd.is_active(place.unit) and not _outdated(place):
