@@ -51,7 +51,6 @@ STEPS = (
     Step(2, "proving", ("new", "new"), (True, False)),
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-EVERY = [(step, number) for step in STEPS for number in SIGNALS]
 SOME = [(STEPS[0], signal.SIGHUP), (STEPS[5], signal.SIGINT), (STEPS[8], signal.SIGTERM)]
 CLAIM = re.compile(r"^  (\S+)  serves (\S+?)(?: or (\S+?))?: (.*)$", re.MULTILINE)
 
@@ -84,7 +83,13 @@ def serve(lab: Any, ask: Any, hosts: tuple[LabHost, ...]) -> dict[str, str]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("cases", [SOME, pytest.param(EVERY, marks=pytest.mark.prove)], ids=["some", "all"])
+@pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(SOME, id="some"),
+        *(pytest.param([(step, number) for step in STEPS], id=f"all-{number.name}", marks=pytest.mark.prove) for number in SIGNALS),
+    ],
+)
 def test_a_deploy_is_interrupted(project: Any, lab: Any, ask: Any, cases: list[tuple[Step, signal.Signals]], table: Any) -> None:
     """The first signal is answered at once: what each host serves, what goes on by itself, what to type next."""
     hosts = lab.hosts(2)

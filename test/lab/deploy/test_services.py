@@ -193,3 +193,32 @@ def test_operators_choose_a_service_and_the_last_one_takes_root_s_program_along(
     host.fab("remove", "shop", "shop", "--yes", "--purge")
     host.fab("remove", "raab", "raab", "--yes")
     assert host.shell.run("ls -d /usr/local/lib/raab /usr/local/bin/raab /etc/systemd/system/raab*", check=False).out == ""
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_a_service_is_taken_off_two_hosts_and_another_one_stays_on_both(project: Any, lab: Any) -> None:
+    """Of whom one has lost it already. What it wrote stays on each, and is found again."""
+    hosts = lab.hosts(2)
+    project.environment("shop", "hosts: lab\nname: shop\nservice_port: 8001\nwaves: [100%]\n")
+    shells = [lab.shell(host) for host in hosts]
+    for shell in shells:
+        shell.put("/etc/shop/setting.yaml", 'production: {server: {bind: "0.0.0.0:8001", workers: 2}}\n')
+    project.fab("deploy")
+    project.fab("deploy", "--env", "shop")
+    for shell in shells:
+        shell.run("echo kept >/var/lib/shop/kept")
+    with Load([(host.address, 8000) for host in hosts], MIX) as load:
+        done = project.fab("remove", "shop", "--env", "shop", "--yes")
+        assert all(host.name in done.out for host in hosts), done.out
+        for shell in shells:
+            left = shell.run("systemctl is-active shop raab; cat /var/lib/shop/kept; ls -d /opt/shop /run/shop*", check=False).out
+            assert left.split() == ["inactive", "active", "kept"], left
+        project.fab("deploy", "--env", "shop", "--hosts", hosts[0].name)
+        assert shells[0].run("cat /var/lib/shop/kept").out == "kept\n"
+        told = project.fab("remove", "shop", "--env", "shop", "--yes").out.splitlines()
+        assert [line.split(maxsplit=1) for line in told] == [[hosts[0].name, "removed"], [hosts[1].name, "was not there"]]
+        project.fab("remove", "shop", "--env", "shop", "--yes", "--purge")
+    assert load.account.total > 40 and not load.account.failures, load.account.line()
+    for shell in shells:
+        assert shell.run("ls -d /opt/shop /etc/shop /var/lib/shop; id -un shop", check=False).out == ""
