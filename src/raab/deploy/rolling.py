@@ -1,4 +1,4 @@
-"""`fab restart --rolling`: host after host out of the load balancer's pool, restarted, ready, and back; no further one where one fails."""
+"""`fab restart --rolling`, `fab reboot`: host after host out of the balancer's pool, ready, and back; no further one where one fails."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ from raab.protocol.answers import Acted, Timed
 COLUMNS = ("host", "result", "seconds out")
 
 
+class Act(NamedTuple):
+    """What is done to a host that is out of the pool: the verb, how it is told while it is done and afterwards, and the doing."""
+
+    verb: str
+    doing: str
+    done: str
+    do: Callable[[Runner, str], object]
+
+
+RESTART = Act(
+    "restart --rolling", "restarting", "restarted", lambda runner, name: runner.ask(name, "service", Acted, lasts=True, action="restart")
+)
+REBOOT = Act("reboot", "rebooting", "rebooted", lambda runner, name: runner.reboot(name))
+
+
 class Turn(NamedTuple):
     """What came of a host: how long it was out of the pool, in seconds; and why it did not come back, which is where all of it stops."""
 
@@ -24,8 +39,8 @@ class Turn(NamedTuple):
     error: RaabError | None = None
 
 
-def restart(desk: Desk, at_once: int, wait: float) -> int:
-    """Restart the service on each host in turn, at most `at_once` of them out at a time. The exit code.
+def roll(desk: Desk, act: Act, at_once: int, wait: float) -> int:
+    """Do it to each host in turn, at most `at_once` of them out at a time. The exit code.
 
     Raises RaabError before anything is done where a host cannot be asked or does not serve: it would be another one less.
     """
@@ -34,7 +49,7 @@ def restart(desk: Desk, at_once: int, wait: float) -> int:
     names = tuple(host.name for host in environment.hosts)
     # Whoever chooses hosts has others that serve meanwhile.
     if at_once < 1 or (not desk.chosen and at_once >= len(names)):
-        problem = f"restart: --rolling leaves one host serving at least, got {at_once} of {len(names)} at once"
+        problem = f"{act.verb}: one host serves all the while, got {at_once} of {len(names)} at once"
         hint = "fewer by --at-once; `fab restart` alone restarts all at once, and connections wait meanwhile"
         raise RaabError(problem, hint, exitcodes.BAD_INPUT)
     with desk.runner() as runner:
@@ -42,9 +57,9 @@ def restart(desk: Desk, at_once: int, wait: float) -> int:
         for error in known.failed.values():
             raise error
         fit(known.done)
-        runner.lock(names, "rolling restart", wait)
-        turns = Rolling(runner, environment.settings.drain).carry_out(names, at_once)
-    desk.console.table(COLUMNS, [row(name, turns.get(name)) for name in names])
+        runner.lock(names, f"{act.verb} in turn", wait)
+        turns = Rolling(runner, act, environment.settings.drain).carry_out(names, at_once)
+    desk.console.table(COLUMNS, [row(name, act, turns.get(name)) for name in names])
     failed = {name: turn.error for name, turn in turns.items() if turn.error}
     for error in failed.values():
         print(f"\n{error}")
@@ -65,8 +80,9 @@ def fit(facts: Mapping[str, HostFacts]) -> None:
 class Rolling:
     """Hosts in turn. `notice` is how many seconds a load balancer takes to see that a host is not ready, or is again."""
 
-    def __init__(self, runner: Runner, notice: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, runner: Runner, act: Act, notice: float, sleep: Callable[[float], None] = time.sleep) -> None:
         self.runner = runner
+        self.act = act
         self.notice = notice
         self.sleep = sleep
 
@@ -91,18 +107,15 @@ class Rolling:
         self.runner.stands(name, doing="its turn, in which it is drained (`fab status` says whether it stays so)")
         progress(name, f"drained: /readyz says 503; waiting until no request has come for {self.notice:g} s")
         ask(name, "drain", Timed, lasts=True, quiet=self.notice)
-        progress(name, "restarting")
-        try:
-            ask(name, "service", Acted, lasts=True, action="restart")
-        except RaabError as error:
-            raise RaabError(f"{error.message}\nit stays drained", error.hint, error.exit_code) from error
+        progress(name, self.act.doing)
+        self.act.do(self.runner, name)
         ask(name, "undrain", Timed, lasts=True)
         progress(name, "ready, and back in the pool")
         self.runner.stands(name, doing="")
         return Turn(time.monotonic() - began)
 
 
-def row(name: str, turn: Turn | None) -> tuple[str, ...]:
+def row(name: str, act: Act, turn: Turn | None) -> tuple[str, ...]:
     if turn is None:
         return (name, "untouched", "-")
-    return (name, "failed", "-") if turn.error else (name, "restarted", f"{turn.seconds:.1f}")
+    return (name, "failed", "-") if turn.error else (name, act.done, f"{turn.seconds:.1f}")

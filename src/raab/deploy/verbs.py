@@ -190,8 +190,16 @@ def restart(
     if rolling:
         from raab.deploy import rolling as turns
 
-        return turns.restart(desk(context, env, hosts), at_once, wait)
+        return turns.roll(desk(context, env, hosts), turns.RESTART, at_once, wait)
     return inspection(context, env, hosts).service("restart", wait=wait, process=process)
+
+
+@verb(at_once="how many hosts may be out of the pool at a time (default 1)", wait=WAIT)
+def reboot(context: Context, at_once: int = 1, env: str = "lab", hosts: str | None = None, wait: float = 0.0, debug: bool = False) -> int:
+    """Boot host after host anew, each out of the load balancer's pool meanwhile; stops at the first that does not come back."""
+    from raab.deploy import rolling
+
+    return rolling.roll(desk(context, env, hosts), rolling.REBOOT, at_once, wait)
 
 
 @verb(count="how many workers of the web: 4, +1 or -1; or of a process: worker=4, worker=+1", wait=WAIT)
@@ -313,7 +321,7 @@ def drill(
 
 def verbs(fabfile: str) -> Collection:
     """What a project's fabfile has as its `namespace`; `fabfile` is its own `__file__`. To be called while Fabric loads it."""
-    changing = (deploy, rollback, reload, restart, scale, run, shell, unlock, remove)
+    changing = (deploy, rollback, reload, restart, reboot, scale, run, shell, unlock, remove)
     telling = (plan, build, lock, status, logs, releases, history, doctor, drill)
     all_of_them = (*changing, *telling)
     namespace = Collection(*all_of_them, lab, secrets)

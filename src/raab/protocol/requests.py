@@ -138,6 +138,10 @@ class Undrain(NamedTuple):
     """Back into it, as soon as the service wants traffic."""
 
 
+class Reboot(NamedTuple):
+    """Boot anew. The connection ends with it."""
+
+
 class Logs(NamedTuple):
     """The last lines of the service's log, or of a process's or timer's of that name, and with `follow` all that come."""
 

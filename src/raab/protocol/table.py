@@ -30,6 +30,7 @@ OPERATIONS: dict[str, Operation] = {
     "traffic": Operation(requests.Traffic, Traffic),
     "drain": Operation(requests.Drain, answers.Timed),
     "undrain": Operation(requests.Undrain, answers.Timed),
+    "reboot": Operation(requests.Reboot, answers.Nothing),
     "logs": Operation(requests.Logs, answers.Nothing, (Line,)),
     "history": Operation(requests.History, answers.History),
     "examine": Operation(requests.Examine, Examined),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import socket
 import threading
 import time
@@ -14,7 +16,9 @@ import pytest
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.host.session import pool
+from raab.host.session.session import Session
 from raab.metrics.slot import Slot
+from raab.protocol import conversation
 
 
 @pytest.fixture
@@ -106,3 +110,22 @@ def admin(paths: Paths, answers: list[bytes]) -> Iterator[None]:
         threading.Thread(target=serve, daemon=True).start()
         yield
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_host_is_out_for_as_long_as_the_connection_that_took_it_out(paths: Paths, tmp_path: Path) -> None:
+    """As with the lock: a deployer who is interrupted leaves no host behind that nobody brings back. What somebody has drained stays so."""
+    ours = paths._replace(opt=tmp_path / "opt", etc=tmp_path / "etc", var=tmp_path / "var", bin=tmp_path / "bin")
+    asked = [("lock", {"who": "ann", "machine": "laptop", "what": "it"}), ("drain", {"quiet": 0})]
+    said = talk(ours, asked)
+    assert [line["event"] for line in said] == ["done", "done"] and not ours.drained.exists()
+    ours.drained.touch()
+    said = talk(ours, asked)
+    assert "drained already, by somebody" in said[-1]["message"] and ours.drained.is_file()
+
+
+def talk(paths: Paths, asked: list[tuple[str, dict[str, object]]]) -> list[dict[str, str]]:
+    """What a session answers."""
+    sink = io.BytesIO()
+    source = io.BytesIO(b"".join(conversation.encode(operation, "raab", values) for operation, values in asked))
+    Session(paths, {}, source, sink).serve()
+    return [json.loads(line) for line in sink.getvalue().splitlines() if line]

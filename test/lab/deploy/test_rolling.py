@@ -15,6 +15,7 @@ import pytest
 
 from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Mix
+from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 
 if TYPE_CHECKING:
@@ -103,3 +104,20 @@ def test_it_stops_at_the_first_host_that_does_not_start_again(fleet: Any, lab: A
         assert f"stopped at {hosts[0].name}; 1 of 2 hosts were left as they were" in ran.out
     finally:
         broken.run(f"rm {BROKEN}; systemctl daemon-reload; rm -f /run/raab/drain; systemctl restart raab")
+
+
+@pytest.mark.prove
+def test_nothing_is_lost_while_each_is_booted_anew(fleet: Any, lab: Any, programs: Programs, tmp_path: Path) -> None:
+    project, hosts = fleet
+    before = [boot(host) for host in hosts]
+    with balanced(programs, tmp_path, hosts) as address, Load([address], MIX) as load:
+        ran = project.fab("reboot", "--env", "fleet")
+    print(ran.out, ran.err, load.account.total, load.account.longest)
+    assert not load.account.failures and load.account.total > 1000
+    assert not {*before} & {boot(host) for host in hosts} and all(map(ready, hosts))
+    assert [line.split()[1] for line in ran.out.splitlines()[1:]] == ["rebooted"] * 2
+
+
+def boot(host: LabHost) -> str:
+    with Shell(host) as shell:
+        return shell.run("cat /proc/sys/kernel/random/boot_id").out

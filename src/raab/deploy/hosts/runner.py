@@ -35,6 +35,8 @@ from raab.protocol.fields import NONE
 Progress = Callable[[str, str], None]
 Answer = TypeVar("Answer")
 RECONNECT_SECONDS = 30.0
+# Servers of metal look themselves over for minutes.
+BOOT_SECONDS = 600.0
 
 
 class Runner:
@@ -249,6 +251,27 @@ class Runner:
         outcome = everywhere(known.done, work, self.parallel)
         outcome.failed.update(known.failed)
         return outcome
+
+    def reboot(self, name: str) -> None:
+        """Have a host boot anew, and take its lock again, which ended with it. Raises RaabError where it is not back in BOOT_SECONDS, or
+        somebody else was faster."""
+        before = self.ask(name, "facts", Facts).facts.itself
+        with suppress(ConnectionLost):
+            self.ask(name, "reboot", Nothing)
+        end = time.monotonic() + BOOT_SECONDS
+        while self.itself(name) in ("", before):
+            if self.ending.is_set() or time.monotonic() > end:
+                problem = f"host {name}: it was told to reboot, and has not come back after {BOOT_SECONDS:.0f} s"
+                raise RaabError(problem, "look at its console", exitcodes.UNREACHABLE)
+            time.sleep(1)
+        self.lock((name,), "what comes after a reboot", 0.0)
+
+    def itself(self, name: str) -> str:
+        """Which machine a host is, and which boot of it (HostFacts.itself), by a new connection; empty where nobody answers."""
+        with suppress(RaabError):
+            self.connect(name)
+            return self.ask(name, "facts", Facts).facts.itself
+        return ""
 
     def unlock(self, force: bool) -> Outcome[Unlocked]:
         """Free each host from who holds its lock, and with `force` from its activation."""

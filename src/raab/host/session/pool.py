@@ -25,8 +25,11 @@ def leave(paths: Paths, quiet: float) -> Timed:
     """Have /readyz say 503, and return when no client has begun a request for `quiet` seconds: then nobody sends any more. What is in
     flight goes on; whatever is done to the service next waits for it.
 
-    Raises RaabError, the host being in the pool again, where requests still come.
+    Raises RaabError, the host being in the pool again, where requests still come; and where it is drained already, which is somebody's own.
     """
+    if paths.drained.is_file():
+        hint = f"`{paths.typed} undrain` on the host brings it back; --hosts leaves it out"
+        raise RaabError("drain: the host is drained already, by somebody", hint, exitcodes.REFUSED)
     began = since = time.monotonic()
     draining.drain(paths)
     try:

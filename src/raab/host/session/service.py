@@ -23,7 +23,7 @@ from raab.host.beside.scaling import scale as scale_process
 from raab.host.master import overview, scaling
 from raab.host.master.counters import traffic
 from raab.host.paths import Paths
-from raab.host.session import first, migrating, outlook, pool, program, remove
+from raab.host.session import first, migrating, outlook, program, remove
 from raab.host.units import secrets, unitfiles
 from raab.protocol import answers, requests
 from raab.protocol.answers import Acted, Line, Nothing, Ran, Step, Workers
@@ -43,8 +43,7 @@ def answer(paths: Paths, request: Any, emit: Callable[[Event], None], sent: Mapp
         requests.Status: lambda: answers.Status(status(paths)),
         requests.Service: lambda: act(paths, request),
         requests.Traffic: lambda: traffic(paths),
-        requests.Drain: lambda: pool.leave(paths, request.quiet),
-        requests.Undrain: lambda: pool.come_back(paths),
+        requests.Reboot: reboot,
         requests.Logs: lambda: logs(paths, request, emit),
         requests.History: lambda: answers.History(tuple(map(journal.told, journal.read(paths.journal)))),
         requests.Examine: lambda: examine(paths, first.digest_of(sent)),
@@ -154,6 +153,12 @@ def act(paths: Paths, request: requests.Service) -> Acted:
         reason = "\n".join(filter(None, (done.stderr.strip(), systemd.last_words(paths.unit, began))))
         raise RaabError(f"{action}: exit code {done.returncode}, got: {reason}", "the lines above say why", exitcodes.REFUSED)
     return Acted(done.stdout.strip(), max(0.0, time.time() - began))
+
+
+def reboot() -> Nothing:
+    """Begin it; the answer may still arrive."""
+    systemd.must("systemctl", "--no-block", "reboot")
+    return Nothing()
 
 
 def workers(paths: Paths) -> Workers:

@@ -15,17 +15,17 @@ from typing import Any, BinaryIO
 
 from raab import exitcodes
 from raab.errors import RaabError, of_machine
-from raab.host import systemd
+from raab.host import draining, systemd
 from raab.host.paths import RAAB, Paths
 from raab.host.session import facts, lock
 from raab.host.session.speech import Patient, Speaker
 from raab.protocol import conversation, requests
-from raab.protocol.answers import Activated, Facts, Nothing, Refused, Staged, Step, Texts, Unlocked
+from raab.protocol.answers import Activated, Facts, Nothing, Refused, Staged, Step, Texts, Timed, Unlocked
 from raab.protocol.conversation import Done, Event
 
 # What changes a host or has its service do something: for who holds its lock.
 CHANGES = frozenset(
-    ("stage", "activate", "service", "drain", "undrain", "load", "migrate", "label", "remove", "set_secret", "remove_secret")
+    ("stage", "activate", "service", "drain", "undrain", "reboot", "load", "migrate", "label", "remove", "set_secret", "remove_secret")
 )
 
 
@@ -43,11 +43,16 @@ class Session:
         # Which one is being answered.
         self.operation = "facts"
         self.held: int | None = None
+        # Whether this connection has taken the host out of the pool: it is back when the connection ends, however that ends.
+        self.drained = False
 
     def serve(self) -> int:
         try:
             return self.answer_all()
         finally:
+            if self.drained:
+                with suppress(RaabError):
+                    draining.undrain(self.paths)
             self.let_go()
 
     def answer_all(self) -> int:
@@ -56,6 +61,8 @@ class Session:
             "texts": lambda request: Texts(facts.texts(self.paths.current)),
             "lock": self.lock,
             "let_go": self.let_go,
+            "drain": self.drain,
+            "undrain": self.undrain,
             "stage": self.stage,
             "activate": self.activate,
             "follow": lambda request: self.follow(request.token),
@@ -123,6 +130,20 @@ class Session:
             os.close(self.held)
             self.held = None
         return Nothing()
+
+    def drain(self, request: requests.Drain) -> Timed:
+        from raab.host.session import pool
+
+        answer = pool.leave(self.paths, request.quiet)
+        self.drained = True
+        return answer
+
+    def undrain(self, _: requests.Undrain) -> Timed:
+        from raab.host.session import pool
+
+        answer = pool.come_back(self.paths)
+        self.drained = False
+        return answer
 
     def stage(self, request: requests.Stage) -> Staged:
         """Take what the host lacks, and make the release of it."""
