@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from raab.host.edge import requests
+from raab.host.edge import compose, requests
 
 BOTH = pytest.mark.parametrize("version", ["1.1", "2"])
 HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -156,6 +156,29 @@ def test_an_answer_under_way_outlives_what_the_edge_is_told_meanwhile(edge: Any,
     go.set()
     assert line(client) == b"two"
     assert client.wait(20) == 0
+
+
+def test_an_edge_that_ends_does_not_wait_for_a_stream_without_end(edge: Any, app: Any, site: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(compose, "_GRACE", "1s")
+
+    def endless(_: Any, conn: socket.socket) -> None:
+        conn.sendall(STREAM % b"text/event-stream")
+        while True:
+            conn.sendall(b":\n\n")
+            time.sleep(0.1)
+
+    web = app(endless)
+    edge.start(site(web))
+    before = curl(edge, "1.1", "/")
+    assert status(before) == 200
+    edge.load(site(web, hsts=1))
+    now = curl(edge, "1.1", "/")
+    assert status(now) == 200
+    time.sleep(2)
+    assert before.poll() is None, "what it is told anew ends none"
+    edge.running.terminate()
+    assert edge.running.wait(10) == 0
+    assert before.wait(10) and now.wait(10)
 
 
 def test_the_edge_closes_connections_that_wait_before_the_application_does(edge: Any, app: Any, site: Any, monkeypatch: Any) -> None:

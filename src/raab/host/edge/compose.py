@@ -15,6 +15,8 @@ Json = dict[str, Any]
 
 # What is said too often to be of use: each question to the admin socket, and each health check that fails.
 _SILENT = ["admin.api", "http.handlers.reverse_proxy.health_checker.active"]
+# Answers under way may take so long when Caddy ends, while new connections wait at the host's sockets. What it is told anew ends none.
+_GRACE = "15s"
 
 
 def compose(sites: Iterable[Site], ground: Ground) -> bytes:
@@ -31,6 +33,7 @@ def compose(sites: Iterable[Site], ground: Ground) -> bytes:
             "http": {
                 "http_port": _port(ground.http, 80),
                 "https_port": _port(ground.https, 443),
+                "grace_period": _GRACE,
                 "servers": {"http": _plain(ordered, ground), "https": _encrypted(ordered, ground)},
             },
             "tls": tls(ordered),
