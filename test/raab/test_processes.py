@@ -24,13 +24,17 @@ def nap(file):
     # Until the test has seen enough.
     Path(f"{file}-begun").touch()
     while not Path(file).exists(): time.sleep(0.02)
+
+def nap_and_put(queue, file):
+    nap(file)
+    queue.put("rested")
 """
 # At module level, while the application is loaded, and in views.
 JOBS = """
-import multiprocessing, os, subprocess, sys
+import multiprocessing, multiprocessing.pool, os, subprocess, sys
 from concurrent.futures import ProcessPoolExecutor
 from flask import Blueprint
-from work import nap, put, shadows, square
+from work import nap, nap_and_put, put, shadows, square
 blueprint = Blueprint("jobs", __name__)
 PYTHON = [sys.executable, "-c", "import gunicorn.arbiter; print(6 * 7)"]
 
@@ -66,6 +70,15 @@ def program():
 def long(how, file):
     if how == "program":
         subprocess.run([sys.executable, "-c", "import sys, work; work.nap(sys.argv[1])", f"/{file}"], check=True)
+    elif how == "queue":
+        queue = multiprocessing.Queue()
+        child = multiprocessing.Process(target=nap_and_put, args=(queue, f"/{file}"))
+        child.start()
+        queue.get(timeout=20)
+        child.join()
+    elif how == "threads":
+        with multiprocessing.pool.ThreadPool(1) as pool:
+            pool.apply(nap, (f"/{file}",))
     else:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
             pool.submit(nap, f"/{file}").result()
@@ -109,9 +122,9 @@ def test_a_view_may_run_a_program(served: Any) -> None:
     assert ask(served, "/program") == {"found": 42}
 
 
-@pytest.mark.parametrize("how", ["program", *METHODS])
+@pytest.mark.parametrize("how", ["program", "queue", "threads", *METHODS])
 def test_others_are_answered_while_a_view_waits_for_its_process(served: Any, how: str, tmp_path: Path) -> None:
-    """A program's end and a pool's result are waited for as any other event."""
+    """A program's end, a pool's result and a queue's next are waited for as any other event."""
     found: list[dict[str, Any]] = []
     file = tmp_path / "seen"
     waiting = threading.Thread(target=lambda: found.append(ask(served, f"/nap/{how}{file}")))
