@@ -18,7 +18,8 @@ from unittest.mock import patch
 from usage import descendants, processor_seconds
 
 from raab.errors import RaabError
-from raab.host.master.control import ask
+from raab.host.master import control
+from raab.host.paths import here
 from raab.lab.process import until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,11 @@ on_starting = handover.Options(control="{home}/control", target_file="{home}/wor
 PATIENCE = 30.0
 
 
+def ask(**request: Any) -> dict[str, Any]:
+    """What the measured master answers, which is none of systemd's."""
+    return control.ask(here(os.environ), PATIENCE, vouched=False, **request)
+
+
 @dataclass(frozen=True)
 class Master:
     """A master that serves; while it is measured, `ask` finds its control socket."""
@@ -42,7 +48,7 @@ class Master:
 
     def workers(self) -> list[dict[str, Any]]:
         """Those that serve and those that come or go, oldest first."""
-        found: list[dict[str, Any]] = ask(PATIENCE, verb="status")["workers"]
+        found: list[dict[str, Any]] = ask(verb="status")["workers"]
         return found
 
     def serving(self) -> set[int]:
@@ -50,11 +56,11 @@ class Master:
 
     def scale(self, workers: int) -> None:
         """Returns as soon as so many serve, and no others."""
-        ask(PATIENCE, verb="scale", to=workers)
+        ask(verb="scale", to=workers)
 
     def reload(self) -> None:
         """Returns as soon as a new generation serves; the old one may still be leaving."""
-        ask(PATIENCE, verb="reload")
+        ask(verb="reload")
 
     def outlives(self, processes: set[int]) -> None:
         """Waits until none of these processes descends from it any more."""
@@ -118,7 +124,7 @@ def master(programs: Path, home: Path, application: str, mode: str, workers: int
             if process.poll() is not None or not (home / "control").exists():
                 raise RaabError(f"bench: gunicorn does not serve {application}, got\n{(home / 'log').read_text()[-2000:]}")
             with patch.dict(os.environ, RUNTIME_DIRECTORY=str(home)):
-                load = ask(PATIENCE, verb="status")["load"]
+                load = ask(verb="status")["load"]
                 if load["mode"] != mode:
                     raise RaabError(f"bench: {application} was to be loaded {mode}, got {load}")
                 yield Master(process.pid, port)

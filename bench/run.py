@@ -26,6 +26,7 @@ import throughput
 from figures import Series, document
 
 from raab.deploy import environments
+from raab.deploy.plan.environment import Environment
 from raab.drill.results import machine
 from raab.drill.stage.project import copy
 from raab.drill.stage.service import Service
@@ -102,7 +103,7 @@ def fresh(lab: Lab, name: str) -> None:
     lifecycle.fresh(lab, name)
 
 
-def reloads_on(folder: Path, environment: environments.Environment, shell: Shell, rounds: int) -> dict[str, Series]:
+def reloads_on(folder: Path, environment: Environment, shell: Shell, rounds: int) -> dict[str, Series]:
     """The same host, with an application whose import takes its time."""
     folder.mkdir()
     copy(ROOT, folder, environment, IMPORT).fab("deploy")

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .innocent import Innocent, innocents
+from .proxies import proxied
+from .service import Service, serving
+
 if TYPE_CHECKING:
-    from conftest import Programs
-
-
-def _package() -> None:
-    """Makes this folder a package of the name `conformance`: with importlib mode pytest puts no folder on sys.path."""
-    here = Path(__file__).parent
-    spec = importlib.util.spec_from_file_location("conformance", here / "__init__.py", submodule_search_locations=[str(here)])
-    assert spec and spec.loader
-    sys.modules["conformance"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["conformance"])
-
-
-_package()
-
-from conformance.innocent import Innocent, innocents  # noqa: E402  # the package has to be there first
-from conformance.proxies import proxied  # noqa: E402
-from conformance.service import Service, serving  # noqa: E402
+    from ..conftest import Programs
 
 
 @pytest.fixture(scope="module")

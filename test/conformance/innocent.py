@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conformance.wire import Address, Nonsense, Wire, request
+from .wire import Address, Nonsense, Wire, request
 
 _numbers = itertools.count()
 # Seconds between two requests of one client: all day long, and yet time for those who do wrong.

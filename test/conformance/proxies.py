@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Programs
+    from ..conftest import Programs
 
 # Connections to the service are shared by all clients: each is used again, by whoever comes, as soon as it is free.
 HAPROXY = """

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from conformance.wire import Wire, request
 from handover.process import descendants
+
+from .wire import Wire, request
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.service import Service, serving
 from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Kind, Mix, Sample
+
+from .service import Service, serving
 
 SENDER = Path(__file__).with_name("sender.py")
 OTHERS = Mix(path="/livez", fresh=50, reused=150, timeout=20)

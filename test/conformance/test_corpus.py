@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from conformance.cases import Case, Expected, corpus
-from conformance.innocent import Innocent
-from conformance.service import Service
-from conformance.wire import QUIET, Answer, Nonsense, Wire, fits, request
+from .cases import Case, Expected, corpus
+from .innocent import Innocent
+from .service import Service
+from .wire import QUIET, Answer, Nonsense, Wire, fits, request
 
 CASES = corpus()
 # A proxy says with these that the service behind it has broken off, or said what it should not.

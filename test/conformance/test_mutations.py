@@ -12,10 +12,10 @@ from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 from gunicorn.util import unquote_to_wsgi_str
 
-from conformance.cases import corpus
-from conformance.innocent import Innocent
-from conformance.service import Service
-from conformance.wire import Answer, Wire
+from .cases import corpus
+from .innocent import Innocent
+from .service import Service
+from .wire import Answer, Wire
 
 # What an answer is read by would depend on what became of the method.
 SEEDS = [case.sent for case in corpus() if len(case.sent) < 3000 and b"HEAD" not in case.sent]
@@ -55,7 +55,7 @@ def found_by_gunicorn(data: bytes) -> Iterator[str]:
     try:
         for message in RequestParser(Config(), iter([data]), ("127.0.0.1", 1)):
             yield f"{message.method} {unquote_to_wsgi_str(message.path or '/')}"
-            while message.body.read(65536):
+            while message.body and message.body.read(65536):
                 pass
     except (ParseException, OSError, StopIteration):
         return

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from conformance.service import Service, serving
+from .service import Service, serving
 
 if TYPE_CHECKING:
-    from conftest import Programs
+    from ..conftest import Programs
 
 PAGE = (Path(__file__).parents[2] / "docs/proxies.md").read_text()
 BLOCKS = dict(re.findall(r"^```(nginx|haproxy|sh)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))

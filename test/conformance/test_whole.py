@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.proxies import proxied
-from conformance.service import Service
-from conformance.wire import Wire, request
+from .proxies import proxied
+from .service import Service
+from .wire import Wire, request
 
 if TYPE_CHECKING:
-    from conftest import Programs
+    from ..conftest import Programs
 
 HEAD = "POST {} HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n"
 CHUNKED, TEN = "Transfer-Encoding: chunked", "Content-Length: 10"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from conformance.cases import Expected
+from .cases import Expected
 
 Address = tuple[str, int] | str
 PATIENCE = 3.0

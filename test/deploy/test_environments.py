@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from raab.deploy import environments as environment
 from raab.deploy.plan import schema
+from raab.deploy.plan.environment import Environment
 from raab.errors import RaabError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ VALUES = st.recursive(
 )
 
 
-def load(tmp_path: Path, text: str) -> environment.Environment:
+def load(tmp_path: Path, text: str) -> Environment:
     (tmp_path / "deploy").mkdir(exist_ok=True)
     (tmp_path / "deploy" / "prod.yaml").write_text(text)
     return environment.load(tmp_path, "prod")
@@ -142,7 +143,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def claimed(read: environment.Environment) -> str:
+def claimed(read: Environment) -> str:
     try:
         read.claim()
     except RaabError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,13 +24,13 @@ GOOD = Sample(Client.FRESH, Kind.OK, TARGET, at=1.0, took=0.01, planned=0.0, lag
 STRICT = Invariant(added=0.1, least=2)
 
 
-def sample(at: float, took: float = 0.01, kind: Kind = Kind.OK, **others: object) -> Sample:
+def sample(at: float, took: float = 0.01, kind: Kind = Kind.OK, **others: Any) -> Sample:
     return GOOD._replace(at=at, took=took, kind=kind, **others)
 
 
-def evidence(*samples: Sample, **others: object) -> Evidence:
+def evidence(*samples: Sample, **others: Any) -> Evidence:
     """Two good requests in steady state, the operation from second 5 on, and these samples."""
-    return replace(Evidence(Account((sample(1), sample(2), *samples), (Mark(5.0, BEGUN),))), **others)  # type: ignore[arg-type]
+    return replace(Evidence(Account((sample(1), sample(2), *samples), (Mark(5.0, BEGUN),))), **others)
 
 
 def test_names_are_unique_and_each_drill_promises_something() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sources import Member, callers, is_module, lineage, members, of_class, ours, setting, targets
+from .sources import Member, callers, is_module, lineage, members, of_class, ours, setting, targets
 
 _CONFIG = "gunicorn.config.Config"
 # Whose a name is that comes without a type: gunicorn's own names for its objects, and this project's for gevent's.

@@ -156,7 +156,7 @@ def _attributes(dotted: str) -> dict[str, list[ast.stmt]]:
     for node in _flat(found.node.body):
         for name in _defined(node):
             attributes.setdefault(name, []).append(node)
-        for inner in ast.walk(node):
+        for inner in (one for one in ast.walk(node) if isinstance(one, ast.stmt)):
             for target in targets(inner):
                 if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self":
                     attributes.setdefault(target.attr, []).append(inner)

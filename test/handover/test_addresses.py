@@ -26,7 +26,7 @@ from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 MIX = Mix(path="/slow?seconds=0", fresh=60, reused=20, slow=1, slow_seconds=1, bursts=2, burst_length=8, timeout=10)
 # What a setting says, with the places of loopback where it is served. P is the master's port, Q another one.

@@ -6,29 +6,16 @@ they are the list of what to read again.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from . import members, sources
+
 ROOT = Path(__file__).parents[2]
 CONTRACT = Path(__file__).with_name("contract.txt")
-
-
-def beside(name: str) -> ModuleType:
-    """A module of this folder: with importlib mode pytest puts no folder on sys.path."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec and spec.loader
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-sources, members = beside("sources"), beside("members")
 
 
 def problems(named: list[str], uses: list[Any]) -> list[str]:

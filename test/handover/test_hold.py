@@ -13,7 +13,7 @@ import pytest
 from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 
 def held(master: Master, name: str) -> tuple[socket.socket, dict[str, Any]]:

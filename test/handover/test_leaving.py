@@ -20,7 +20,7 @@ from handover.process import descendants
 from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 # What a view does is a function of this name; the answer names the process.
 WSGI = """

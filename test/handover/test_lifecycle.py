@@ -80,8 +80,8 @@ class World(RuleBasedStateMachine):
             case actions.Read(held):
                 read = self.next_read
                 if read.load:
-                    read = read._replace(load=replace(read.load, release=held or self.link))
-                    self.force = read.load
+                    self.force = replace(read.load, release=held or self.link)
+                    read = read._replace(load=self.force)
                 return [read]
             case actions.Restore(settings_):
                 force = self.state.fleet.load
@@ -185,7 +185,8 @@ class World(RuleBasedStateMachine):
     @rule(moves=st.booleans(), how=st.sampled_from(["says", "goes", "waits"]))
     def decided(self, moves: bool, how: str) -> None:
         """Whoever had a release held moves the link or does not, and says so, goes, or is silent for too long."""
-        held = self.state.reload.held
+        held = self.state.reload and self.state.reload.held
+        assert held
         if moves:
             self.link = held.release
         if how == "says":

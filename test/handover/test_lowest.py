@@ -19,7 +19,7 @@ from packaging.version import Version
 from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 SRC = Path(__file__).parents[2] / "src"
 NEEDED = [line for line in metadata.requires("raab") or () if "extra ==" not in line]

@@ -21,7 +21,7 @@ from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 
 FROZEN = """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 SRC = Path(__file__).parents[2] / "src"
 # The product is large enough for OpenBLAS to use all its threads.

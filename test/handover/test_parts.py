@@ -201,7 +201,7 @@ def test_an_environment_is_one_that_a_process_can_have() -> None:
     ("address", "name"),
     [(("0.0.0.0", 8000), "handover-0.0.0.0-8000"), (("::1", 80), "handover--1-80"), ("/run/raab/http", "handover--run-raab-http")],
 )
-def test_a_stored_socket_has_a_name_that_systemd_takes(address: object, name: str) -> None:
+def test_a_stored_socket_has_a_name_that_systemd_takes(address: str | tuple[str, int], name: str) -> None:
     """No colon: systemd separates names by it."""
     assert stored_name(address) == name
 

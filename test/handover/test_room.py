@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 ROOM = 10
 GET = b"GET /slow?seconds=0 HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -16,7 +16,7 @@ from handover.process import parent_of
 from raab.drill.traffic.load import Load
 
 if TYPE_CHECKING:
-    from conftest import Master
+    from .conftest import Master
 
 # An application that notes who loaded it and what becomes of what it started meanwhile; {note} is the file.
 NOTES = """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Server, Sink
+    from .conftest import Server, Sink
 
 CHUNKED = b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 SOUND = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

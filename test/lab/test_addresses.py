@@ -25,7 +25,7 @@ from raab.lab import lab as lifecycle
 from raab.lab import presence
 
 if TYPE_CHECKING:
-    from conftest import LabForTests, Steady
+    from .conftest import LabForTests, Steady
 
 _T = TypeVar("_T")
 MIX = Mix(fresh=40, reused=20, bursts=1, burst_length=8)
@@ -97,7 +97,7 @@ def serves(service: Service, binds: tuple[str, ...]) -> None:
     everything = {place for places in SERVED.values() for place in places}
     end = time.monotonic() + 5
     while True:
-        found = {place for place in everything if inside(service, lambda place=place: answers(seen(service, place)))}
+        found = {place for place in everything if inside(service, lambda place=place: answers(seen(service, place)))}  # type: ignore[misc]
         if found == SERVED[binds] or time.monotonic() > end:
             break
     assert found == SERVED[binds], service.journal(time.time() - 20)

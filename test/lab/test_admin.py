@@ -19,7 +19,7 @@ from raab.drill.traffic.values import Mix
 from raab.lab import presence
 
 if TYPE_CHECKING:
-    from conftest import Steady, Traffic
+    from .conftest import Steady, Traffic
 
 SOCKET = "/run/raab/admin"
 # Beside the public traffic; what only reads would not show whether an answer is whole.
@@ -185,7 +185,7 @@ def test_a_public_listener_at_a_path(service: Service, traffic: Traffic, at_a_pa
         for operation in OPERATIONS.values():
             before = service.status()
             service.run(operation)
-            service.wait("over", lambda now, before=before: now.settled and (now.generation, now.pid) != (before.generation, before.pid))
+            service.wait("over", lambda now, before=before: now.settled and (now.generation, now.pid) != (before.generation, before.pid))  # type: ignore[misc]
     assert json.loads(ask(service, "/", at_a_path)[1])["service"] == "raab"
     assert ask(service, "/metrics", at_a_path)[0] == 404
     service.systemctl("stop")

@@ -14,7 +14,7 @@ from raab.drill.stage.standing import Status
 from raab.drill.stage.variants import PACKAGES, STEADY, Content
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 # Seconds after which a hanging import is given up, in the tests where one hangs.
 LIMIT = 3

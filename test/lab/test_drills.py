@@ -22,7 +22,7 @@ from raab.drill.stage.service import PATHS
 from raab.lab import lab as lifecycle
 
 if TYPE_CHECKING:
-    from conftest import LabForTests
+    from .conftest import LabForTests
 
 ROOT = Path(__file__).resolve().parents[2]
 # Enough to notice, and short.

@@ -13,7 +13,7 @@ from raab.drill.traffic.http import request
 from raab.drill.traffic.values import Client, Mix
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(4, 1), pytest.param(10, 2, marks=pytest.mark.prove)])

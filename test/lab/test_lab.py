@@ -25,7 +25,7 @@ from raab.lab.shell import Shell
 from raab.lab.state import Lab, LabHost, hosts, named, read_ground
 
 if TYPE_CHECKING:
-    from conftest import LabForTests
+    from .conftest import LabForTests
 
 VERBS = "from invoke import Program; from raab.lab.tasks import namespace; Program(namespace=namespace).run()"
 
@@ -77,7 +77,7 @@ def test_two_hosts_answer_soon(lab: LabForTests, limit: float) -> None:
     seconds = time.monotonic() - started
     assert seconds < limit
     for host in two:
-        assert until(10, lambda host=host: lab.shell(host).run("systemctl is-system-running", check=False).out == "running\n", 0.1)
+        assert until(10, lambda host=host: lab.shell(host).run("systemctl is-system-running", check=False).out == "running\n", 0.1)  # type: ignore[misc]
         assert lab.shell(host).run("hostname").out == f"{host.name}\n"
         assert host.address in lab.shell(host).run("ip -4 -br address show host0").out
     print(f"two hosts up in {seconds:.2f} s")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raab.drill.stage.service import Service, Status
+from raab.drill.stage.service import Service
+from raab.drill.stage.standing import Status
 from raab.drill.stage.variants import Content
 from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 LIMIT = 3
 SETTINGS = f"production: {{server: {{timeout: {LIMIT}, load_timeout: {LIMIT}, workers: 3}}}}\n"

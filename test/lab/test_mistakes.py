@@ -15,7 +15,7 @@ from raab.drill.traffic.http import Address
 from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 SLEEPY = Content(before="import time; time.sleep(2)")
 # Restarts the service and sends HUP to its new master again and again in its first 150 ms; prints that master. What systemd has forked

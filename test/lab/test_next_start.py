@@ -18,7 +18,7 @@ from raab.drill.stage.variants import Content
 from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
-    from conftest import Steady, Traffic
+    from .conftest import Steady, Traffic
 
 SECRET = f"{PATHS.configuration}/credentials/security.secret_key"
 DROP_IN = "/etc/systemd/system/raab.service.d/test.conf"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from raab.drill.stage.service import Service
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 
 def status_of(service: Service, path: str) -> int:

@@ -14,7 +14,7 @@ from raab.drill.stage.variants import PACKAGES, Content
 from raab.drill.traffic.values import Client, Mix
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 # Beside short requests those that take seconds: answers that begin late, that come slowly, and bodies that arrive slowly.
 LONG = Mix(fresh=25, reused=25, slow=3, streamed=3, uploads=3, slow_seconds=3, stream_seconds=3, upload_seconds=3)

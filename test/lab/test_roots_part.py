@@ -15,7 +15,7 @@ from raab.drill.stage.service import PATHS, Service
 from raab.drill.stage.variants import Content
 
 if TYPE_CHECKING:
-    from conftest import Traffic
+    from .conftest import Traffic
 
 SECRET = f"{PATHS.configuration}/credentials/security.secret_key"
 CREDENTIALS = "/run/credentials/raab.service"

@@ -19,7 +19,7 @@ from raab.lab import presence
 from raab.lab.shell import Shell
 
 if TYPE_CHECKING:
-    from conftest import Steady
+    from .conftest import Steady
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = "/etc/systemd/system"

@@ -15,7 +15,7 @@ from raab.errors import RaabError
 from raab.lab import lab as lifecycle
 
 if TYPE_CHECKING:
-    from conftest import Steady, Traffic
+    from .conftest import Steady, Traffic
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Mix
 
 if TYPE_CHECKING:
-    from conftest import Table, Traffic
+    from .conftest import Table, Traffic
 
 # The import sleeps, so that what is measured is the hand-over and not the machine's cores.
 IMPORT = 2.0

@@ -16,7 +16,7 @@ from raab.drill.stage.service import PATHS, Service
 from raab.lab import lab as lifecycle
 
 if TYPE_CHECKING:
-    from conftest import LabForTests, Steady, Traffic
+    from .conftest import LabForTests, Steady, Traffic
 
 SECRETS = f"{PATHS.configuration}/credentials"
 GOOD = "0123456789abcdef0123456789abcdef"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from raab.deploy.bundle import build as bundle
+from raab.deploy.bundle.parts import Bundle
 from raab.host.session.unpack import Target, unpack
+from raab.project import lock
 from raab.project.lock import HEAD
 from raab.protocol.manifest import ARCHIVES
 
@@ -63,7 +65,7 @@ LAYOUTS: dict[str, tuple[dict[str, str], str, tuple[str, ...], set[str]]] = {
 @pytest.fixture(autouse=True)
 def nobodys_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it fits is test_lock.py's affair."""
-    monkeypatch.setattr(bundle.lock, "stale", lambda root: "")
+    monkeypatch.setattr(lock, "stale", lambda root: "")
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -81,7 +83,7 @@ def described(text: str) -> dict[str, str]:
     return {"deploy/config.yaml": f"name: shop\n{text}", "deploy/requirements.lock": LOCK, ".gitignore": "build/\n"}
 
 
-def unpacked(made: bundle.Bundle, release: Path) -> set[str]:
+def unpacked(made: Bundle, release: Path) -> set[str]:
     """The project's archives, as a host unpacks them; the files there, without what tells of archives."""
     release.mkdir()
     for part in made.parts:

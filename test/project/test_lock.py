@@ -15,6 +15,7 @@ from raab.deploy.bundle import lockfile
 from raab.deploy.bundle.lockfile import Locked
 from raab.errors import RaabError
 from raab.project import lock, runtime
+from raab.project.choice import LOCK
 from raab.project.poetry import spelt
 from raab.project.wanted import find
 
@@ -151,7 +152,7 @@ def test_a_conflict_names_both_sides(tmp_path: Path) -> None:
     (specifier,) = need.split("gevent", 1)[1:]
     said = f"requirements.txt: gevent 21.12.0 there, and raab {runtime.version()} needs gevent{specifier}"
     assert raised.value.message == said
-    assert not (tmp_path / lock.LOCK).exists()
+    assert not (tmp_path / LOCK).exists()
 
 
 def test_nothing_that_says_what_is_needed(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_the_projects_lock_decides_and_a_stale_one_says_the_difference(tmp_path:
     """Its hashes, too. What has changed since, in the project or in raab, is named."""
     (tmp_path / "requirements.txt").write_text(f"flask==3.0.3 --hash={A}\n")
     made(tmp_path)
-    there = lockfile.read(tmp_path / lock.LOCK)
+    there = lockfile.read(tmp_path / LOCK)
     assert [(one.name, one.version, one.hashes) for one in there.locked] == [("flask", "3.0.3", (A,)), ("gevent", "26.9.0", (B,))]
     assert lock.stale(tmp_path) == ""
     (tmp_path / "requirements.txt").write_text(f"flask==3.1.0 --hash={A}\n")
@@ -186,7 +187,7 @@ def test_the_places_of_an_index_stay_as_they_are_written(tmp_path: Path, monkeyp
     monkeypatch.setenv("TOKEN", "hidden")
     (tmp_path / "requirements.txt").write_text(f"--index-url https://${{TOKEN}}@index.example/simple\nflask==3.0.3 --hash={A}\n")
     made(tmp_path)
-    text = (tmp_path / lock.LOCK).read_text()
+    text = (tmp_path / LOCK).read_text()
     assert "--index-url https://${TOKEN}@index.example/simple\n" in text and "hidden" not in text
 
 

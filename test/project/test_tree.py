@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from raab.deploy.bundle import build as bundle
+from raab.deploy.bundle.parts import Bundle
 from raab.deploy.bundle.tree import look
 from raab.errors import RaabError
-from raab.project import runtime
+from raab.project import lock, runtime
 from raab.project.lock import HEAD
 from raab.protocol.manifest import parse
 
@@ -24,7 +25,7 @@ LOCK = HEAD.format(file="requirements.txt", version="0", digest="0" * 64)
 @pytest.fixture(autouse=True)
 def nobodys_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it fits is test_lock.py's affair."""
-    monkeypatch.setattr(bundle.lock, "stale", lambda root: "")
+    monkeypatch.setattr(lock, "stale", lambda root: "")
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def make(tmp_path: Path) -> Make:
     return made
 
 
-def archive(made: bundle.Bundle, name: str = "app/files.zip") -> dict[str, bytes]:
+def archive(made: Bundle, name: str = "app/files.zip") -> dict[str, bytes]:
     path = next(part.path for part in made.parts if part.name == name)
     with zipfile.ZipFile(path) as opened:
         return {one: opened.read(one) for one in opened.namelist()}

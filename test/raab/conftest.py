@@ -23,7 +23,7 @@ from raab import create_app
 from raab.factory.configFactory import load_settings
 
 if TYPE_CHECKING:
-    from conftest import Programs
+    from ..conftest import Programs
 
 # A time limit per example would measure what else the machine is doing.
 settings.register_profile("raab", deadline=None)

@@ -12,6 +12,7 @@ import pytest
 from raab.deploy.bundle import build as bundle
 from raab.deploy.bundle import files
 from raab.deploy.bundle import tree as trees
+from raab.deploy.bundle.parts import Bundle
 from raab.errors import RaabError
 
 
@@ -80,7 +81,7 @@ def test_a_project_that_is_none_or_does_not_build(tree: Path, tmp_path: Path) ->
         bundle.build(tree)
 
 
-def wheel(made: bundle.Bundle) -> zipfile.ZipFile:
+def wheel(made: Bundle) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(part.path for part in made.parts if part.name.endswith(".whl")))
 
 
@@ -209,7 +210,7 @@ def test_a_setup_that_reads_what_the_release_does_not_have(tree: Path, asked: st
         (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).write_text("words\n")
     setup = tree / "setup.py"
-    setup.write_text(setup.read_text().replace('    name="raab",\n', f'    name="raab",\n    long_description=({asked}).read_text(),\n'))
+    setup.write_text(setup.read_text().replace('    name="raab",\n', f'    name="raab",\n    maintainer=({asked}).read_text().strip(),\n'))
     with pytest.raises(RaabError) as error:
         bundle.build(tree)
     assert (error.value.message.partition("got ")[2], error.value.exit_code) == (got, 2) and hint in error.value.hint

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ FACTS = {
     "disk_free": 1, "disk_total": 2, "inodes_free": 3, "systemd": 252,
 }  # fmt: skip
 
-STAGE = {"manifest": "{}", "send": [], "uv": "0" * 64}
+STAGE: dict[str, Any] = {"manifest": "{}", "send": [], "uv": "0" * 64}
 
 
 def facts(**others: object) -> str:

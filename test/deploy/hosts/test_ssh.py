@@ -17,7 +17,7 @@ import pytest
 
 from raab import exitcodes
 from raab.deploy import environments as environment
-from raab.deploy.hosts import connection
+from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.hosts.runner import Runner
 from raab.errors import RaabError
 from raab.protocol import conversation
@@ -367,7 +367,7 @@ def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: p
             os.kill(pid, signal.SIGSTOP)
         try:
             began = time.monotonic()
-            with pytest.raises(connection.ConnectionLost, match="it has said nothing for"):
+            with pytest.raises(ConnectionLost, match="it has said nothing for"):
                 remote.request("history", History, lasts=True)
             assert time.monotonic() - began < 20
         finally:

@@ -25,10 +25,10 @@ def converse(*requests: dict[str, Any], shell: tuple[str, ...] = ("sh", "-c")) -
     return subprocess.run((*shell, wire.command()), input=start() + text, capture_output=True, timeout=60)
 
 
-def start(*changed: bytes) -> bytes:
+def start(before: bytes = b"", after: bytes = b"") -> bytes:
     """What is sent to a host that lacks the program, with one text in it for another."""
     packed = wire.program().split(b"\n", 1)[1]
-    packed = zlib.compress(zlib.decompress(packed).replace(*changed)) if changed else packed
+    packed = zlib.compress(zlib.decompress(packed).replace(before, after)) if before else packed
     return b"%sprogram %d\n%s" % (wire.beginning(), len(packed), packed)
 
 

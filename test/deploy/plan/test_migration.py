@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from raab.deploy.plan import migration
-from raab.deploy.plan.facts import HostFacts, InstalledRelease, parse
+from raab.deploy.plan.facts import HostFacts, parse
+from raab.protocol.facts import InstalledRelease
 from raab.settings.commands import Migrate
 
 BASE = {

@@ -46,7 +46,7 @@ BARE = HostFacts(
 
 def replace(value: Any, **changed: Any) -> Any:
     """The same value with other fields: what hosts tell is a tuple with names, all else a Struct."""
-    return value._replace(**changed) if isinstance(value, tuple) else structs.replace(value, **changed)
+    return value._replace(**changed) if hasattr(value, "_replace") else structs.replace(value, **changed)
 
 
 SERVING = replace(

@@ -12,8 +12,9 @@ from raab.deploy.plan.rollback import Rollback
 from raab.deploy.plan.schema import File, HostEntry, Hosts
 from raab.deploy.plan.values import HostPlan, Plan
 from raab.deploy.report import outcome, results
-from raab.deploy.report.results import HostReport, Probe, Report, Result
+from raab.deploy.report.results import HostReport, Report, Result
 from raab.errors import RaabError
+from raab.protocol.answers import Probe
 
 HOSTS = tuple(Host(name, "", 22, "root", "", "", ("app",)) for name in "abc")
 

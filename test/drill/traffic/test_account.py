@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from raab.drill.traffic.account import Account, Bucket, Mark, merge
@@ -56,11 +58,17 @@ def test_labels_stand_in_the_order_of_their_first_answer() -> None:
     assert Account((sample(3, label="b"), sample(1, label="a"), sample(2, label="a"))).labels == (("a", 2), ("b", 1))
 
 
+def bucket(at: float, *counted: Any) -> Bucket:
+    """About there: hundredths do not add up exactly."""
+    moment: Any = pytest.approx(at)
+    return Bucket(moment, *counted)
+
+
 def test_the_time_line_has_a_bucket_for_each_hundredth() -> None:
     """Buckets hold counts, failures and the longest wait by the moment requests were due, and the good answers by that of their end."""
     account = Account((sample(1.001, 0.5), sample(1.009, 0.1, Kind.RESET), sample(1.011)))
-    due = (Bucket(pytest.approx(1.0), 2, 1, 0.5, 0), Bucket(pytest.approx(1.01), 1, 0, 0.001, 1))
-    assert account.timeline() == (*due, Bucket(pytest.approx(1.5), 0, 0, 0.0, 1))
+    due = (bucket(1.0, 2, 1, 0.5, 0), bucket(1.01, 1, 0, 0.001, 1))
+    assert account.timeline() == (*due, bucket(1.5, 0, 0, 0.0, 1))
 
 
 def test_marks_are_found_by_their_text() -> None:

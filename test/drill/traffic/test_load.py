@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import socket
@@ -11,7 +10,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -20,17 +18,7 @@ from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Client, Kind, Mix
 from raab.errors import RaabError
 
-
-def beside(name: str) -> ModuleType:
-    """A helper module of this folder; pytest puts no test folder on sys.path."""
-    spec = importlib.util.spec_from_file_location(f"drill_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-servers = beside("servers")
+from . import servers
 
 
 def test_server_and_sender_agree_on_the_count() -> None:

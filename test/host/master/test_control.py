@@ -286,7 +286,7 @@ def test_the_proof_goes_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RaabError, match="would serve"):
         rehearsal.loaded()
     held.bind = ["127.0.0.1:8000", "[::1]:8000", *admin]
-    assert rehearsal.loaded() is held
+    assert rehearsal.loaded() is held  # type: ignore[comparison-overlap]
     # By a restart, nobody of before has a say.
     rehearsal.task = Task("x", restart=True)
     assert rehearsal.loaded() is None

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ from raab.host.paths import Paths
 from raab.host.renewal import credentials, directives, tell, twin, variables
 from raab.host.units import inquiry, sandbox, unit
 
-NOTHING = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment", "LoadCredential",
-    "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
+NOTHING: dict[str, list[Any]] = {name: [] for name in ("Environment", "EnvironmentFiles", "PassEnvironment", "UnsetEnvironment",
+    "LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted")}  # fmt: skip
 
 
 def test_variables_of_the_process_are_no_change() -> None:

@@ -27,6 +27,7 @@ def project(make_project: Callable[[], Any]) -> Any:
 @pytest.fixture(scope="module")
 def served(project: Any, lab: Any) -> LabHost:
     """A host that serves a release. Tests that want a host without a past come last here."""
+    host: LabHost
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     # The last activation prunes after its verdict; what it removes is no change of ours.

@@ -45,7 +45,10 @@ def debian(lab: Any) -> Iterator[Callable[[str], tuple[Lab, LabHost, Shell]]]:
 def brought(minor: str, host: LabHost) -> str:
     """An interpreter of this machine, copied to the host; its path there."""
     # pyenv's, whose commands on PATH are scripts; else one on PATH.
-    found = [*Path.home().glob(f".pyenv/versions/{minor}.*/bin/python{minor}"), *filter(None, [shutil.which(f"python{minor}")])]
+    found: list[str | Path] = [
+        *Path.home().glob(f".pyenv/versions/{minor}.*/bin/python{minor}"),
+        *filter(None, [shutil.which(f"python{minor}")]),
+    ]
     assert found, f"this machine has no Python {minor}"
     home = Path(found[0]).resolve().parents[1]
     tar = shlex.join(("tar", "-C", str(home), "--exclude=test", "--exclude=__pycache__", "--exclude=site-packages", "-c", "bin", "lib"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -126,7 +128,7 @@ class Terminal:
     def resize(self, descriptor: int, rows: int, columns: int) -> None:
         import termios
 
-        termios.tcsetwinsize(descriptor, (rows, columns))
+        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, keys: bytes) -> None:
         os.write(self.ours, keys)

@@ -33,14 +33,14 @@ class Host:
             project.environment(name, f"hosts: lab\nname: {name}\nservice_port: {port}\nwaves: [100%]\n")
             shell.put(f"/etc/{name}/setting.yaml", f'production: {{server: {{bind: "0.0.0.0:{port}", workers: 2}}}}\n')
 
-    def fab(self, verb: str, name: str, *words: str, expect: int = 0) -> Any:
+    def fab(self, verb: str, name: str, *words: str, expect: int | None = 0) -> Any:
         self.upgrade(VERSIONS.get(name, "0.5"))
         return self.project.fab(verb, *words, "--env", name, "--hosts", self.host.name, expect=expect)
 
     def interrupt(self, verb: str, name: str, *words: str, after: str) -> None:
         """Ctrl-C when it has said so."""
         command = self.project.command(verb, *words, "--env", name, "--hosts", self.host.name)
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         with subprocess.Popen(command, cwd=self.project.root, env=self.project.environ, **streams) as process:
             assert process.stdout and any(after in line for line in process.stdout)
             process.send_signal(signal.SIGINT)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,12 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ask(app: Flask, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
     found: list[Any] = []
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path.partition("?")[0], "QUERY_STRING": path.partition("?")[2]}
-    body = Pages(app.extensions["raab"].checks)(environ, lambda status, headers: found.extend((int(status[:3]), dict(headers))))
+
+    def start(status: str, headers: Sequence[tuple[str, str]], error: object = None) -> Callable[[bytes], object]:
+        found.extend((int(status[:3]), dict(headers)))
+        return io.BytesIO().write
+
+    body = Pages(app.extensions["raab"].checks)(environ, start)
     return found[0], found[1], b"".join(body).decode()
 
 

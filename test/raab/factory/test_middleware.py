@@ -67,7 +67,8 @@ XSL = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Tra
 
 def section(key: str, number: int) -> str:
     """The page's YAML under that key, as a variable takes it."""
-    return [text for name, text in SECTIONS if name == key][number]
+    found: str = [text for name, text in SECTIONS if name == key][number]
+    return found
 
 
 def test_a_middleware_rewrites_the_environment_and_routes_by_host(make_app: MakeApp) -> None:
@@ -122,7 +123,7 @@ flask.get("/<word>")(lambda word: word)
     app = make_app(files=files, RAAB_PROJECT__MIDDLEWARE=middleware, RAAB_PROJECT__MOUNTS=mounts)
     lines: list[Line] = []
     assert isinstance(app.wsgi_app, Edge)
-    written = AccessLog(io.StringIO(), lambda line: lines.append(line) or "", batch=False)  # type: ignore[func-returns-value]
+    written = AccessLog(io.StringIO(), lambda line: lines.append(line) or "", batch=False)
     app.wsgi_app.rules = replace(app.wsgi_app.rules, access=written)
     for path in ("/at/acme/old/Ada", "/at/acme/echo/x", "/at/acme/flask/x"):
         assert app.test_client().get(path, buffered=True).status_code == 200

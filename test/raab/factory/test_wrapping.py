@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Reached
+    from ..conftest import Reached
 
 FLASK = """
 from flask import Flask, request

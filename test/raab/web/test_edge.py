@@ -160,7 +160,7 @@ def test_the_line_of_a_request_that_broke_off_says_so(make_app: MakeApp) -> None
     app = make_app(files={"legacy.py": "def application(e, s): raise ValueError('x')"}, RAAB_PROJECT__MOUNTS="{/l: 'legacy:application'}")
     lines = lines_of(app)
     # As a server does it: whatever happens, it closes the answer (PEP 3333).
-    answer = app.wsgi_app(create_environ("/l"), lambda *_: None)
+    answer = app.wsgi_app(create_environ("/l"), lambda *_: bytearray().extend)
     with pytest.raises(ValueError, match="x"), closing(answer):  # type: ignore[type-var]
         next(iter(answer))
     assert [(line.status, line.route) for line in lines] == [(500, "/l/*")]

@@ -252,7 +252,7 @@ def test_what_the_server_refuses_has_its_line_and_its_count(service: Service) ->
     for _, sent, _, path in REFUSED:
         head, _, body = service.whole(sent).partition(b"\r\n\r\n")
         status = int(head.split()[1])
-        until(lambda path=path, status=status: any(one["status"] == status for one in service.refusals(path)))
+        until(lambda path=path, status=status: any(one["status"] == status for one in service.refusals(path)))  # type: ignore[misc]
         line = service.refusals(path)[-1]
         assert (line["bytes"], line["route"], line["peer"]) == (len(body), "", "127.0.0.1")
         expected[status] = expected.get(status, 0) + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from cases.case import as_it_is, case
+from .case import as_it_is, case
 
 FAMILY = "interruptions"
 # Each step of a deploy, in words that begin its line, and what the host serves when the deployer is ended there. Once the activation has

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from cases.case import Stage, case
+from .case import Stage, case
 
 FAMILY = "keys and addresses"
 LINE = "fab deploy --env case"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cases.case import Stage, case
+from .case import Stage, case
 
 FAMILY = "locks"
 LOCK = "requirements.lock"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cases.case import Case
+from .case import Case
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "cases.md"
 HEAD = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cases.case import Stage, as_it_is, case
+from .case import Stage, as_it_is, case
 
 FAMILY = "states of a host"
 # It fails in a worker of the service alone, and only after the switch: another gunicorn.py has the trial made by a process of its own.

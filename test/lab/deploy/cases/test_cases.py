@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from cases import page
-from cases.case import Case, Stage
-from cases.table import TABLE
 from raab.drill.traffic.load import Load
 from raab.drill.traffic.values import Mix
+
+from . import page
+from .case import Case, Stage
+from .table import TABLE
 
 SETTLED = "while systemctl -q is-active raab-activate; do sleep 0.02; done"
 FAB = Path(sys.executable).parent

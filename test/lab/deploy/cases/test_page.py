@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cases import page
-from cases.table import TABLE
+from . import page
+from .table import TABLE
 
 
 def test_the_page_is_that_of_the_table() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from cases.case import Stage, case
+from .case import Stage, case
 
 FAMILY = "trees"
 

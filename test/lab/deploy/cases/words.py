@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cases.case import Stage, as_it_is, case
+from .case import Stage, as_it_is, case
 
 FAMILY = "words and terminals"
 TYPED = (

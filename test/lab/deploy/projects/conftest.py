@@ -73,7 +73,11 @@ class Foreign:
 
     def changed(self, file: str) -> Callable[[], None]:
         """Makes a change that changes nothing but the release."""
-        return lambda: (self.root / file).write_text((self.root / file).read_text() + "\n") and None
+
+        def change() -> None:
+            (self.root / file).write_text((self.root / file).read_text() + "\n")
+
+        return change
 
     def commit(self) -> None:
         for words in (("add", "-A"), ("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "one")):
