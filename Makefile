@@ -1,8 +1,11 @@
 # demo and test are all that a newcomer needs; each makes what it lacks. `make help` prints what stands behind ##.
 PYTHON ?= python3
+# Rooms whose tests start next to nothing: some 870 of them take half a minute of a processor.
+QUICK = $(addprefix test/deploy/,inspection plan report secrets) $(addprefix test/raab/,admin factory served) test/http1 \
+	test/host --ignore=test/host/session --ignore=test/host/edge
 LAB_PACKAGES = systemd-container debootstrap iproute2 openssh-client
 
-.PHONY: demo test deploys hosts no-hosts prove cases pages bench dist lint clean help packages
+.PHONY: demo quick test deploys hosts no-hosts prove cases pages bench dist lint clean help packages
 
 demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deployed to them, and what to type next
 	@.venv/bin/fab lab.up --hosts 2 deploy status
@@ -11,6 +14,9 @@ demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deploye
 
 test: .venv/ready packages lint  ## every test but those of prove, in under half an hour; CI runs this
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 deploys hosts no-hosts
+
+quick: .venv/ready  ## what needs neither root nor network nor a server, while you work
+	@.venv/bin/pytest -q -m "not lab and not prove" $(QUICK)
 
 # Most of their time all three wait, each for something else. What the first says is seen as it comes, the others' words when they end.
 LATER = >build/$@.txt 2>&1; ended=$$?; cat build/$@.txt; exit $$ended

@@ -22,6 +22,9 @@ except ImportError:
     # Before setuptools 70.1 the command came with the package wheel.
     from wheel.bdist_wheel import bdist_wheel
 
+# What a deploy builds from has no readme: releases do not change with it.
+README = Path("readme.md")
+
 # What runs on the deployer's machine. The wheel that a deploy sends goes without (raab.deploy.bundle.build).
 DEPLOYERS = tuple(f"raab.{name}{inner}" for name in ("deploy", "lab", "drill", "project", "init") for inner in ("", ".*"))
 
@@ -67,6 +70,32 @@ setup(
     name="raab",
     version="0.1.0",
     description="Flask services on a team's own servers: systemd, SSH, and reloads that nobody notices",
+    long_description=README.read_text(encoding="utf-8") if README.is_file() else "",
+    long_description_content_type="text/markdown",
+    author="the raab developers",
+    license="MIT",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: Web Environment",
+        "Framework :: Django",
+        "Framework :: Flask",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Programming Language :: Python :: Implementation :: CPython",
+        "Topic :: Internet :: WWW/HTTP :: WSGI :: Server",
+        "Topic :: System :: Installation/Setup",
+        "Topic :: System :: Systems Administration",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
     package_dir={"": "src"},
     packages=find_packages("src", exclude=DEPLOYERS if os.environ.get("RAAB_WHEEL") == "servers" else ()),
@@ -91,6 +120,7 @@ setup(
         "deploy": ["build>=1.2", "fabric>=3.2", "packaging>=24", "pip>=25.3", "rich>=14", "setuptools>=70.1", "uv>=0.8"],
         "test": [
             "bottle>=0.13",
+            "coverage>=7.6",
             "django>=5.2",
             "flask-sock>=0.7",
             "hypothesis>=6.130",

@@ -19,7 +19,7 @@ from raab.drill.traffic.http import Address
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 
-# The least that any deploy of changed code has to do: see issue 4, Speed.
+# The least that any deploy of changed code has to do: send it, link what is installed, load it once.
 FLOOR = """\
 cat >/opt/floor.whl && rm -rf /opt/floor && cp -al /opt/raab/current/venv /opt/floor && \
 /opt/floor/bin/python -I -c 'from raab import create_app; create_app()'"""

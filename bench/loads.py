@@ -27,7 +27,7 @@ MEMORY, TOTAL = "a further worker's private memory", f"memory of all with {FEW +
 MORE, REPLACED = "one more worker serves", "a killed worker is replaced"
 RELOAD = f"CPU of a reload of {MANY} workers"
 UNITS = {MEMORY: "MB", TOTAL: "MB", MORE: "ms", REPLACED: "ms", RELOAD: "s"}
-# Of issue 11: printed beside what is measured, and asserted nowhere.
+# What one template for all workers is for: printed beside what is measured, and asserted nowhere.
 TARGETS = {
     ("ordinary", MEMORY): "<= 0.3 x",
     ("ordinary", MORE): "<= 0.1 x",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -10,28 +11,41 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 PROMISED = (
     *("run.py", "wsgi.py", "gunicorn.py", "fabfile.py"),
-    *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "readme.md", "changelog.md"),
+    *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "LICENSE", ".gitignore"),
+    *("readme.md", "changelog.md", "contributing.md", "SECURITY.md", "RELEASING.md"),
     *("requirements.lock", "requirements-dev.in", "requirements-dev.lock"),
-    *("deploy/", "docs/", "systemd/", "test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py"),
+    *(".github/", "bench/run.py", "deploy/", "docs/", "systemd/"),
+    *("test/test_distribution.py", "src/raab/config/setting.yaml", "src/raab/__init__.py"),
 )
 
 
+@functools.cache
+def files() -> tuple[str, ...]:
+    """What git would check out, and what is not committed yet; of an unpacked sdist, what its list of sources names."""
+    if (ROOT / ".git").exists():
+        listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
+        names = listed.stdout.decode().split("\0")
+    else:
+        names = (ROOT / "src/raab.egg-info/SOURCES.txt").read_text().splitlines()
+    return tuple(name for name in names if name and ".egg-info/" not in name and (ROOT / name).is_file())
+
+
 def checkout(target: Path) -> Path:
-    """The tree as git would check it out, with what is not committed yet."""
-    names = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
-    for name in filter(None, names.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target / name)
-            (target / name).chmod((ROOT / name).stat().st_mode)
+    for name in files():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target / name)
+        (target / name).chmod((ROOT / name).stat().st_mode)
     return target
 
 
@@ -58,20 +72,18 @@ def test_the_sdist_carries_what_the_manifest_promises(built: Path) -> None:
     """A clone and an unpacked sdist can do the same: build, test, deploy."""
     with tarfile.open(names(built)[0]) as archive:
         members = [name.partition("/")[2] for name in archive.getnames()]
-    missing = [name for name in PROMISED if (ROOT / name).exists() and not any(member.startswith(name) for member in members)]
+    missing = [name for name in PROMISED if not any(member.startswith(name) for member in members)]
     assert not missing
     assert not [member for member in members if "__pycache__" in member or ".venv" in member or ".git/" in member]
 
 
 def test_the_sdist_carries_every_tracked_file_of_its_folders(built: Path) -> None:
-    """A file added to src, deploy, docs, systemd or test needs no line in MANIFEST.in."""
+    """A file added to one of these needs no line in MANIFEST.in."""
     with tarfile.open(names(built)[0]) as archive:
         members = {name.partition("/")[2] for name in archive.getnames()}
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z", "src", "deploy", "docs", "systemd", "test"], cwd=ROOT, check=True, capture_output=True
-    )
-    wanted = {name for name in tracked.stdout.decode().split("\0") if name and (ROOT / name).is_file()}
-    assert not wanted - members
+    folders = (".github/", "bench/", "deploy/", "docs/", "src/", "systemd/", "test/")
+    wanted = {name for name in files() if name.startswith(folders)}
+    assert len(wanted) > 500 and not wanted - members
 
 
 def test_the_wheel_owns_three_names(built: Path) -> None:
@@ -117,7 +129,7 @@ def test_a_deleted_module_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_the_wheel_installs_into_an_empty_venv(built: Path, tmp_path: Path) -> None:
-    """And its version is the one that setup.py says."""
+    """And its version is the one that setup.py says, which its command tells."""
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(tmp_path / "venv")], check=True, capture_output=True)
     python = tmp_path / "venv/bin/python"
@@ -127,6 +139,18 @@ def test_the_wheel_installs_into_an_empty_venv(built: Path, tmp_path: Path) -> N
     said = subprocess.run([str(python), "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path).stdout.strip()
     match = re.search(r'version="([^"]+)"', (ROOT / "setup.py").read_text())
     assert match and said == match[1]
+    command = [str(tmp_path / "venv/bin/raab"), "--version"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout == f"raab {match[1]}\n"
+    told = metadata(names(built)[1])
+    assert (told["Author"], told["License"], told["License-File"]) == ("the raab developers", "MIT", "LICENSE")
+    assert told.get_payload() == (ROOT / "readme.md").read_text()
+    # What the readme claims, and what CI runs.
+    assert {f"Programming Language :: Python :: {python}" for python in PYTHONS} <= {*told.get_all("Classifier", ())}
+
+
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        return message_from_bytes(archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))))
 
 
 def test_a_build_says_which_one_of_its_version_it_is(tmp_path: Path) -> None:
@@ -184,7 +208,7 @@ def test_the_lock_fits_setup_py() -> None:
     """Each dependency of setup.py is in the lock, in a version that it allows, for every Python from 3.10 to 3.14."""
     entries = lock("requirements.lock")
     for requirement in requirements():
-        for python in ("3.10", "3.11", "3.12", "3.13", "3.14"):
+        for python in PYTHONS:
             host = {"python_version": python, "python_full_version": f"{python}.0", "implementation_name": "cpython"}
             host |= {"platform_python_implementation": "CPython", "sys_platform": "linux", "os_name": "posix"}
             fitting = [locked for locked, _ in entries[requirement.name.lower()] if not locked.marker or locked.marker.evaluate(host)]

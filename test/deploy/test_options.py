@@ -51,6 +51,13 @@ def test_the_help_is_read_whole() -> None:
     assert len(names) >= 25
 
 
+def test_the_version_is_the_librarys(tree: Path) -> None:
+    """It is its own command; raab's is told by `raab --version`."""
+    done = fab(tree, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["Fabric", "Paramiko", "Invoke"]
+
+
 @pytest.mark.parametrize(("name", "short", "valued"), [each for each in OPTIONS if each[0] not in options.KEPT], ids=lambda each: str(each))
 def test_what_raab_would_ignore_is_refused(tree: Path, name: str, short: str, valued: bool) -> None:
     """Before the verb and after it, by its long name and its short one; no file that it names is looked for, nobody is asked anything."""

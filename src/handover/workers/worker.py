@@ -77,7 +77,7 @@ class HandoverWorker(GeventWorker):
         """First thing in the new process: signals end it at once until it serves, and it sees one release only.
 
         gunicorn's master handlers would swallow a SIGTERM here, and SIGHUP's default would kill a worker that an
-        operator's `pkill -HUP` hits (GUNICORN's list of signals to workers).
+        operator's `pkill -HUP` hits.
         """
         close_to_equals(False)
         signal.set_wakeup_fd(-1)

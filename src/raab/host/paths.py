@@ -1,4 +1,4 @@
-"""Where everything of a service stands on a host, and what it is called there: the one module that knows (DESIGN section 5).
+"""Where everything of a service stands on a host, and what it is called there: the one module that knows.
 
 Standard library only: it also travels to hosts that have no raab yet.
 """

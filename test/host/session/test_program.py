@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from raab.deploy.hosts import wire
+from raab.host.command import cli
 from raab.host.paths import Paths
 from raab.host.session import program, ways
 from raab.host.session.first import digest_of
@@ -142,12 +144,13 @@ def test_what_is_not_as_it_was_installed_is_named(paths: Paths) -> None:
     assert program.faults(paths, program.started(paths)) == []
     home = paths.roots_own / program.started(paths)
     module = home / "raab/errors.py"
-    for spoil, mend in (
+    changes: tuple[tuple[Callable[[], object], Callable[[], object]], ...] = (
         (lambda: module.chmod(0o666), lambda: module.chmod(0o644)),
         (lambda: home.chmod(0o777), lambda: home.chmod(0o755)),
         (lambda: (home / "json.so").touch(), lambda: (home / "json.so").unlink()),
         (lambda: (home / "os").symlink_to("/tmp"), lambda: (home / "os").unlink()),
-    ):
+    )
+    for spoil, mend in changes:
         spoil()
         assert len(program.faults(paths, program.started(paths))) >= 1
         mend()
@@ -191,3 +194,11 @@ def test_what_another_raab_is_started_by_is_not_called_a_fault(paths: Paths) -> 
     assert program.faults(paths, "f" * 64) == []
     command.chmod(0o777)
     assert program.faults(paths, "f" * 64) == [f"{command}: not root's alone to write"]
+
+
+def test_it_says_which_version_it_is(paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no distribution that could be asked: that which installed it has written it down."""
+    monkeypatch.setattr(cli, "Paths", lambda name: paths)
+    for brought, told in (("", "raab unknown\n"), ("1.2.0.dev0", "raab 1.2.0.dev0\n")):
+        program.install(paths, one(""), brought)
+        assert (cli.main(["--version"]), capsys.readouterr().out) == (0, told)

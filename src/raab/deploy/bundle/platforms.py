@@ -9,7 +9,7 @@ from msgspec import Struct
 from raab import exitcodes
 from raab.errors import RaabError
 
-# pip takes each platform tag literally, so a newer libc has to name every older one that it can run (FACTS 37).
+# pip takes each platform tag literally, so a newer libc has to name every older one that it can run.
 OLDEST_GLIBC = 5
 LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 

@@ -12,8 +12,8 @@ from raab.drill.stage.service import Service
 MEBIBYTE = 1 << 20
 # What the workers may take beyond what they have, and what one of them then asks for.
 ROOM, WANTED = 64, 512
-# Where the kernel's first kind of control groups keeps memory, systemd does not limit it inside a lab host (FACTS 34): the workers are
-# put into a group that does. With the second kind it is the unit's own limit.
+# Where the kernel's first kind of control groups keeps memory, systemd does not limit it inside a lab host: the workers are put
+# into a group that does. With the second kind it is the unit's own limit.
 LIMIT = """\
 set -e
 memory=/sys/fs/cgroup/memory group=/sys/fs/cgroup/memory/raab-drill-$(hostname)

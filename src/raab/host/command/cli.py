@@ -33,7 +33,8 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="raab", description="Run and look after raab's services on this host.", epilog=_EPILOG)
     root.add_argument("-s", "--service", metavar="NAME", help="which service of this host (default: raab, or the only one)")
     root.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    root.add_argument("--version", action="store_true", help="which raab this is; on a server the newest that any service has brought")
+    verbs = root.add_subparsers(dest="verb", metavar="COMMAND")
     status = verbs.add_parser("status", help="release, generation, how it was loaded, workers and the last reload, of every service")
     status.add_argument("--json", action="store_true", help="one JSON document")
     verbs.add_parser("reload", help="what `systemctl reload` of the service runs: trial, hand-over, verdict")
@@ -76,6 +77,20 @@ def every(name: str | None) -> tuple[Paths, ...]:
     return tuple(map(Paths, known)) if len(known) > 1 else (chosen(name),)
 
 
+def version(own: Answer | None) -> str:
+    """Of the installed distribution, or of root's program, which has none of its own and is told it by whoever installs it."""
+    if own is None:
+        from raab.host.session import program
+
+        return program.version(Paths(RAAB)) or "unknown"
+    from importlib import metadata
+
+    try:
+        return metadata.version("raab")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
 def verb(words: Sequence[str]) -> str:
     """The first word that is no option, nor what the one before it names."""
     found = (word for before, word in zip(("", *words), words, strict=False) if not word.startswith("-") and before not in _NAMING)
@@ -92,7 +107,10 @@ def understood(argv: Sequence[str]) -> argparse.Namespace:
     # argparse would take `-1` for an option: the count of `raab scale` is the one argument that may look like that.
     if "scale" in words and "--" not in words:
         words.insert(words.index("scale") + 1, "--") if not {"-h", "--help"} & set(words) else None
-    args = parser().parse_args(words)
+    line = parser()
+    args = line.parse_args(words)
+    if args.verb is None and not args.version:
+        line.error("the following arguments are required: COMMAND")
     args.words = rest
     return args
 
@@ -129,6 +147,9 @@ def main(argv: Sequence[str] | None = None, own: Answer | None = None) -> int:
 
 
 def carried_out(args: argparse.Namespace, own: Answer | None) -> int:
+    if args.version:
+        print(f"raab {version(own)}")
+        return exitcodes.DONE
     if args.verb in EVERY:
         return int(importlib.import_module(f"raab.host.command.{args.verb}").run(every(args.service), args))
     paths = chosen(args.service)
