@@ -63,6 +63,7 @@ class Session:
             "let_go": self.let_go,
             "drain": self.drain,
             "undrain": self.undrain,
+            "reboot": self.reboot,
             "stage": self.stage,
             "activate": self.activate,
             "follow": lambda request: self.follow(request.token),
@@ -142,6 +143,12 @@ class Session:
         from raab.host.session import pool
 
         answer = pool.come_back(self.paths)
+        self.drained = False
+        return answer
+
+    def reboot(self, request: requests.Reboot) -> Nothing:
+        answer: Nothing = self.service(request)
+        # The mark goes with the boot: until then sshd may have ended, and this with it, while the service still answers.
         self.drained = False
         return answer
 
