@@ -56,6 +56,21 @@ class TimerRow(NamedTuple):
     code: Count | None
 
 
+class DomainRow(NamedTuple):
+    """A domain, and since and until when its certificate is good, in seconds since the epoch; 0 where there is none."""
+
+    domain: str
+    since: Seconds = 0.0
+    until: Seconds = 0.0
+
+
+class EdgeRow(NamedTuple):
+    """What the host's edge does for the service; `state` is systemd's word."""
+
+    state: str
+    domains: tuple[DomainRow, ...]
+
+
 class ServiceStatus(NamedTuple):
     """`drained`: /readyz says 503, so that load balancers go."""
 
@@ -67,6 +82,7 @@ class ServiceStatus(NamedTuple):
     processes: tuple[ProcessRow, ...] = ()
     timers: tuple[TimerRow, ...] = ()
     counts: Mapping[Name, Count] = NONE
+    edge: EdgeRow | None = None
 
 
 class Traffic(NamedTuple):
@@ -135,6 +151,7 @@ class Examined(NamedTuple):
     processes: tuple[ProcessRow, ...] = ()
     timers: tuple[TimerRow, ...] = ()
     counts: Mapping[Name, Count] = NONE
+    edge: EdgeRow | None = None
 
 
 class Stored(NamedTuple):

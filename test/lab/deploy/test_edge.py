@@ -62,8 +62,9 @@ class Edge:
         return json.loads(self.ask(domain=domain)[2])
 
     @contextmanager
-    def traffic(self, what: str, lost: int = 0, clients: int = 4) -> Iterator[None]:
-        """Half of them keep their connections, half have one for each request. No more than so many requests may be lost."""
+    def traffic(self, what: str, handshakes: bool = False, clients: int = 4) -> Iterator[None]:
+        """Half of them keep their connections, half have one for each request. No request may be lost, but for those whose connection was in
+        its TLS handshake where `handshakes` may be lost; none of these is refused or has another answer."""
         context, stop, failures, good = self.context, threading.Event(), list[str](), [0] * clients
 
         def client(number: int) -> None:
@@ -96,7 +97,8 @@ class Edge:
             stop.set()
             for thread in threads:
                 thread.join(30)
-        assert len(failures) <= lost and min(good) > 5, (what, failures[:5], good)
+        within = ("RemoteDisconnected", "SSL", "ConnectionReset") if handshakes else ()
+        assert all(one.startswith(within) for one in failures) and len(failures) < 20 and min(good) > 5, (what, failures[:5], good)
 
 
 @pytest.fixture
@@ -141,9 +143,14 @@ def test_a_domain_is_all_that_https_takes(edge: Edge) -> None:
         with edge.traffic(f"systemctl {verb} raab"):
             edge.shell.run(f"systemctl {verb} raab; sleep 1")
     for verb in ("reload", "restart"):
-        # Caddy lets go of a connection that is in the middle of its TLS handshake: one of each client at the most.
-        with edge.traffic(f"systemctl {verb} raab-edge", lost=4):
+        # Caddy lets go of connections in the middle of their handshake, and has its certificates a moment after its sockets (docs/edge.md).
+        with edge.traffic(f"systemctl {verb} raab-edge", handshakes=True):
             edge.shell.run(f"systemctl {verb} raab-edge; sleep 1")
+    # What is told of it: systemd's word, and a certificate of half a day.
+    (row,) = edge.fab("status", "--json").json["hosts"]
+    (domain,) = row["edge"]["domains"]
+    assert row["edge"]["state"] == "active" and domain["domain"] == DOMAIN and 0 < domain["until"] - time.time() < 86_400
+    assert "1 domains with good certificates" in edge.fab("doctor").out and DOMAIN in edge.fab("status").out
     # Nothing is to be done twice.
     assert "same content" in edge.fab("deploy").out or "nothing" in edge.fab("plan").out
 

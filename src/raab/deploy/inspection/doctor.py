@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from raab.deploy.inspection import besides, outlook
+from raab.deploy.inspection import besides, edges, outlook
 from raab.deploy.inspection.finding import Finding
 from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
 from raab.deploy.plan.facts import HostFacts
@@ -49,6 +49,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
         *outlook.interpreter(told.interpreter),
         workers(told.raab, told.trouble, paths.typed),
         *besides.findings(told),
+        *edges.findings(told.edge, facts.time),
         *strays(told.raab),
         *next_start(ahead, paths.typed),
     )

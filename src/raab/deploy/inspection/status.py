@@ -13,7 +13,7 @@ from raab import exitcodes
 from raab.deploy.desk import Desk
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.runner import Runner
-from raab.deploy.inspection import besides, rates
+from raab.deploy.inspection import besides, edges, rates
 from raab.deploy.inspection.rates import Rates
 from raab.deploy.plan import facts as planned
 from raab.deploy.plan import wayback
@@ -23,6 +23,7 @@ from raab.deploy.plan.reach import reachable
 from raab.deploy.plan.wayback import Way
 from raab.deploy.report import output
 from raab.protocol.answers import Facts, Status
+from raab.protocol.reading import plainly
 from raab.protocol.service import ServiceStatus, Traffic
 
 # A service that answers at all does so within this many seconds.
@@ -72,6 +73,9 @@ def once(desk: Desk, runner: Runner, before: Counts) -> tuple[int, Counts]:
         if beside := [cells for host, (told_, _) in told.done.items() for cells in besides.rows(host, told_.status, time.time())]:
             print()
             desk.console.table(besides.COLUMNS, beside)
+        if through := [cells for host, (told_, _) in told.done.items() for cells in edges.rows(host, told_.status.edge, time.time())]:
+            print()
+            desk.console.table(edges.COLUMNS, through)
         for one in rows:
             if one["label"]:
                 print(f"{one['name']}  {one['release']}: {one['label']}")
@@ -114,6 +118,7 @@ def row(
         "traffic": rated and rated.told(),
         "processes": [one._asdict() for one in status.processes],
         "timers": [one._asdict() for one in status.timers],
+        "edge": plainly(status.edge) if status.edge else None,
         "error": told.failed[host.name].message if host.name in told.failed else None,
     }
 

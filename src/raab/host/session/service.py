@@ -20,6 +20,7 @@ from raab.host.beside import rows
 from raab.host.beside.become import become, end
 from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
+from raab.host.edge.look import look
 from raab.host.master import overview, scaling
 from raab.host.master.counters import traffic
 from raab.host.paths import Paths
@@ -84,6 +85,7 @@ def status(paths: Paths) -> ServiceStatus:
         processes=rows.processes(paths),
         timers=rows.timers(paths),
         counts=rows.wanted(paths),
+        edge=look(paths),
     )
 
 
@@ -113,7 +115,7 @@ def examine(paths: Paths, ours: str) -> Examined:
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
     found = Examined(tuple(drift), units, own(told), trouble, tuple(faults))
     if current:
-        found = found._replace(processes=rows.processes(paths), timers=rows.timers(paths), counts=rows.wanted(paths))
+        found = found._replace(processes=rows.processes(paths), timers=rows.timers(paths), counts=rows.wanted(paths), edge=look(paths))
     return outlook.look(paths, release, found)
 
 
