@@ -63,8 +63,8 @@ class Edge:
 
     @contextmanager
     def traffic(self, what: str, handshakes: bool = False, clients: int = 4) -> Iterator[None]:
-        """Half of them keep their connections, half have one for each request. No request may be lost, but for those whose connection was in
-        its TLS handshake where `handshakes` may be lost; none of these is refused or has another answer."""
+        """Half of them keep their connections, half have one for each request. No request may be lost, but where `handshakes` may be those
+        whose connection was in its TLS handshake; none of these is refused or has another answer."""
         context, stop, failures, good = self.context, threading.Event(), list[str](), [0] * clients
 
         def client(number: int) -> None:
