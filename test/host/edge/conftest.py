@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import socket
 import ssl
 import subprocess
@@ -276,8 +277,10 @@ def parsed(text: bytes) -> Answer:
 
 
 def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A port below those that the kernel gives to whoever connects to somebody, which may take it at any moment."""
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000))) as sock:
+            return int(sock.getsockname()[1])
 
 
 @pytest.fixture
