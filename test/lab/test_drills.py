@@ -151,6 +151,19 @@ SABOTAGES = (
         ),
     ),
     Sabotage(
+        "workers beside the web are killed in their jobs and not replaced, and each host migrates",
+        {
+            "jobs": "jobs without an effect|jobs that are named, at most 0",
+            "job-killed": "another worker beside the web took its place",
+            "migration": "migrations of a deploy",
+        },
+        (
+            Patch("src/raab/host/beside/unit.py", '"Restart=always"', '"Restart=no"'),
+            Patch("src/raab/host/beside/unit.py", "KillSignal=SIG{process.signal}", "KillSignal=SIGKILL"),
+            Patch("src/raab/deploy/migrating.py", "Timed, **self.asked(other))", "Timed, **self.asked(other), command=command.told)"),
+        ),
+    ),
+    Sabotage(
         "the lock outlives its deployer, and the service is not started at boot",
         {
             **dict.fromkeys(("deployer-killed", "ssh-cut"), "wanted exit code 0, got 6"),

@@ -9,6 +9,7 @@ from functools import partial
 
 from raab import exitcodes
 from raab.drill.acts import (
+    beside,
     broken,
     changes,
     clock,
@@ -75,6 +76,10 @@ DRILLS = (
     Drill("rollback", "fab rollback is as seamless as a deploy", deploys.rollback),
     Drill("deploy-broken", "a release that cannot be imported reaches no host", deploys.broken_deploy, quick=True),
     Drill("deploy-reverted", "a release that fails in its workers is taken back by the first host itself", deploys.reverted_deploy),
+    Drill("migration", "a migration comes once, while the old release serves; where it fails, that serves on", beside.migration),
+    Drill("jobs", "deploys and rollbacks while workers have jobs: the effect of each comes once", beside.during_jobs),
+    Drill("job-killed", "of a worker that is killed in its job that job alone is left, by its name; another worker takes its place",
+          beside.killed_in_a_job),
     Drill("deployer-killed", "a deployer killed at any step leaves whole releases; the next deploy converges", deployers.deployer_killed),
     Drill("ssh-cut", "an SSH connection cut anywhere leaves whole releases, and the next deploy converges", deployers.ssh_cut, in_lab=True),
     Drill("two-deployers", "of two deployers one is told who the other is, and changes nothing", deployers.two_deployers),

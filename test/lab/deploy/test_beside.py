@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from typing import Any
 
 import pytest
 
+from raab.lab import lab as lifecycle
 from raab.lab.shell import Shell
 
 # Tells of itself in the service's own directory; a second passes between its being told to end and its end.
@@ -195,3 +198,85 @@ def test_what_is_under_way_goes_on_in_its_own_release(workers: Workers, lab: Any
     assert [one["what"] for one in workers.told()[-2:]] == ["has done it", "begins"]
     workers.fab("remove", "raab", "--env", "few", "--yes")
     assert workers.units() == [] and workers.files() == []
+
+
+# Says so, waits for as long as there is a file, and ends with 3.
+ROUND = """
+import os, pathlib, sys, time
+state = pathlib.Path(os.environ["STATE_DIRECTORY"])
+with open(state / "rounds", "a") as file:
+    file.write("x")
+print("begun", flush=True)
+while (state / "hold").exists():
+    time.sleep(0.02)
+print("ended", file=sys.stderr)
+raise SystemExit(3)
+"""
+TIMER = """
+timers:
+  tidy: {command: python -m raab.work, schedule: "2099-01-01 03:00"}
+"""
+
+
+@pytest.mark.prove
+def test_what_a_timer_runs_is_run_now(workers: Workers) -> None:
+    """In the timer's own unit, so that no two of it run at once: who asks meanwhile waits for the one under way. What it prints and its
+    exit code are passed on; who goes away leaves it to itself."""
+    shell = workers.shell
+    workers.deploy("one", beside=TIMER, worker=ROUND)
+    for _ in range(2):
+        assert workers.fab("run", "tidy", expect=3).out == "begun\nended\n"
+    done = shell.run("raab run tidy", check=False)
+    assert (done.status, done.out) == (3, "begun\nended\n")
+    refused = workers.fab("run", "tody", expect=2)
+    assert "no such timer on this host, got tody" in refused.err and "it has: tidy" in refused.err
+    assert "or two, got tidy and ls" in workers.fab("run", "tidy", "--hosts", shell.host.name, "--", "ls", expect=2).err
+    # Begun by the timer, as it were.
+    shell.run("touch /var/lib/raab/hold; systemctl start --no-block raab@tidy")
+    command = workers.project.command("run", "tidy", "--hosts", shell.host.name)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=workers.project.root, env=workers.project.environ, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout and process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert shell.run("systemctl show -p ActiveState --value raab@tidy").out == "activating\n"
+    shell.run("(sleep 1; rm /var/lib/raab/hold) >/dev/null 2>&1 &")
+    assert shell.run("raab run tidy", check=False).out == "begun\nended\n"
+    assert workers.fab("run", "tidy", "--detach").out.split() == [shell.host.name, "raab@tidy"]
+    shell.run("while systemctl show -p ActiveState raab@tidy | grep -q activating; do sleep 0.05; done")
+    assert shell.run("cat /var/lib/raab/rounds").out == "x" * 5
+
+
+GIVEN = """
+processes:
+  worker: {command: python -m raab.work, settle: 0, ready: ready to work}
+timers:
+  tidy: {command: sh -c "exit 4", schedule: "2099-01-01 03:00", persistent: true}
+secrets: [KEY]
+"""
+
+
+@pytest.mark.prove
+def test_they_get_what_is_rotated_come_back_after_a_boot_and_go_with_their_entry(workers: Workers, lab: Any) -> None:
+    """The process and what the timer runs; the first run of a timer makes its exit code and its age known."""
+    shell = workers.shell
+    workers.write("one", GIVEN)
+    for value in ("first", "second"):
+        workers.fab("secrets", "set", "KEY", "--from", f"printf {value}")
+        workers.fab("deploy" if value == "first" else "reload")
+        assert workers.told()[-1]["environment"]["KEY"] == value
+    shell.run("systemctl stop raab@worker-1")
+    assert "worker 0 of 1" in workers.fab("doctor", expect=1).out
+    lifecycle.reboot(lab.lab, shell.host.name)
+    shell.run("until systemctl is-active --quiet raab raab@worker-1 raab@tidy.timer; do sleep 0.1; done")
+    assert workers.told()[-1]["environment"]["KEY"] == "second"
+    assert workers.fab("run", "tidy", expect=4).out == ""
+    metrics = shell.run("raab metrics").out
+    assert 'raab_timer_last_exit_code{service="raab",timer="tidy"} 4' in metrics
+    assert 'raab_timer_last_run_age_seconds{service="raab",timer="tidy"}' in metrics
+    assert 'raab_process_up{service="raab",process="worker",instance="worker-1"} 1' in metrics
+    assert "tidy failed, exit code 4" in workers.fab("doctor", expect=1).out
+    workers.deploy("two", beside="secrets: [KEY]\n")
+    workers.settled()
+    assert workers.units() == [] and workers.files() == []
+    assert "raab_timer" not in (metrics := shell.run("raab metrics").out) and "raab_process_" not in metrics

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from raab.deploy.inspection.finding import Finding
-from raab.protocol.service import Examined, ServiceStatus
+from raab.protocol.service import Examined, ServiceStatus, TimerRow
 
 COLUMNS = ("host", "beside the web", "state", "release", "since", "restarts", "next", "last", "exit code")
 
@@ -38,7 +38,18 @@ def findings(told: Examined) -> tuple[Finding, ...]:
         first = next((name for name, wanted in told.counts.items() if up[name] != wanted), "")
         found.append(Finding("processes wanted", well, text, f"fab logs {first} says why; fab restart {first}, or fab deploy --restart"))
     if told.timers:
-        bad = [timer.name for timer in told.timers if timer.code]
-        text = ", ".join(f"{timer.name} {timer.state}" + (f", exit code {timer.code}" if timer.code else "") for timer in told.timers)
-        found.append(Finding("timers", not bad, text, f"fab logs {bad[0]} says why" if bad else ""))
+        bad = [timer for timer in told.timers if timer.code or idle(timer)]
+        text = ", ".join(f"{timer.name} {doing(timer)}" for timer in told.timers)
+        hint = "fab deploy brings it back" if bad and idle(bad[0]) else f"fab logs {bad[0].name} says why" if bad else ""
+        found.append(Finding("timers", not bad, text, hint))
     return tuple(found)
+
+
+def idle(timer: TimerRow) -> bool:
+    """Whether nothing will run it, and nothing runs it now."""
+    return not timer.next and timer.state != "running"
+
+
+def doing(timer: TimerRow) -> str:
+    state = "waits for nothing" if idle(timer) and timer.state != "absent" else timer.state
+    return state + (f", exit code {timer.code}" if timer.code else "")

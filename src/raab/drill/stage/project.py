@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from raab.deploy.plan.environment import Environment, Host
+from raab.drill.stage import work
 from raab.drill.traffic import routes
 from raab.errors import RaabError
 
@@ -36,8 +37,10 @@ application = with_drill_routes(application, release=current_release().id)
 """
 # The routes are a package of the copy's own: what a deploy sends of raab has none of raab.drill.
 ROUTES = "src/drillroutes/__init__.py"
+WORK = "src/drillroutes/work.py"
 # A file of any name in a package makes another release; a module that cannot be imported makes a broken one.
 MARK = "src/drillroutes/mark.py"
+DRILLS_OWN = "# of a drill\n"
 ANOTHER = "\n# another one\n"
 BROKEN = "src/raab/modules/drillbroken/__init__.py"
 
@@ -98,6 +101,11 @@ class Project:
         """Makes the next deploy a new release."""
         (self.root / MARK).write_text(f'"""A drill changed the code: {text}."""\n')
 
+    def configure(self, text: str) -> None:
+        """Has the project say these lines of itself, beside its own."""
+        file = self.root / "deploy" / "config.yaml"
+        file.write_text(f"{file.read_text().partition(DRILLS_OWN)[0]}{DRILLS_OWN}{text}")
+
     def write_environment(self, name: str, hosts: Sequence[Host], waves: Sequence[int | str] = (1, "100%"), stays: bool = False) -> None:
         """An environment of these hosts, in deploy/<name>.yaml. JSON is YAML. What is deployed by one that `stays` is no drill's."""
         document = {
@@ -149,6 +157,7 @@ def copy(source: Path, root: Path, environment: Environment, import_seconds: flo
     (root / "wsgi.py").write_text(WSGI.format(seconds=import_seconds))
     (root / ROUTES).parent.mkdir()
     shutil.copy(routes.__file__, root / ROUTES)
+    shutil.copy(work.__file__, root / WORK)
     wheels = source / "build" / "raab" / "wheels"
     wheels.mkdir(parents=True, exist_ok=True)
     (root / "build" / "raab").mkdir(parents=True)

@@ -6,6 +6,7 @@ import time
 
 from raab.host import systemd
 from raab.host.beside import counts, there, unit
+from raab.host.beside.timers import chosen
 from raab.host.paths import Paths
 from raab.host.releases import current_release
 from raab.protocol.service import ProcessRow, TimerRow
@@ -29,7 +30,16 @@ def timers(paths: Paths) -> tuple[TimerRow, ...]:
     files = there.files(paths, "timer")
     runs = systemd.shows([paths.beside(name) for name in files], *_OF_RUN, more=("--timestamp=unix",))
     shown = systemd.shows([paths.timer(name) for name in files], *_OF_TIMER, more=("--timestamp=unix",))
-    return tuple(_timer(name, text, ran, told) for (name, text), ran, told in zip(files.items(), runs, shown, strict=True))
+    found = tuple(_timer(name, text, ran, told) for (name, text), ran, told in zip(files.items(), runs, shown, strict=True))
+    return (*found, *(TimerRow(name, "absent", release, 0.0, 0.0, None) for name, release in _due(paths) if name not in files))
+
+
+def _due(paths: Paths) -> list[tuple[str, str]]:
+    """The timers of the current release that are for this host, each with that release."""
+    current = current_release(paths)
+    if current is None or not paths.manifest(current).exists():
+        return []
+    return [(one.name, current) for one in unit.table(paths.release(current)).timers if one.on == "all" or chosen(paths)]
 
 
 def _timer(name: str, text: str, ran: dict[str, str], told: dict[str, str]) -> TimerRow:

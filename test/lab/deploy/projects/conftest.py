@@ -58,18 +58,19 @@ class Foreign:
     def browser(self) -> Browser:
         return Browser(self.host.address)
 
-    def run(self, *words: str) -> str:
-        environ = {**os.environ, "RAAB_LAB": self.lab, "PATH": f"{Path(self.python).parent}:{os.environ['PATH']}"}
-        environ |= {"VIRTUAL_ENV": str(Path(self.python).parents[1]), "HOME": str(self.root.parent / "home"), "UV_CACHE_DIR": CACHE}
-        done = subprocess.run(words, cwd=self.root, env=environ, capture_output=True, text=True, timeout=600, check=False)
+    def run(self, *words: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> str:
+        """`environ` has more variables of the person's own."""
+        mine = {**os.environ, "RAAB_LAB": self.lab, "PATH": f"{Path(self.python).parent}:{os.environ['PATH']}", **(environ or {})}
+        mine |= {"VIRTUAL_ENV": str(Path(self.python).parents[1]), "HOME": str(self.root.parent / "home"), "UV_CACHE_DIR": CACHE}
+        done = subprocess.run(words, cwd=self.root, env=mine, input=stdin, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def fab(self, verb: str) -> str:
-        return self.run(str(BIN / "fab"), verb, "--hosts", self.host.name)
+    def fab(self, *words: str, stdin: str = "") -> str:
+        return self.run(str(BIN / "fab"), *words, "--hosts", self.host.name, stdin=stdin)
 
-    def init(self, *words: str) -> str:
-        return self.run(str(BIN / "raab"), "init", "--python", self.python, *words)
+    def init(self, *words: str, environ: Mapping[str, str] | None = None) -> str:
+        return self.run(str(BIN / "raab"), "init", "--python", self.python, *words, environ=environ)
 
     def changed(self, file: str) -> Callable[[], None]:
         """Makes a change that changes nothing but the release."""
