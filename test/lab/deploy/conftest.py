@@ -152,27 +152,27 @@ class Packages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def bring(self, shell: Shell, *names: str) -> None:
-        """To /tmp/debian of a host."""
-        shell.run("mkdir -p /tmp/debian")
+    def bring(self, shell: Shell, folder: str, *names: str) -> None:
+        """To a folder of a host."""
+        shell.run(f"mkdir -p {folder}")
         missing = [name for name in names if not list(self.folder.glob(f"{name}_*.deb"))]
         if missing:
             subprocess.run(("apt-get", "download", "-q", *missing), cwd=self.folder, check=True, capture_output=True, timeout=120)
         for name in names:
             (file,) = self.folder.glob(f"{name}_*.deb")
-            shell.run(f"cat >/tmp/debian/{file.name}", stdin=file.read_bytes(), timeout=120)
+            shell.run(f"cat >{folder}/{file.name}", stdin=file.read_bytes(), timeout=120)
 
     def redis(self, shell: Shell) -> None:
-        self.bring(shell, *REDIS)
-        shell.run("DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/debian/*.deb && systemctl is-active redis-server", timeout=120)
+        self.bring(shell, "/tmp/redis", *REDIS)
+        shell.run("DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/redis/*.deb && systemctl is-active redis-server", timeout=120)
 
     def postgres(self, shell: Shell) -> None:
         """With a user and a database `shop`. The packages' files alone, for the tools around them need more than is looked at."""
-        self.bring(shell, *POSTGRES)
+        self.bring(shell, "/tmp/postgres", *POSTGRES)
         data = "/var/lib/postgresql/data"
         unit = f"[Service]\nUser=postgres\nRuntimeDirectory=postgresql\nExecStart={PLACE}/postgres -D {data} -h 0.0.0.0 -c jit=off\n"
         shell.run(
-            "for file in /tmp/debian/*.deb; do dpkg-deb -x $file /; done; ldconfig; useradd --system postgres; cd /"
+            "for file in /tmp/postgres/*.deb; do dpkg-deb -x $file /; done; ldconfig; useradd --system postgres; cd /"
             f" && install -d -o postgres /var/lib/postgresql && runuser -u postgres -- {PLACE}/initdb -A trust -D {data} >/dev/null"
             f" && echo 'host all all 0.0.0.0/0 trust' >>{data}/pg_hba.conf && cat >/etc/systemd/system/postgresql.service"
             " && printf '[Install]\\nWantedBy=multi-user.target\\n' >>/etc/systemd/system/postgresql.service"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -247,6 +248,8 @@ def test_what_a_timer_runs_is_run_now(workers: Workers) -> None:
     assert shell.run("cat /var/lib/raab/rounds").out == "x" * 5
 
 
+# As the timer has it: 2099-01-01 03:00, of a clock in UTC.
+NEW_YEAR = 4070919600
 GIVEN = """
 processes:
   worker: {command: python -m raab.work, settle: 0, ready: ready to work}
@@ -267,15 +270,21 @@ def test_they_get_what_is_rotated_come_back_after_a_boot_and_go_with_their_entry
         assert workers.told()[-1]["environment"]["KEY"] == value
     shell.run("systemctl stop raab@worker-1")
     assert "worker 0 of 1" in workers.fab("doctor", expect=1).out
+    (row,) = workers.fab("status", "--json").json["hosts"][0]["timers"]
+    assert (row["name"], row["state"], row["next"]) == ("tidy", "waiting", NEW_YEAR)
     lifecycle.reboot(lab.lab, shell.host.name)
     shell.run("until systemctl is-active --quiet raab raab@worker-1 raab@tidy.timer; do sleep 0.1; done")
     assert workers.told()[-1]["environment"]["KEY"] == "second"
     assert workers.fab("run", "tidy", expect=4).out == ""
+    (row,) = workers.fab("status", "--json").json["hosts"][0]["timers"]
+    assert (row["state"], row["code"], row["next"]) == ("failed", 4, NEW_YEAR) and row["last"] > time.time() - 600
     metrics = shell.run("raab metrics").out
     assert 'raab_timer_last_exit_code{service="raab",timer="tidy"} 4' in metrics
     assert 'raab_timer_last_run_age_seconds{service="raab",timer="tidy"}' in metrics
     assert 'raab_process_up{service="raab",process="worker",instance="worker-1"} 1' in metrics
     assert "tidy failed, exit code 4" in workers.fab("doctor", expect=1).out
+    shell.run("systemctl stop raab@tidy.timer")
+    assert "tidy waits for nothing" in workers.fab("doctor", expect=1).out
     workers.deploy("two", beside="secrets: [KEY]\n")
     workers.settled()
     assert workers.units() == [] and workers.files() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from raab.host import systemd
@@ -13,7 +14,6 @@ from raab.protocol.service import ProcessRow, TimerRow
 
 _OF_PROCESS = ("ActiveState", "SubState", "MainPID", "NRestarts", "ActiveEnterTimestampMonotonic")
 _OF_RUN = ("ActiveState", "Result", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestampMonotonic")
-_OF_TIMER = ("NextElapseUSecRealtime", "LastTriggerUSec")
 
 
 def processes(paths: Paths) -> tuple[ProcessRow, ...]:
@@ -29,8 +29,8 @@ def processes(paths: Paths) -> tuple[ProcessRow, ...]:
 def timers(paths: Paths) -> tuple[TimerRow, ...]:
     files = there.files(paths, "timer")
     runs = systemd.shows([paths.beside(name) for name in files], *_OF_RUN, more=("--timestamp=unix",))
-    shown = systemd.shows([paths.timer(name) for name in files], *_OF_TIMER, more=("--timestamp=unix",))
-    found = tuple(_timer(name, text, ran, told) for (name, text), ran, told in zip(files.items(), runs, shown, strict=True))
+    due = _scheduled(paths)
+    found = (_timer(name, text, ran, *due.get(paths.timer(name), (0, 0))) for (name, text), ran in zip(files.items(), runs, strict=True))
     return (*found, *(TimerRow(name, "absent", release, 0.0, 0.0, None) for name, release in _due(paths) if name not in files))
 
 
@@ -42,11 +42,20 @@ def _due(paths: Paths) -> list[tuple[str, str]]:
     return [(one.name, current) for one in unit.table(paths.release(current)).timers if one.on == "all" or chosen(paths)]
 
 
-def _timer(name: str, text: str, ran: dict[str, str], told: dict[str, str]) -> TimerRow:
+def _scheduled(paths: Paths) -> dict[str, tuple[float, float]]:
+    """When each timer's next run is and its last one was, by the unit's name; seconds since the epoch, 0 for none.
+
+    `systemctl show` tells these two in words, whatever it is asked to (systemd 252).
+    """
+    told = systemd.order("systemctl", "list-timers", "--all", "--output=json", f"{paths.name}@*.timer").stdout
+    return {one["unit"]: ((one["next"] or 0) / 1e6, (one["last"] or 0) / 1e6) for one in json.loads(told or "[]")}
+
+
+def _timer(name: str, text: str, ran: dict[str, str], due: float, triggered: float) -> TimerRow:
     # It may have been started by hand.
-    last = max(stamp(told, "LastTriggerUSec"), stamp(ran, "ExecMainStartTimestamp"))
+    last = max(triggered, stamp(ran, "ExecMainStartTimestamp"))
     code = number(ran, "ExecMainStatus") if number(ran, "ExecMainExitTimestampMonotonic") else None
-    return TimerRow(name, _doing(ran), unit.release_of(text), stamp(told, "NextElapseUSecRealtime"), last, code)
+    return TimerRow(name, _doing(ran), unit.release_of(text), due, last, code)
 
 
 def wanted(paths: Paths) -> dict[str, int]:
