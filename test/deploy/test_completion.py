@@ -14,7 +14,11 @@ SCRIPT = 'eval "$(fab --print-completion-script bash)"; COMP_WORDS=({words}); _c
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("fab roll", {"rollback"}), ("fab re", {"releases", "reload", "remove", "restart"}), ("fab deploy --d", {"--debug", "--dry-run"})],
+    [
+        ("fab roll", {"rollback"}),
+        ("fab re", {"reboot", "releases", "reload", "remove", "restart"}),
+        ("fab deploy --d", {"--debug", "--dry-run"}),
+    ],
 )
 def test_bash_completes(words: str, expected: set[str]) -> None:
     """By the script that fab itself prints, in a real bash."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,15 @@ class Shop:
 
 
 @pytest.fixture
-def make_shop(lab: Any, tmp_path: Path) -> Callable[[int], Shop]:
-    """Makes an empty project for so many bare hosts."""
+def make_shop(lab: Any, tmp_path: Path) -> Iterator[Callable[[int], Shop]]:
+    """Makes an empty project for so many bare hosts, which other tests find as bare."""
+    made: list[int] = []
 
     def make(count: int) -> Shop:
-        hosts = tuple(lab.fresh(number + 1) for number in range(count))
+        made.extend(range(1, count + 1))
+        hosts = tuple(lab.fresh(number) for number in made)
         return Shop(tmp_path / "shop", lab.lab.name, hosts, lab.shell(hosts[0]))
 
-    return make
+    yield make
+    for number in made:
+        lab.fresh(number)
