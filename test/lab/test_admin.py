@@ -199,7 +199,7 @@ def test_a_release_without_it_comes_and_goes(service: Service, traffic: Traffic)
     """A reload onto a gunicorn.py that knows no admin listener, and back: the public port loses nothing, and the socket is there again."""
     new = service.current
     text = service.run(f"cat {PATHS.current}/gunicorn.py").out
-    assert 'bind = [*_server["bind"], *_admin]' in text
+    assert 'bind = [*_read["binds"], *_admin]' in text
     old = service.variant(Content(files=(("gunicorn.py", text.replace(", *_admin]", "]").replace("{' '.join(_admin)}", "")),)))
     with traffic():
         service.switch(old)
