@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from email import message_from_bytes
+from email import message_from_string
 from email.message import Message
 from pathlib import Path
 
@@ -150,7 +150,7 @@ def test_the_wheel_installs_into_an_empty_venv(built: Path, tmp_path: Path) -> N
 
 def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
-        return message_from_bytes(archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))))
+        return message_from_string(archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))).decode())
 
 
 def test_a_build_says_which_one_of_its_version_it_is(tmp_path: Path) -> None:

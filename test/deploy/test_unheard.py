@@ -19,8 +19,8 @@ AWAY = ("--env", "away")
 VERBS = {
     "build": ((), 2), "deploy": (AWAY, 2), "doctor": (AWAY, 3), "drill": (("--list",), 0), "history": (AWAY, 3),
     "lock": ((), 2), "logs": (AWAY, 3),
-    "remove": (("x", *AWAY), 2),
-    "plan": (AWAY, 2), "reboot": (AWAY, 2), "releases": (AWAY, 3), "reload": (AWAY, 3), "restart": (AWAY, 3), "rollback": (AWAY, 3), "scale": (("1", *AWAY), 3),
+    "remove": (("x", *AWAY), 2), "reboot": (AWAY, 2),
+    "plan": (AWAY, 2), "releases": (AWAY, 3), "reload": (AWAY, 3), "restart": (AWAY, 3), "rollback": (AWAY, 3), "scale": (("1", *AWAY), 3),
     "run": ((*AWAY, "--", "true"), 3), "shell": (AWAY, 3), "secrets.import": (("/dev/null", *AWAY), 2), "secrets.list": (AWAY, 2),
     "secrets.rm": (("X", *AWAY), 2), "secrets.set": (("X", "--from", "printf x", *AWAY), 2),
     "status": (AWAY, 3), "unlock": (AWAY, 3), "lab.cut": (("x",), 1), "lab.down": ((), 0), "lab.fresh": (("x",), 1),

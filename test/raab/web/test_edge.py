@@ -268,7 +268,7 @@ def test_requests_are_counted_by_route(shop: MakeApp, tmp_path: Path, monkeypatc
         client.get(path, buffered=True)
     client.get("/readyz", environ_base={"handover.check": True}, buffered=True)
     reading = read(tmp_path / "metrics")
-    counted = {(series.name.route, series.name.status): (series.count, series.bytes) for series in reading.series}
+    counted = {(series.name.route, series.name.status): (series.total, series.bytes) for series in reading.series}
     assert counted["/greeting/<name>", 200][0] == 2
     assert counted["/stream", 200] == (1, 5)
     assert counted["", 404][0] == 2

@@ -120,7 +120,7 @@ class Service:
         counted: Counter[int] = Counter()
         for series in self.counted().series:
             if series.name.route == route:
-                counted[series.name.status] += int(series.count)
+                counted[series.name.status] += int(series.total)
         return dict(counted)
 
 
