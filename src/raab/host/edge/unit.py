@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from raab.host.paths import EDGE, EdgePaths
 
-# In this order, which is that of the descriptors that Caddy gets (sd_listen_fds(3)): it knows them by number, from version 2.9 on.
+# In this order, which is that of the descriptors that Caddy gets (sd_listen_fds(3)). It knows them by number: version 2.8 does not yet,
+# 2.10 does.
 PORTS = (80, 443)
 HTTP, HTTPS = "fd/3", "fd/4"
 SOCKETS = f"""# Written by raab: connections wait here while the edge is replaced.
