@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from raab.host.systemd import last_words, readable
+from raab.errors import RaabError
+from raab.host.systemd import last_words, readable, stop
 
 RAISED = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\nRuntimeError: no such table\nhint: see x.py:1'
 
@@ -45,3 +47,15 @@ def test_a_service_that_is_started_again_and_again_has_said_why(tmp_path: Path, 
     assert last_words("raab.service", 0.0).splitlines() == ["Worker cannot load: RuntimeError: no such table", *lines[1:3]]
     (tmp_path / "said").write_text("\n".join(around))
     assert last_words("raab.service", 0.0).splitlines() == around
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "fails"), [(0, "inactive", False), (5, "inactive", False), (5, "active", True), (1, "inactive", True)]
+)
+def test_what_systemd_does_not_know_is_stopped(code: int, state: str, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file may be broken, or gone; while it runs, that is no success."""
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\n[ $1 = show ] && exec echo ActiveState={state}\nexit {code}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(RaabError) if fails else contextlib.nullcontext():
+        stop("raab@one.timer", "raab@other.timer")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Sequence
 
 from raab.errors import RaabError
 
 # What systemd says of a unit whatever becomes of it. Where it starts one again and again, that would be all of the last few lines.
 _COMING_AND_GOING = re.compile(r"^(Start|Stopp)(ing|ed) |: (Scheduled restart job|Consumed|Deactivated successfully)")
+# What systemctl ends with for a unit that is not loaded (systemctl(1), EXIT STATUS).
+_NOT_LOADED = 5
+# Seconds by which a process may have begun before its unit is said to.
+_OLDER = 0.01
 
 
 def order(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -55,6 +60,13 @@ def main_pid(unit: str) -> int:
     return int(show(unit, "MainPID").get("MainPID", "0") or 0)
 
 
+def stop(*units: str, timeout: float = 60) -> None:
+    """End units. One that systemd does not know, or no longer, does not run. Raises RaabError when one does not end."""
+    done = order("systemctl", "stop", *units, timeout=timeout)
+    if done.returncode and not (done.returncode == _NOT_LOADED and not any(map(is_active, units))):
+        raise RaabError(f"systemctl stop {' '.join(units)}: exit code {done.returncode}, got: {done.stderr.strip()[-1000:]}")
+
+
 def last_words(unit: str, since: float) -> str:
     """What a service said since a moment (seconds since the epoch), for the report of a failure: its last few lines, readable."""
     lines = journal(unit, since)[-40:]
@@ -72,6 +84,19 @@ def journal(unit: str, since: float) -> list[str]:
     order("journalctl", "--sync")
     matches = (f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}")
     return order("journalctl", "--output=cat", "--no-pager", f"--since=@{since:.3f}", *matches).stdout.splitlines()
+
+
+def printed(unit: str, since: float) -> tuple[str, ...]:
+    """The command that prints what processes of a unit have, since a moment (seconds since the epoch).
+
+    By the moment and not by the unit's invocation, which the journal cannot find out of a process that has ended before it looked.
+    """
+    return "journalctl", "--output=cat", "--no-pager", "--quiet", f"--since=@{since:.6f}", f"_SYSTEMD_UNIT={unit}"
+
+
+def began(told: dict[str, str]) -> float:
+    """Since when (seconds since the epoch) a unit is under way, of what it shows. Its first process is a little older."""
+    return time.time() - time.monotonic() + int(told.get("InactiveExitTimestampMonotonic") or 0) / 1e6 - _OLDER
 
 
 def readable(line: str) -> str:

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,23 +206,32 @@ ExecStart=/bin/sh -c 'echo one; while [ -e /run/hold ]; do sleep 0.05; done; ech
 """
 
 
-def test_what_a_timer_runs_is_run_now(runs: Runs) -> None:
-    """In its own unit: who asks while it runs waits for that one. What it prints and its exit code are passed on."""
+@pytest.fixture
+def tidy(runs: Runs) -> Iterator[None]:
+    """A timer of that name, whose round is under way."""
     release = runs.shell.run("basename $(realpath /opt/raab/current)").out.strip()
     for kind in ("service", "timer"):
         runs.shell.put(f"/etc/systemd/system/raab@tidy.{kind}", TIDY.format(release=release))
     runs.shell.run("systemctl daemon-reload; touch /run/hold; systemctl start --no-block raab@tidy")
+    yield
+    runs.shell.run("rm -f /run/hold /etc/systemd/system/raab@tidy.*; systemctl stop raab@tidy; systemctl daemon-reload")
+
+
+@pytest.mark.usefixtures("tidy")
+def test_what_a_timer_runs_is_run_now(runs: Runs) -> None:
+    """In its own unit: who asks while it runs waits for that one. What it prints and its exit code are passed on."""
     words = (FAB, "run", "tidy", "--hosts", runs.host.name)
     for _ in range(2):
         with subprocess.Popen(words, cwd=ROOT, env=runs.environ, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout and process.stdout.readline() == "one\n"
             runs.shell.run("rm -f /run/hold")
             assert (process.stdout.read(), process.wait(30)) == ("two\n", 3)
-    done_here = runs.shell.run("raab run tidy", check=False)
-    assert (done_here.status, done_here.out) == (3, "one\ntwo\n")
-    assert runs.shell.run("journalctl -u raab@tidy -o cat | grep -c one").out == "3\n"
+    # Its process ends before the journal can see whose it is, on a busy host in every other round.
+    for _ in range(5):
+        done_here = runs.shell.run("raab run tidy", check=False)
+        assert (done_here.status, done_here.out) == (3, "one\ntwo\n")
+    assert runs.shell.run("journalctl -u raab@tidy -o cat | grep -c one").out == "7\n"
     assert "it has: tidy" in runs.shell.run("raab run tody", check=False).err
-    runs.shell.run("rm /etc/systemd/system/raab@tidy.*; systemctl daemon-reload")
 
 
 def test_a_release_is_kept_while_a_command_runs_in_it(runs: Runs) -> None:

@@ -65,7 +65,7 @@ def end(paths: Paths, ones: Sequence[Instance], say: Say) -> None:
     if ones:
         say(f"ending processes, each when it has done what it does: {_names(ones)}")
         disable(paths, ones)
-        systemd.must("systemctl", "stop", *_units(paths, ones), timeout=DAY)
+        systemd.stop(*_units(paths, ones), timeout=DAY)
         clear(paths, ones)
 
 

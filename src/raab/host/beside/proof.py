@@ -12,7 +12,16 @@ from raab.host.beside.unit import READY_SECONDS
 from raab.host.paths import Paths
 
 _STEP = 0.05
-_ASKED = ("ActiveState", "SubState", "NRestarts", "ActiveEnterTimestampMonotonic", "Job", "Result", "ExecMainStatus", "InvocationID")
+_ASKED = (
+    "ActiveState",
+    "SubState",
+    "NRestarts",
+    "ActiveEnterTimestampMonotonic",
+    "InactiveExitTimestampMonotonic",
+    "Job",
+    "Result",
+    "ExecMainStatus",
+)
 
 
 def prove(paths: Paths, started: Sequence[Start], began: float) -> None:
@@ -28,7 +37,7 @@ def prove(paths: Paths, started: Sequence[Start], began: float) -> None:
                 said = systemd.last_words(paths.beside(one.name), began)
                 text = f"process {one.name}: it does not stay up, got {why}\n{said}".rstrip()
                 raise RaabError(text, f"journalctl -u {paths.beside(one.name)} says more")
-            if up(told, now) >= one.process.settle and ready(one, told["InvocationID"]):
+            if up(told, now) >= one.process.settle and ready(one, paths.beside(one.name), told):
                 left.remove(one)
         if left and now > end:
             names = ", ".join(one.name for one in left)
@@ -56,9 +65,8 @@ def up(told: dict[str, str], now: float) -> float:
     return now - since if told.get("ActiveState") == "active" and since else -1.0
 
 
-def ready(one: Start, invocation: str) -> bool:
+def ready(one: Start, unit: str, told: dict[str, str]) -> bool:
     """Whether it has printed what its `ready` says. By READY=1 it is active no sooner."""
     if one.process.ready in ("", "notify"):
         return True
-    words = ("journalctl", "--output=cat", "--no-pager", f"_SYSTEMD_INVOCATION_ID={invocation}")
-    return one.process.ready in systemd.order(*words).stdout
+    return one.process.ready in systemd.order(*systemd.printed(unit, systemd.began(told))).stdout

@@ -62,7 +62,7 @@ def end(paths: Paths, names: list[str]) -> None:
     """They start nothing any more. What runs goes on, and its file stays until it has ended."""
     for name in names:
         wants(paths, name).unlink(missing_ok=True)
-    systemd.must("systemctl", "stop", *map(paths.timer, names))
+    systemd.stop(*map(paths.timer, names))
     for name in names:
         (paths.units / paths.timer(name)).unlink(missing_ok=True)
     sweep(paths)

@@ -17,7 +17,7 @@ from raab.host.running.running import blocks
 from raab.protocol.streams import BLOCK, Size
 
 _UNDER_WAY = ("activating", "active", "deactivating")
-_ASKED = ("ActiveState", "InvocationID", "Job", "Result", "ExecMainCode", "ExecMainStatus")
+_ASKED = ("ActiveState", "InvocationID", "Job", "Result", "ExecMainCode", "ExecMainStatus", "InactiveExitTimestampMonotonic")
 # As a shell tells it of what was ended by a signal.
 _SIGNALLED = 128
 # Seconds between two looks.
@@ -37,11 +37,14 @@ class Round:
         self.over = self.left = False
         self.news, self.notice = os.pipe()
         self.told = systemd.show(unit, *_ASKED)
-        self.invocation = self.told["InvocationID"] if self.told.get("ActiveState") in _UNDER_WAY else begin(unit, self.told)
-        words = ("journalctl", "--output=cat", "--no-pager", "--quiet", f"_SYSTEMD_INVOCATION_ID={self.invocation}")
-        self.words = words
+        under_way = self.told.get("ActiveState") in _UNDER_WAY
+        # Of an earlier round the journal may not have been told all yet.
+        systemd.order("journalctl", "--sync")
+        since = systemd.began(self.told) if under_way else time.time()
+        self.invocation = self.told["InvocationID"] if under_way else begin(unit, self.told)
+        self.words = systemd.printed(unit, since)
         nothing = subprocess.DEVNULL
-        self.follower = subprocess.Popen((*words, "--follow", "--no-tail"), stdin=nothing, stdout=subprocess.PIPE, stderr=nothing)
+        self.follower = subprocess.Popen((*self.words, "--follow", "--no-tail"), stdin=nothing, stdout=subprocess.PIPE, stderr=nothing)
 
     def __enter__(self) -> Round:
         return self
