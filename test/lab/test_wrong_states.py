@@ -113,7 +113,7 @@ STATES = (
     State("one with lines that are none", f"{drop_in('EnvironmentFile=/etc/raab.env')}; printf '?\\nA B\\n' > /etc/raab.env"),
     State("a user that there is not", drop_in("User=nosuch"), "nosuch", reloads=False),
     State("a folder that is missing", drop_in("ReadWritePaths=/nowhere"), "namespacing", reloads=False, sample=True),
-    State("a release that may not be seen", drop_in("InaccessiblePaths=/opt"), "status=203/EXEC", reloads=False),
+    State("a release that may not be seen", drop_in("InaccessiblePaths=/opt"), "Failed at step EXEC", reloads=False),
     State("a working directory that is missing", drop_in("WorkingDirectory=/nowhere"), "directory", reloads=False),
     State("a limit that nothing runs with", drop_in("LimitNOFILE=4"), "Too many open files"),
     State("a call that Python needs forbidden", drop_in("SystemCallFilter=~openat"), "Operation not permitted"),
