@@ -33,7 +33,7 @@ def python(tmp_path: Path) -> str:
     uv = [sys.executable, "-m", "uv"]
     python = str(tmp_path / "venv/bin/python")
     subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(tmp_path / "venv")], check=True, capture_output=True)
-    needed = [f"{name}=={metadata.version(name)}" for name in ("gevent", "gunicorn", "packaging")]
+    needed = [f"{name}=={metadata.version(name)}" for name in ("gevent", "gunicorn", "httptools", "packaging")]
     done = subprocess.run([*uv, "pip", "install", "-q", "--no-build", "--python", python, "numpy", *needed], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"numpy cannot be had: {done.stderr.strip()[-200:]}")
