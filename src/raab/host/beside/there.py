@@ -39,12 +39,16 @@ def look(paths: Paths) -> tuple[Instance, ...]:
 
 
 def releases(paths: Paths) -> frozenset[str]:
-    """Those that processes, timers or somebody's commands run in, or would be started in."""
+    """Those that processes, timers, somebody's commands or the web's workers run in, or would be started in."""
     named = {unit.release_of(text) for text in files(paths).values()}
     inside = re.compile(re.escape(f"{paths.releases}/") + r"([^/\s\0]+)")
     # Of a command that somebody runs the unit is of no service's name (raab.host.units.unit).
     ours = (pid for pid in processes.pids() if any(part in processes.control_group(pid) for part in (f"/{paths.name}@", "/raabnow")))
-    return frozenset(named | {found for pid in ours for text in _words(pid) for found in inside.findall(text)})
+    texts = [text for pid in ours for text in _words(pid)]
+    # A worker that retires may have a minute for what it does, and several deploys may come within it. All of them have mapped files of
+    # their master's release, which may be an older one; of their own is where they are.
+    texts += [_folder(one.pid) for one in processes.within(paths.unit)]
+    return frozenset(named | {found for text in texts for found in inside.findall(text)})
 
 
 def _words(pid: int) -> Iterator[str]:
@@ -52,5 +56,12 @@ def _words(pid: int) -> Iterator[str]:
     for name in ("environ", "cmdline", "maps"):
         with suppress(OSError):
             yield Path(f"/proc/{pid}/{name}").read_text(errors="replace")
-    with suppress(OSError):
-        yield f"{os.readlink(f'/proc/{pid}/cwd')}/"  # noqa: PTH115
+    yield _folder(pid)
+
+
+def _folder(pid: int) -> str:
+    """Where a process is; empty when there is no such process."""
+    try:
+        return f"{os.readlink(f'/proc/{pid}/cwd')}/"  # noqa: PTH115
+    except OSError:
+        return ""
