@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ class Keeper:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.environment = desk.environment
-        self.declared = desk.environment.settings.given.over(description.read(desk.root).given).secrets
+        project = description.read(desk.root)
+        self.declared = desk.environment.settings.given.over(project.given).secrets
+        self.processes, self.timers = tuple(project.processes), tuple(project.timers)
 
     def set(self, name: str, command: str, wait: float) -> int:
         """Ask for a value, and bring it to each host. Raises RaabError for a name that nothing wants."""
@@ -64,8 +66,7 @@ class Keeper:
             for name, answer in answers.items():
                 print(f"{host}  {name} is set" + (", encrypted" if answer.encrypted else ""))
         if outcome.done:
-            again = f"fab reload --env {self.environment.name}"
-            print(f"the web and the processes beside it have it from the next reload on: {again}; a deploy does that, too")
+            print("\n".join(taken_up(f"fab reload --env {self.environment.name}", self.processes, self.timers)))
         return told(outcome)
 
     def remove(self, name: str, wait: float) -> int:
@@ -115,6 +116,15 @@ class Keeper:
         for error in asked.failed.values():
             raise error
         runner.lock(tuple(asked.done), what, wait)
+
+
+def taken_up(reload: str, processes: Sequence[str], timers: Sequence[str]) -> Iterator[str]:
+    """Who has a new value from when on, in lines; `reload` is how it is typed."""
+    yield f"the web has it from the next reload on: {reload}, or a deploy that changes something"
+    if processes:
+        yield f"these are started anew by either, each when it has done what it does: {', '.join(processes)}"
+    if timers:
+        yield f"these have it from their next run on: {', '.join(timers)}"
 
 
 def cell(one: Stored | None) -> str:
