@@ -31,8 +31,17 @@ def test_as_many_of_a_process_run_as_are_wanted(state: str, text: str) -> None:
         (TIMER._replace(state="running", next=0.0), True, "tidy running"),
         (TIMER._replace(state="failed", code=3), False, "tidy failed, exit code 3"),
         (TIMER._replace(next=0.0), False, "tidy waits for nothing"),
+        (TIMER._replace(state="stopped", next=0.0), False, "tidy stopped"),
         (TIMER._replace(state="absent", next=0.0), False, "tidy absent"),
+        (TIMER._replace(state="absent"), False, "tidy absent"),
     ],
 )
 def test_each_timer_is_there_has_a_next_run_and_did_well(timer: TimerRow, well: bool, text: str) -> None:
     assert told(timers=(timer,)) == {"timers": (well, text)}
+
+
+def test_what_does_not_wait_any_more_is_cured_before_what_failed_is_looked_at() -> None:
+    failed, stopped = TIMER._replace(state="failed", code=3), TIMER._replace(name="mail", state="stopped", next=0.0)
+    for timers, hint in (((failed, stopped), "fab reload brings it back"), ((failed,), "fab logs tidy says why"), ((TIMER,), "")):
+        (found,) = besides.findings(Examined((), {})._replace(timers=timers))
+        assert found.helps == hint

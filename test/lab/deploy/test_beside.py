@@ -258,6 +258,24 @@ secrets: [KEY]
 """
 
 
+# What somebody does by hand, and how the timer's state is told then.
+LOST = (
+    ("systemctl stop raab@worker-1 raab@tidy.timer", "stopped"),
+    ("systemctl disable --now --quiet raab@worker-1.service raab@tidy.timer", "stopped"),
+    (
+        "systemctl stop raab@worker-1; cd /etc/systemd/system && rm raab@worker-1.service raab@tidy.timer && systemctl daemon-reload",
+        "absent",
+    ),
+    ("systemctl stop raab@worker-1; rm /etc/systemd/system/raab@tidy.service && systemctl daemon-reload", "absent"),
+)
+
+
+def timer(workers: Workers) -> tuple[str, str, float]:
+    """The only one, as status tells it: its name, its state and its next run."""
+    (found,) = workers.fab("status", "--json").json["hosts"][0]["timers"]
+    return found["name"], found["state"], found["next"]
+
+
 @pytest.mark.prove
 def test_they_get_what_is_rotated_and_come_back_after_a_boot(workers: Workers, lab: Any) -> None:
     """Processes and timers; the first run of a timer makes its exit code and its age known."""
@@ -267,10 +285,15 @@ def test_they_get_what_is_rotated_and_come_back_after_a_boot(workers: Workers, l
         workers.fab("secrets", "set", "KEY", "--from", f"printf {value}")
         workers.fab("deploy" if value == "first" else "reload")
         assert workers.told()[-1]["environment"]["KEY"] == value
-    shell.run("systemctl stop raab@worker-1")
-    assert "worker 0 of 1" in workers.fab("doctor", expect=1).out
-    (row,) = workers.fab("status", "--json").json["hosts"][0]["timers"]
-    assert (row["name"], row["state"], row["next"]) == ("tidy", "waiting", NEW_YEAR)
+    assert timer(workers) == ("tidy", "waiting", NEW_YEAR)
+    for act, state in LOST:
+        shell.run(act)
+        assert timer(workers)[1] == state
+        assert state in shell.run("raab status").out
+        doctor = workers.fab("doctor", expect=1).out
+        assert "worker 0 of 1" in doctor and f"tidy {state}" in doctor and doctor.count("fab reload") == 2
+        workers.fab("reload")
+        assert workers.units() == instances(1) and timer(workers) == ("tidy", "waiting", NEW_YEAR)
     lifecycle.reboot(lab.lab, shell.host.name)
     shell.run("until systemctl is-active --quiet raab raab@worker-1 raab@tidy.timer; do sleep 0.1; done")
     assert workers.told()[-1]["environment"]["KEY"] == "second"
@@ -279,3 +302,9 @@ def test_they_get_what_is_rotated_and_come_back_after_a_boot(workers: Workers, l
     assert 'raab_timer_last_exit_code{service="raab",timer="tidy"} 4' in metrics
     assert 'raab_timer_last_run_age_seconds{service="raab",timer="tidy"}' in metrics
     assert 'raab_process_up{service="raab",process="worker",instance="worker-1"} 1' in metrics
+    # Of what is not in the configuration any more nothing is left.
+    workers.deploy("two", beside="secrets: [KEY]\n")
+    workers.settled()
+    assert workers.files() == [] and workers.units() == []
+    for text in (shell.run("raab metrics").out, shell.run("raab status").out, workers.fab("status").out, workers.fab("doctor").out):
+        assert not any(word in text for word in ("worker-1", "raab_process", "tidy"))

@@ -36,20 +36,21 @@ def findings(told: Examined) -> tuple[Finding, ...]:
         text = ", ".join(f"{name} {up[name]} of {wanted}" for name, wanted in told.counts.items())
         well = all(up[name] == wanted for name, wanted in told.counts.items())
         first = next((name for name, wanted in told.counts.items() if up[name] != wanted), "")
-        found.append(Finding("processes wanted", well, text, f"fab logs {first} says why; fab restart {first}, or fab deploy --restart"))
+        found.append(Finding("processes wanted", well, text, f"fab logs {first} says why; fab reload starts what does not run"))
     if told.timers:
         bad = [timer for timer in told.timers if timer.code or idle(timer)]
+        lost = any(map(idle, bad))
         text = ", ".join(f"{timer.name} {doing(timer)}" for timer in told.timers)
-        hint = "fab deploy brings it back" if bad and idle(bad[0]) else f"fab logs {bad[0].name} says why" if bad else ""
+        hint = "fab reload brings it back" if lost else f"fab logs {bad[0].name} says why" if bad else ""
         found.append(Finding("timers", not bad, text, hint))
     return tuple(found)
 
 
 def idle(timer: TimerRow) -> bool:
     """Whether nothing will run it, and nothing runs it now."""
-    return not timer.next and timer.state != "running"
+    return timer.state == "absent" or (not timer.next and timer.state != "running")
 
 
 def doing(timer: TimerRow) -> str:
-    state = "waits for nothing" if idle(timer) and timer.state != "absent" else timer.state
+    state = "waits for nothing" if idle(timer) and timer.state in ("waiting", "failed") else timer.state
     return state + (f", exit code {timer.code}" if timer.code else "")

@@ -29,8 +29,14 @@ def processes(paths: Paths) -> tuple[ProcessRow, ...]:
 def timers(paths: Paths) -> tuple[TimerRow, ...]:
     files = there.files(paths, "timer")
     runs = systemd.shows([paths.beside(name) for name in files], *_OF_RUN, more=("--timestamp=unix",))
-    due = _scheduled(paths)
-    found = (_timer(name, text, ran, *due.get(paths.timer(name), (0, 0))) for (name, text), ran in zip(files.items(), runs, strict=True))
+    active = [one.get("ActiveState") == "active" for one in systemd.shows([paths.timer(name) for name in files], "ActiveState")]
+    due, started = _scheduled(paths), there.files(paths)
+    found = []
+    for (name, text), ran, waits in zip(files.items(), runs, active, strict=True):
+        row = _timer(name, text, ran, *due.get(paths.timer(name), (0, 0)))
+        # Somebody may have removed what it would start.
+        state = "absent" if name not in started else "stopped" if not waits and row.state == "waiting" else row.state
+        found.append(row._replace(state=state))
     return (*found, *(TimerRow(name, "absent", release, 0.0, 0.0, None) for name, release in _due(paths) if name not in files))
 
 

@@ -35,23 +35,26 @@ def become(paths: Paths, release: Path | None, say: Callable[[str], None]) -> No
         say(f"ending timers: {', '.join(gone)}")
         end(paths, gone)
     texts = unit.Texts(paths, release) if release else None
-    changed = [timer for timer in wanted.values() if texts and write(paths, timer, texts)]
+    changed = [timer.name for timer in wanted.values() if texts and write(paths, timer, texts)]
     if gone or changed:
         systemd.must("systemctl", "daemon-reload")
-    if changed:
-        say(f"timers: {', '.join(timer.name for timer in changed)}")
-        systemd.must("systemctl", "restart", *(paths.timer(timer.name) for timer in changed))
+    # Somebody may have stopped one, whose files are as they were.
+    shown = systemd.shows([paths.timer(name) for name in wanted], "ActiveState")
+    begin = [name for name, told in zip(wanted, shown, strict=True) if name in changed or told.get("ActiveState") != "active"]
+    if begin:
+        say(f"timers: {', '.join(begin)}")
+        systemd.must("systemctl", "restart", *(paths.timer(name) for name in begin))
 
 
 def write(paths: Paths, timer: Timer, texts: unit.Texts) -> bool:
     """Its files, where they are others; whether they were."""
     wanted = {paths.beside(timer.name): texts.run(timer), paths.timer(timer.name): texts.timer(timer)}
     known = {paths.beside(timer.name): there.files(paths), paths.timer(timer.name): there.files(paths, "timer")}
-    if all(known[name].get(timer.name) == text for name, text in wanted.items()):
+    link = wants(paths, timer.name)
+    if link.is_symlink() and all(known[name].get(timer.name) == text for name, text in wanted.items()):
         return False
     for name, text in wanted.items():
         write_durably(paths.units / name, text.encode(errors="surrogateescape"))
-    link = wants(paths, timer.name)
     link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(paths.units / paths.timer(timer.name))
