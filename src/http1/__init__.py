@@ -8,10 +8,10 @@ only one that sends), `connection` for all of it, `farewell` for the rest of wha
 from __future__ import annotations
 
 from http1.connection import Connection
-from http1.deserters import end_deserted
-from http1.goodbyes import Goodbyes
+from http1.ending.deserters import end_deserted
+from http1.ending.goodbyes import Goodbyes
+from http1.ending.patience import Patience
 from http1.limits import Limits
-from http1.patience import Patience
 from http1.site import Refusal, Site
 
 __all__ = ["Connection", "Goodbyes", "Limits", "Patience", "Refusal", "Site", "end_deserted"]

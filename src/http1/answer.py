@@ -7,13 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 from http1.answerhead import composed, early_hints
-from http1.body import Body
+from http1.ending.farewell import reset_at_close
 from http1.errors import ClientGone, Farewell, WrongAnswer
-from http1.farewell import reset_at_close
-from http1.handed import Handed
-from http1.head import Head
 from http1.limits import PIECE_BYTES, REST_BYTES
+from http1.request.body import Body
+from http1.request.head import Head
 from http1.turns import Turn
+from http1.upgrade.handed import Handed
 
 # Where an event of a stream ends (WHATWG HTML, "Parsing an event stream": an empty line, and three ways to end one).
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")

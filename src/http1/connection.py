@@ -9,16 +9,16 @@ from typing import Any
 
 import gevent
 
-from http1 import environ as environs
 from http1.answer import Answer
-from http1.body import Body
+from http1.ending.farewell import finish, part
 from http1.errors import BodyError, ClientGone, Deserted, Farewell, Refused, WrongAnswer
-from http1.farewell import finish, part
-from http1.handed import Handed
-from http1.head import Head, Parser
-from http1.reader import Reader
+from http1.request import environ as environs
+from http1.request.body import Body
+from http1.request.head import Head, Parser
+from http1.request.reader import Reader
 from http1.site import Refusal, Site
 from http1.turns import Turn
+from http1.upgrade.handed import Handed
 
 
 class Connection:

@@ -8,10 +8,10 @@ import gevent
 import gevent.socket
 import pytest
 
-from http1.body import Body
 from http1.errors import BodyError
 from http1.limits import STEP_BYTES, TURN_BYTES, Limits
-from http1.reader import Reader
+from http1.request.body import Body
+from http1.request.reader import Reader
 from http1.turns import Turn, give_way
 
 SIZE = 100_000

@@ -46,7 +46,7 @@ def test_a_host_gets_nothing_of_the_deployers_and_all_that_serves(tmp_path: Path
     names = zipfile.ZipFile(runtime.pack(tmp_path)).namelist()
     folders = {"/".join(name.split("/")[:2]) for name in names}
     assert not folders & {"raab/deploy", "raab/lab", "raab/drill", "raab/project", "raab/init"}
-    assert folders >= {"raab/served", "raab/host", "raab/config", "handover/master.py", "http1/head.py"}
+    assert folders >= {"raab/served", "raab/host", "raab/config", "handover/master.py", "http1/request"}
     assert {f"raab/config/{name}.yaml" for name in ("config", "setting", "logging")} <= set(names)
 
 

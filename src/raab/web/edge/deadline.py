@@ -31,15 +31,16 @@ class Timed(Protocol):
 
 class Deadlines:
     """Ends requests whose application takes more than `seconds` until it answers, the time apart in which it waits for its client; and
-    such as wait for a client that has moved nearly nothing for `client_seconds` (http1.patience). An application may be silent for as long
-    as it likes once it has begun to answer. What computes without ever waiting it cannot end; gunicorn's `timeout` ends that worker."""
+    such as wait for a client that has moved nearly nothing for `client_seconds` (http1.ending.patience). An application may be silent for
+    as long as it likes once it has begun to answer. What computes without ever waiting it cannot end; gunicorn's `timeout` ends that
+    worker."""
 
     def __init__(self, seconds: int, client_seconds: int) -> None:
         # Here and not above: raab's commands and the development server do without gevent.
         import gevent
 
         from http1 import Patience
-        from http1.patience import waits
+        from http1.ending.patience import waits
 
         self.seconds, self.client_seconds = seconds, client_seconds
         self._gevent = gevent

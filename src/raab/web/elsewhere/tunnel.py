@@ -29,7 +29,7 @@ def given(response: BaseHTTPResponse) -> bool:
 
 def pass_on(environ: WSGIEnvironment, response: Any, headers: Headers) -> None:
     """Hands the answer's head and all that follows to the client, and what the client sends to the other side. Returns when either has
-    ended, and closes both; the server tells the client when its worker retires (http1.handed)."""
+    ended, and closes both; the server tells the client when its worker retires (http1.upgrade.handed)."""
     # Here and not above: without a server of greenlets there is no connection to be handed over.
     import gevent
 

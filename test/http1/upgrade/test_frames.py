@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from http1.frames import RESTART, Frames
+from http1.upgrade.frames import RESTART, Frames
 
 
 def frame(payload: int, mask: bool) -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 
 import gevent
 
-from http1.body import Body
 from http1.limits import FAREWELL_BYTES, FAREWELL_SECONDS, PIECE_BYTES, REST_BYTES
+from http1.request.body import Body
 from http1.turns import Turn
 
 # What nobody reads all may write to; one of 64 KiB each would be much for a thousand.

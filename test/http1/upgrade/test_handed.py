@@ -11,7 +11,7 @@ import pytest
 CODE = """
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent, socket
-from http1.handed import Handed
+from http1.upgrade.handed import Handed
 from http1.turns import Turn
 here, there = socket.socketpair()
 handed = Handed(here, Turn())

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from http1.errors import Refused
-from http1.head import Head, Parser
 from http1.limits import Limits
+from http1.request.head import Head, Parser
 
 
 def parse(data: bytes, limits: Limits | None = None) -> tuple[Head, dict[str, Any]]:

@@ -7,8 +7,8 @@ import gevent.socket
 import pytest
 
 from http1.answer import Answer
-from http1.head import Head
-from http1.patience import RATE, Patience
+from http1.ending.patience import RATE, Patience
+from http1.request.head import Head
 from http1.turns import Turn
 
 WINDOW = 5.0
@@ -62,7 +62,7 @@ def test_the_kernel_is_asked_at_the_ends_of_a_window_alone(monkeypatch: pytest.M
         asked += 1
         return 0
 
-    monkeypatch.setattr("http1.patience.moved", counting)
+    monkeypatch.setattr("http1.ending.patience.moved", counting)
     client, served = pair("tcp")
     answer = Answer(served, Head(b"", "GET", 1), lambda: False, Turn())
     with client, served:

@@ -7,7 +7,7 @@ import tracemalloc
 import gevent
 import gevent.socket
 
-from http1.farewell import part
+from http1.ending.farewell import part
 from http1.turns import Turn
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from gevent.lock import RLock
 
-from http1.frames import RESTART, Frames
 from http1.turns import Turn
+from http1.upgrade.frames import RESTART, Frames
 
 # What an answer's head may have at most, before it is taken for none.
 _HEAD_LIMIT = 65536

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from http1.errors import BodyError
 from http1.limits import PIECE_BYTES, Limits
-from http1.reader import Reader
+from http1.request.reader import Reader
 
 # RFC 9112 section 7.1.1; tokens and quoted strings by RFC 9110 section 5.6.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

@@ -1,0 +1,1 @@
+"""How connections end: at once, by and by, or because their worker or their client leaves."""

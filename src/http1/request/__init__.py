@@ -1,0 +1,1 @@
+"""What a client asks: received, its head read, its body given to the application byte by byte."""

@@ -1,0 +1,1 @@
+"""Connections that leave HTTP, as WebSockets do."""
