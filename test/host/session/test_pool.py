@@ -6,8 +6,7 @@ import io
 import json
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,42 +26,41 @@ def paths(tmp_path: Path) -> Paths:
     return Paths("raab", run=tmp_path)
 
 
-@contextmanager
-def meanwhile(act: object, seconds: float) -> Iterator[None]:
-    """Something done again and again for so long."""
-    assert callable(act)
-    end = time.monotonic() + seconds
+class Clock:
+    """Of a host on which something happens whenever somebody sleeps."""
 
-    def loop() -> None:
-        while time.monotonic() < end:
-            act()
-            time.sleep(0.05)
+    def __init__(self, happens: Callable[[float], None]) -> None:
+        self.now = 1000.0
+        self.happens = happens
 
-    thread = threading.Thread(target=loop)
-    thread.start()
-    yield
-    thread.join()
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.happens(self.now - 1000.0)
 
 
-def test_a_host_is_out_when_no_request_has_come_for_a_while(paths: Paths) -> None:
+def test_a_host_is_out_when_no_request_has_come_for_a_while(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that come while the balancer has not noticed are waited for; one that lasts is not, nor is who asks for health."""
     slot = Slot(paths.runtime / "metrics")
     slot.enter()
-    began = time.monotonic()
-    with meanwhile(lambda: slot.observe("GET", "/", 200, 0.1, 1), 1.0), meanwhile(lambda: slot.observe("GET", "/readyz", 503, 0.1, 1), 8):
-        took = pool.leave(paths, 1.0).seconds
-        assert time.monotonic() - began < 8
-    assert took > 1.5 and paths.drained.is_file()
+
+    def happens(at: float) -> None:
+        slot.observe("GET", "/readyz", 503, 0.1, 1)
+        if at < 1.0:
+            slot.observe("GET", "/", 200, 0.1, 1)
+
+    monkeypatch.setattr(pool, "time", Clock(happens))
+    assert 1.8 <= pool.leave(paths, 1.0).seconds <= 2.2
+    assert paths.drained.is_file()
 
 
 def test_one_that_requests_still_come_to_is_back_in_the_pool(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "NOTICING_SECONDS", 0.5)
     slot = Slot(paths.runtime / "metrics")
-    with (
-        meanwhile(lambda: slot.observe("GET", "/", 200, 0.1, 1), 2),
-        pytest.raises(RaabError, match="drain: requests still come after 1 s, although /readyz says 503"),
-    ):
-        pool.leave(paths, 0.5)
+    monkeypatch.setattr(pool, "time", Clock(lambda _: slot.observe("GET", "/", 200, 0.1, 1)))
+    with pytest.raises(RaabError, match="drain: requests still come after 61 s, although /readyz says 503"):
+        pool.leave(paths, 1.0)
     assert not paths.drained.exists()
 
 
@@ -86,7 +84,7 @@ def test_a_host_is_back_when_it_is_ready(paths: Paths, monkeypatch: pytest.Monke
     with admin(paths, answers), pytest.raises(RaabError, match="got drain: ok; database: gone"):
         pool.come_back(paths)
     with admin(paths, [answers[0], b"HTTP/1.1 200 OK\r\n\r\nok\n"]):
-        assert pool.come_back(paths).seconds < 0.5
+        assert pool.come_back(paths).seconds >= pool.STEP_SECONDS
 
 
 @contextmanager

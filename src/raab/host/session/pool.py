@@ -43,7 +43,7 @@ def leave(paths: Paths, quiet: float) -> Timed:
                 raise RaabError(problem, hint, exitcodes.REFUSED)
             time.sleep(STEP_SECONDS)
             if (count := begun(paths)) != seen:
-                seen, since = count, now
+                seen, since = count, time.monotonic()
     except BaseException:
         # Whoever asked for it may be gone as well; nobody else would bring it back.
         draining.undrain(paths)
