@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from raab.deploy import environments
 from raab.deploy import environments as environment
 from raab.deploy.plan import schema
 from raab.deploy.plan.environment import Environment
@@ -215,5 +216,36 @@ def test_what_is_said_of_an_edge_has_to_mean_something(tmp_path: Path, text: str
     with pytest.raises(RaabError) as refused:
         load(tmp_path, f"hosts: {{web1: }}\n{text}\n")
     assert why in str(refused.value)
-    with pytest.raises(RaabError, match="other roles than app"):
-        load(tmp_path, "hosts: {web1: {roles: [edge]}}\ndomains: [a.example]\n")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "why"),
+    [
+        ("{lb1: {address: 10.0.0.1, roles: [edge]}}", "has edges alone"),
+        ("{web1: {address: 10.0.0.1, roles: [app, edge]}}", "web1 is to have one role"),
+        ("{web1: {address: 10.0.0.1, roles: []}}", "web1 is to have one role"),
+        ("{lb1: {address: lb.example, roles: [edge]}, web1: }", "whom the others believe by its IP address"),
+        ("{lb1: {private: lb.example, roles: [edge]}, web1: }", "private: not an IP address"),
+    ],
+)
+def test_roles_make_a_fleet_or_are_refused_by_the_hosts_name(tmp_path: Path, hosts: str, why: str) -> None:
+    with pytest.raises(RaabError) as refused:
+        load(tmp_path, f"hosts: {hosts}\ndomains: [a.example]\n")
+    assert why in str(refused.value)
+
+
+def test_edges_are_apart_from_the_hosts_that_run_the_service(tmp_path: Path) -> None:
+    """They know where each of these answers, whichever are chosen, and are believed by their address among the hosts."""
+    text = (
+        "hosts: {lb1: {address: 203.0.113.9, private: 10.0.0.9, roles: [edge]}, web1: {private: 'fd00::1'}, web2: }\n"
+        "domains: [a.example]\nservice_port: 9000\n"
+    )
+    fleet = load(tmp_path, text)
+    assert [host.name for host in fleet.hosts] == ["web1", "web2"] and [host.name for host in fleet.edges] == ["lb1"]
+    assert fleet.pool == ("[fd00::1]:9000", "web2:9000") and fleet.first == "web1" and fleet.notice == 3
+    told = environments.edge(tmp_path, fleet.settings)
+    assert told is not None and told.edges == ("10.0.0.9",)
+    assert fleet.only("web2").edges == () and load(tmp_path, f"{text}drain: 20\n").notice == 20
+    with pytest.raises(RaabError, match="lb1 is an edge"):
+        fleet.only("lb1")
+    assert load(tmp_path, "hosts: {web1: }\n").notice == 10

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File, HostEntry, Hosts
-from raab.deploy.plan.values import HostPlan, Plan
+from raab.deploy.plan.values import Fronting, HostPlan, Plan
 from raab.deploy.report.results import HostReport
 from raab.deploy.run import Waves, spoilt
 from raab.errors import RaabError
@@ -43,6 +43,13 @@ class Played:
         bad = name in (self.broken if action == "deploy" else self.stuck)
         report = self.base(plan)
         return replace(report, result="failed", reason="broken") if bad else replace(report, result="deployed", release=plan.release)
+
+    def front(self, plan: HostPlan) -> HostReport:
+        name = plan.host.name
+        self.log.append(f"front {plan.release or 'nothing'} on {name}")
+        if name in self.broken and plan.release == "new":
+            raise RaabError("edge: Caddy refuses its configuration")
+        return replace(self.base(plan), result="deployed", release=plan.release)
 
     def progress(self, host: str, text: str) -> None:
         """Nobody listens."""
@@ -80,6 +87,50 @@ def test_wave_after_wave() -> None:
     played = Played()
     assert run(played) == dict.fromkeys(NAMES, "deployed")
     assert played.log == [f"deploy new on {name}" for name in NAMES]
+
+
+EDGES = tuple(
+    HostPlan(
+        Host(name, "", 22, "root", "", "", ("edge",)),
+        "activate",
+        "new",
+        "old",
+        front=Fronting(("10.0.0.1:8000",), before=("10.0.0.1:8000",)),
+    )
+    for name in ("lb1", "lb2")
+)
+
+
+def fleet(played: Played, restart: bool = False, **settings: Any) -> dict[str, str]:
+    """Two hosts and two edges."""
+    hosts = tuple(Host(name, "", 22, "root", "", "", ("app",)) for name in ("a", "b"))
+    file = File(hosts=Hosts(False, {name: HostEntry() for name in ("a", "b")}), drain=0.001, **settings)
+    plans = tuple(HostPlan(host, "activate", "new", "old", restart=restart) for host in hosts)
+    planned = Plan("prod", "", plans, (("a", "b"),), edges=EDGES)
+    environment = Environment("prod", hosts, False, file, edges=tuple(edge.host for edge in EDGES))
+    done = Waves(played, Operation("deploy", environment), planned).carry_out()  # type: ignore[arg-type]
+    return {name: report.result for name, report in done.items()}
+
+
+def test_edges_follow_all_hosts_and_one_that_does_not_leaves_all_as_they_were() -> None:
+    played = Played()
+    assert fleet(played) == dict.fromkeys(("a", "b", "lb1", "lb2"), "deployed")
+    assert played.log[2:] == ["front new on lb1", "front new on lb2"]
+    played = Played(broken=("lb2",))
+    assert fleet(played) == {"a": "reverted", "b": "reverted", "lb1": "reverted", "lb2": "failed"}
+    assert played.log[4] == "front old on lb1" and sorted(played.log[5:]) == [f"revert old on {name}, condemn new" for name in "ab"]
+    played = Played(broken=("b",))
+    assert fleet(played) == {"a": "reverted", "b": "failed"} and not any("front" in line for line in played.log)
+    assert fleet(Played(broken=("lb2",)), on_failure="stop") == {"a": "deployed", "b": "deployed", "lb1": "deployed", "lb2": "failed"}
+
+
+def test_a_restart_behind_edges_takes_one_host_after_another_out_of_the_pool() -> None:
+    played = Played()
+    assert set(fleet(played, restart=True).values()) == {"deployed"}
+    turns = [[f"drain on {name}", f"deploy new on {name}", f"undrain on {name}"] for name in "ab"]
+    assert played.log[:6] == turns[0] + turns[1]
+    played = Played(broken=("a",))
+    assert fleet(played, restart=True) == {"a": "failed", "b": "untouched"} and not any(line.endswith(" on b") for line in played.log)
 
 
 def test_a_failed_wave_takes_back_those_before_it_and_leaves_those_after_it_alone() -> None:

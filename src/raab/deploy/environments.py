@@ -31,14 +31,18 @@ def load(root: Path, name: str) -> Environment:
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)
     if not settings.hosts.lab:
         hosts = own_hosts(root, settings)
-        return Environment(name, hosts, False, settings, service=settings.name or description.name(root), first=first(hosts))
+        apps = tuple(host for host in hosts if "edge" not in host.roles)
+        edges = tuple(host for host in hosts if "edge" in host.roles)
+        pool = tuple(f"{f'[{host.near}]' if ':' in host.near else host.near}:{settings.service_port}" for host in apps)
+        called = settings.name or description.name(root)
+        return Environment(name, apps, False, settings, service=called, first=first(apps), edges=edges, pool=pool if edges else ())
     owner = "" if settings.lab else lab_owner(root)
     hosts = lab_hosts(name, settings.lab, settings.python or PYTHON)
     return Environment(name, hosts, True, settings, owner, settings.name or description.name(root), first(hosts))
 
 
 def edge(root: Path, settings: File) -> Edge | None:
-    """What each host's edge is told, if there is to be one. Raises RaabError for an authority's root that cannot be read, or is none."""
+    """What each edge is told, if there is to be one. Raises RaabError for an authority's root that cannot be read, or is none."""
     if not settings.domains:
         return None
     acme = settings.acme
@@ -49,7 +53,8 @@ def edge(root: Path, settings: File) -> Edge | None:
         raise RaabError(f"acme.root: {acme.root} cannot be read, got {why}", "name a file of the project's", exitcodes.BAD_INPUT) from error
     if acme.root and not re.search(r"^-----BEGIN CERTIFICATE-----$", certificate, re.MULTILINE):
         raise RaabError(f"acme.root: no certificate in PEM, got {acme.root}", "name the authority's root", exitcodes.BAD_INPUT)
-    return Edge(settings.domains, settings.certificate, acme.directory, acme.email, certificate, settings.hsts)
+    edges = tuple(entry.private or entry.address or name for name, entry in settings.hosts.entries.items() if "edge" in entry.roles)
+    return Edge(settings.domains, settings.certificate, acme.directory, acme.email, certificate, settings.hsts, edges=edges)
 
 
 def first(hosts: tuple[Host, ...]) -> str:
@@ -77,7 +82,7 @@ def own_hosts(root: Path, settings: File) -> tuple[Host, ...]:
     return tuple(
         Host(
             name, entry.address or name, entry.port or settings.port or 0, entry.user or settings.user, identity, known_hosts, entry.roles,
-            ssh_config, entry.python or settings.python or PYTHON,
+            ssh_config, entry.python or settings.python or PYTHON, entry.private,
         )
         for name, entry in settings.hosts.entries.items()
     )  # fmt: skip

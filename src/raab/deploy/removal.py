@@ -21,13 +21,13 @@ def remove(desk: Desk, name: str, purge: bool, yes: bool, wait: float = 0.0) -> 
     if name != environment.service:
         problem = f"remove: the service of {environment.name} is {environment.service}, got {name}"
         raise RaabError(problem, f"fab remove {environment.service} --env {environment.name}", exitcodes.BAD_INPUT)
-    hosts = ", ".join(host.name for host in environment.hosts)
+    hosts = ", ".join(host.name for host in (*environment.hosts, *environment.edges))
     what = "with its data, settings and user" if purge else f"but for /etc/{name}, /var/lib/{name} and its user, which stay"
     question = f"remove {name} from {hosts}, {what}? [y/N] "
     if not yes and not sys.stdin.isatty():
         raise RaabError(f"remove: nobody to ask, got no terminal for: {question.strip()}", "--yes says so", exitcodes.BAD_INPUT)
     with desk.runner() as runner:
-        asked = runner.facts()
+        asked = runner.facts(edges=True)
         for error in asked.failed.values():
             raise error
         if not yes and not agreed(question, asked.done):

@@ -58,7 +58,7 @@ def roll(desk: Desk, act: Act, at_once: int, wait: float) -> int:
             raise error
         fit(known.done)
         runner.lock(names, f"{act.verb} in turn", wait)
-        turns = Rolling(runner, act, environment.settings.drain).carry_out(names, at_once)
+        turns = Rolling(runner, act, environment.notice).carry_out(names, at_once)
     desk.console.table(COLUMNS, [row(name, act, turns.get(name)) for name in names])
     failed = {name: turn.error for name, turn in turns.items() if turn.error}
     for error in failed.values():

@@ -13,11 +13,11 @@ from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.hosts.runner import Progress, Runner
 from raab.deploy.migrating import Migrating
 from raab.deploy.plan.facts import HostFacts
-from raab.deploy.plan.values import HostPlan, Operation, Plan
+from raab.deploy.plan.values import Fronting, HostPlan, Operation, Plan
 from raab.deploy.report import outcome
 from raab.deploy.report.results import HostReport, Migrated, Report, Result
 from raab.errors import RaabError
-from raab.protocol.answers import Workers
+from raab.protocol.answers import Timed, Workers
 from raab.protocol.fields import NONE
 
 # Makes the operation: for a deploy it builds the bundle.
@@ -28,7 +28,7 @@ FIND_OUT = "its activation goes on by itself; `fab status` says what it serves, 
 def asked(runner: Runner, prepare: Prepare) -> tuple[Operation, Outcome[HostFacts]]:
     """The operation, and what the hosts tell. They are asked while it is prepared; neither needs the other yet."""
     with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(runner.facts)
+        asking = pool.submit(runner.facts, True)
         operation = prepare()
         return operation, asking.result()
 
@@ -60,18 +60,19 @@ def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
         runner.progress("", note)
     if not outcome.worth_it(operation, facts.failed, plan):
         return report(plan, {})
-    names = tuple(host.host.name for host in plan.hosts if host.verdict == "activate" or host.label)
+    changing = (host for host in (*plan.hosts, *plan.edges) if host.verdict == "activate" or host.label)
+    names = tuple(host.host.name for host in changing)
     wanted = {name: release for name, release in operation.disputed(facts.done).items() if name in names}
     locked = runner.lock(names, f"{operation.action} of {operation.release or 'the previous release'}", wait, wanted)
     plan = planned(runner, operation, {**facts.done, **locked}, wanted)
     if not outcome.worth_it(operation, facts.failed, plan):
         return report(plan, {})
     runner.label(plan)
-    if not plan.active:
+    if not plan.active and not plan.fronting:
         return report(plan, {})
     staged = runner.stage(plan)
     if staged.failed:
-        plans = {host.host.name: host for host in plan.hosts}
+        plans = {host.host.name: host for host in (*plan.hosts, *plan.edges)}
         reports = {name: outcome.told(plans[name], outcome.result_of(error), error) for name, error in staged.failed.items()}
     else:
         reports, migrated = Migrating(runner, plan, plan.migration).carry_out() if plan.migration else ({}, None)
@@ -88,6 +89,8 @@ class Waves:
         self.plan = plan
         self.plans = {host.host.name: host for host in plan.active}
         self.action = operation.action
+        # Seconds in which edges see that a host is not ready; 0 where there are none.
+        self.notice = operation.environment.notice if operation.environment.edges else 0.0
         self.progress: Progress = runner.progress
         self.reports: dict[str, HostReport] = {}
 
@@ -101,23 +104,53 @@ class Waves:
             if not last and not self.any_failed():
                 self.bake(wave)
             if self.any_failed():
-                if self.settings.on_failure == "revert":
-                    self.revert()
                 break
+        if not self.any_failed():
+            self.front()
+        if self.any_failed() and self.settings.on_failure == "revert":
+            self.revert()
         return self.reports
+
+    def front(self) -> None:
+        """Have one edge after the other take requests for what all hosts serve by now; where one does not, those before it go back."""
+        for plan in self.plan.fronting:
+            try:
+                self.reports[plan.host.name] = self.runner.front(plan)
+            except RaabError as error:
+                self.reports[plan.host.name] = self.lost(plan, error)
+                break
 
     def any_failed(self) -> bool:
         return any(report.result in ("failed", "stranded", "unknown", "unreachable") for report in self.reports.values())
 
     def switch(self, wave: tuple[str, ...]) -> None:
-        outcome = everywhere(wave, lambda name: self.runner.activate(self.plans[name], self.action), self.settings.parallel)
+        drained = self.notice and any(self.plans[name].restart and self.plans[name].previous for name in wave)
+        outcome = everywhere(wave, self.in_turn if drained else self.activate, 1 if drained else self.settings.parallel)
         self.reports.update(outcome.done)
         for name, error in outcome.failed.items():
-            self.reports[name] = self.lost(name, error)
+            self.reports[name] = self.lost(self.plans[name], error)
 
-    def lost(self, name: str, error: RaabError) -> HostReport:
+    def activate(self, name: str) -> HostReport:
+        return self.runner.activate(self.plans[name], self.action)
+
+    def in_turn(self, name: str) -> HostReport:
+        """One host after another, for each is out of the edges' pool while it restarts, and the next one leaves when it is back."""
+        if self.any_failed():
+            return replace(self.runner.base(self.plans[name]), reason="another host did not take the release")
+        self.runner.ask(name, "drain", Timed, lasts=True, quiet=self.notice)
+        self.reports[name] = report = self.activate(name)
+        try:
+            self.runner.ask(name, "undrain", Timed, lasts=True)
+        except RaabError as error:
+            self.reports[name] = replace(report, reason=error.message, hint=error.hint)
+            if report.result == "deployed":
+                self.take_back(name, "failed")
+        time.sleep(self.notice)
+        return self.reports[name]
+
+    def lost(self, plan: HostPlan, error: RaabError) -> HostReport:
         """A host that gave no verdict. What it says itself it says before anything is switched; of one that is gone nothing is known."""
-        base = self.runner.base(self.plans[name])
+        base = self.runner.base(plan)
         if isinstance(error, ConnectionLost):
             return replace(base, result="unknown", release="unknown", reason=error.message, hint=FIND_OUT)
         return replace(base, result="failed", reason=error.message, hint=error.hint)
@@ -138,8 +171,23 @@ class Waves:
 
     def revert(self) -> None:
         """Take back the hosts that were switched before the failure; the failed ones went back by themselves."""
-        switched = [name for name, report in self.reports.items() if report.result in ("deployed", "rolled back")]
+        done = [name for name, report in self.reports.items() if report.result in ("deployed", "rolled back")]
+        for plan in self.plan.fronting:
+            if plan.host.name in done:
+                self.front_back(plan)
+        switched = [name for name in done if name in self.plans]
         everywhere(switched, self.take_back, self.settings.parallel)
+
+    def front_back(self, plan: HostPlan) -> None:
+        """Have an edge do what it did."""
+        name, front = plan.host.name, Fronting(plan.front.before if plan.front else ())
+        try:
+            self.runner.front(HostPlan(plan.host, "activate", plan.previous or "", plan.release, front=front))
+            back: Result = "reverted"
+            self.reports[name] = replace(self.reports[name], result=back, release=plan.previous, reason="another edge did not take it")
+        except RaabError as error:
+            told = f"it could not be told what it was told before: {error.message}"
+            self.reports[name] = replace(self.reports[name], result="stranded", reason=told, hint=error.hint)
 
     def take_back(self, name: str, result: Result = "reverted") -> None:
         """Return one host to what it served before; `result` is what its report says when that worked."""
@@ -154,7 +202,7 @@ class Waves:
             # Not what it is taken back to, where it was only restarted.
             report = self.runner.activate(back, "revert", condemn=plan.release if plan.release != plan.previous else "")
         except RaabError as error:
-            report = replace(self.lost(name, error), release="unknown" if isinstance(error, ConnectionLost) else plan.release)
+            report = replace(self.lost(plan, error), release="unknown" if isinstance(error, ConnectionLost) else plan.release)
         reason = self.reports[name].reason or "another host did not take the release"
         if report.result == "deployed":
             self.reports[name] = replace(self.reports[name], result=result, release=plan.previous, reason=reason)

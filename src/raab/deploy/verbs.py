@@ -16,6 +16,7 @@ from invoke.context import Context
 
 from raab import exitcodes
 from raab.deploy import options
+from raab.deploy.membership.tasks import namespace as host
 from raab.deploy.report import output
 from raab.deploy.report.interruption import PROCESS
 from raab.deploy.secrets.tasks import namespace as secrets
@@ -52,6 +53,7 @@ def boot(root: Path, env: str) -> None:
 
 def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, take_over: bool = False) -> int:
     from raab.deploy.bundle.build import build
+    from raab.deploy.bundle.supplies import program as caddy
     from raab.deploy.bundle.supplies import supply
     from raab.deploy.environments import edge
     from raab.deploy.plan.deploy import Deploy
@@ -60,7 +62,9 @@ def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, 
         environment = at.environment
         told = edge(at.root, environment.settings)
         bundle = build(at.root, environment.service, environment.settings.given, environment.name, told)
-        return Deploy(at.environment, bundle, functools.partial(supply, at.root, bundle), restart, take_over)
+        return Deploy(
+            at.environment, bundle, functools.partial(supply, at.root, bundle), restart, take_over, functools.partial(caddy, at.root)
+        )
 
     return changed(at, prepare, dry_run, wait)
 
@@ -324,8 +328,8 @@ def verbs(fabfile: str) -> Collection:
     changing = (deploy, rollback, reload, restart, reboot, scale, run, shell, unlock, remove)
     telling = (plan, build, lock, status, logs, releases, history, doctor, drill)
     all_of_them = (*changing, *telling)
-    namespace = Collection(*all_of_them, lab, secrets)
-    words = options.keep(program, {str(room.name): set(room.task_names) for room in (lab, secrets)})
+    namespace = Collection(*all_of_them, host, lab, secrets)
+    words = options.keep(program, {str(room.name): set(room.task_names) for room in (host, lab, secrets)})
     namespace.configure({"raab": {"root": str(Path(fabfile).resolve().parent), "words": list(words)}})
     output.install()
     PROCESS.heed()

@@ -195,6 +195,11 @@ class Paths(NamedTuple):
         return self.run / f"{RAAB}-asked" / self.name / "http"
 
     @property
+    def fronts(self) -> Path:
+        """What the edge was told of releases that other hosts serve, a file each."""
+        return self.edge.configuration / "fronts" / self.name
+
+    @property
     def edge(self) -> EdgePaths:
         return EdgePaths(self.etc, self.run, self.bin, self.var)
 

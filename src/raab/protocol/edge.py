@@ -21,6 +21,10 @@ MOST = 100
 # Seconds: of two years, as much as browsers' lists ask for.
 LONGEST = 63_072_000
 Domain = Annotated[str, matching("a domain", DOMAIN)]
+Address = Annotated[str, matching("an IP address", r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:.]{2,45}")]
+# As Caddy dials a service on another host.
+Upstream = Annotated[str, matching("host:port", r"([A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[[0-9a-f:.]{2,45}\]):[1-9][0-9]{0,4}")]
+FEW_EDGES = Must("at most 100 addresses", lambda value: len(value) <= 100)
 FEW = Must(f"1 to {MOST} domains", lambda value: 1 <= len(value) <= MOST)
 
 
@@ -34,7 +38,8 @@ class Caddy(NamedTuple):
 class Edge(NamedTuple):
     """What the edge is told of a service. `directory` is the ACME authority's, none is the public one that Caddy knows; `email` is for what
     it has to tell; `root` is a certificate (PEM) by which that authority itself is believed. For `hsts` seconds browsers come by HTTPS
-    alone; 0 says nothing of it. `caddy` is what a host of one platform is given."""
+    alone; 0 says nothing of it. `caddy` is what a host of one platform is given. `edges` are the addresses of the hosts that take requests
+    for the service's; none: each host does so for itself."""
 
     domains: Annotated[tuple[Domain, ...], FEW]
     certificate: Annotated[str, matching("a kind of certificate", f"{ACME}|{INTERNAL}")] = ACME
@@ -43,6 +48,7 @@ class Edge(NamedTuple):
     root: Text = ""
     hsts: Annotated[int, between(0, LONGEST)] = 0
     caddy: Caddy | None = None
+    edges: Annotated[tuple[Address, ...], FEW_EDGES] = ()
 
 
 def of(manifest: Mapping[str, Any]) -> Edge | None:
@@ -59,4 +65,5 @@ def told(edge: Edge | None) -> str:
     if edge is None:
         return ""
     by = f"certificates by {edge.directory or 'ACME'}" if edge.certificate == ACME else "certificates of the host's own authority"
-    return f"{', '.join(edge.domains)}, {by}" + (f", HSTS {edge.hsts} s" if edge.hsts else "")
+    through = f", through {', '.join(edge.edges)}" if edge.edges else ""
+    return f"{', '.join(edge.domains)}, {by}" + (f", HSTS {edge.hsts} s" if edge.hsts else "") + through

@@ -78,6 +78,16 @@ class Ahead(NamedTuple):
     hint: str = ""
 
 
+class Fronted(NamedTuple):
+    """What the host's edge does for a service on other hosts: as told of which release, for whom, with whom in the pool. `kept` are all
+    releases of which it was told."""
+
+    release: Name
+    domains: tuple[str, ...]
+    upstreams: tuple[str, ...]
+    kept: tuple[Name, ...]
+
+
 class HostFacts(NamedTuple):
     """What a host is and has. Sizes in bytes; `inodes_free` is None where the file system counts none; `time` is the host's clock;
     `verdicts` the journal's last word on each, `served` the chain of what really served, `once` all that ever did, `drilled` what only
@@ -88,7 +98,7 @@ class HostFacts(NamedTuple):
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
     run alone, by itself. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
     service's name and is not raab's; `secrets` are the names of those that it has. `chosen`: timers that run on one host alone run on
-    this one.
+    this one. `front` is what its edge does for other hosts.
     """
 
     python: Words
@@ -128,3 +138,4 @@ class HostFacts(NamedTuple):
     variables: Mapping[str, str] = NONE
     taken: tuple[Taken, ...] = ()
     ahead: Ahead | None = None
+    front: Fronted | None = None

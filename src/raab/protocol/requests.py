@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
+from raab.protocol.edge import Edge, Upstream
 from raab.protocol.processes import ProcessNameOrNone
 from raab.protocol.streams import Size as TerminalSize
 from raab.protocol.values import (
@@ -218,6 +219,24 @@ class RemoveSecret(NamedTuple):
     """One that the release which is current does not need."""
 
     secret: StoredName
+
+
+class StageFront(NamedTuple):
+    """Judge what the host's edge would be told of a service on other hosts, and have what it needs; nothing is switched. What is sent is as
+    in `Stage`."""
+
+    told: Edge
+    upstreams: Annotated[tuple[Upstream, ...], FEW]
+    send: Annotated[tuple[Part, ...], FEW] = ()
+
+
+class Front(NamedTuple):
+    """Have the host's edge take requests for a service on other hosts, as `told` of a release, or as it was told of that release before;
+    for no release, no longer."""
+
+    release: ReleaseIdOrNone
+    upstreams: Annotated[tuple[Upstream, ...], FEW] = ()
+    told: Edge | None = None
 
 
 class Remove(NamedTuple):

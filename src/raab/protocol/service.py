@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from raab.protocol.edge import Upstream
 from raab.protocol.fields import NONE, Count, Name, Seconds
 
 
@@ -64,11 +65,20 @@ class DomainRow(NamedTuple):
     until: Seconds = 0.0
 
 
+class PoolRow(NamedTuple):
+    """Where a service on another host answers, and what it says there of being ready: as the edge asks it."""
+
+    address: Upstream
+    ready: bool
+    why: str = ""
+
+
 class EdgeRow(NamedTuple):
-    """What the host's edge does for the service; `state` is systemd's word."""
+    """What the host's edge does for the service; `state` is systemd's word. `pool` is of an edge for other hosts."""
 
     state: str
     domains: tuple[DomainRow, ...]
+    pool: tuple[PoolRow, ...] = ()
 
 
 class ServiceStatus(NamedTuple):

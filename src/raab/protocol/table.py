@@ -41,6 +41,8 @@ OPERATIONS: dict[str, Operation] = {
     "run": Operation(requests.Run, answers.Ran, (Begun, Said)),
     "unlock": Operation(requests.Unlock, answers.Unlocked, (Step, Line)),
     "label": Operation(requests.Label, answers.Nothing),
+    "stage_front": Operation(requests.StageFront, answers.Nothing, (Step,)),
+    "front": Operation(requests.Front, answers.Timed, (Step,)),
     "remove": Operation(requests.Remove, answers.Removed, (Step,)),
     "secrets": Operation(requests.Secrets, answers.Secrets),
     "set_secret": Operation(requests.SetSecret, answers.SecretSet),

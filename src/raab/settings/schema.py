@@ -116,6 +116,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bind: Binds
     edge: bool
+    edges: tuple[Network, ...]
     admin_port: Annotated[int, Meta(ge=0, le=65_535)]
     public_health: bool
     workers: Workers

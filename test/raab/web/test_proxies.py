@@ -313,6 +313,16 @@ class _Came:
         return self.name
 
 
+def test_edges_of_other_hosts_are_believed_by_their_addresses_and_about_no_more_than_they_write() -> None:
+    there = Proxies((), ("X-Forwarded-Host",), edges=("10.0.0.9",))
+    told = {"HTTP_X_FORWARDED_FOR": "1.2.3.4", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": "evil.example"}
+    environ = environment("10.0.0.9", **told)
+    assert there.settle(environ) == "1.2.3.4" and environ["wsgi.url_scheme"] == "https" and "HTTP_X_FORWARDED_HOST" not in environ
+    for other in ("10.0.0.8", ""):
+        environ = environment(other, **told)
+        assert there.settle(environ) == other and environ["wsgi.url_scheme"] == "http" and "HTTP_X_FORWARDED_FOR" not in environ
+
+
 def test_the_edge_is_believed_at_its_own_socket_alone() -> None:
     """Without being listed, and about no more than it writes itself; who comes by another socket is not it."""
     edge = Proxies((), ("X-Forwarded-Host",), edge="/run/raab-asked/raab/http")

@@ -169,7 +169,7 @@ def put(tree: Tree, own: Own, temporary: Path, home: Path) -> tuple[list[Part], 
 def given(own: Own, home: Path) -> None:
     """The variables, in the unit, and what people are told of the environment's."""
     unit = home / "systemd" / UNIT_FILE
-    if lines := surroundings.unit_lines(own.given, own.edge is not None):
+    if lines := surroundings.unit_lines(own.given, own.edge):
         unit.write_text(unit.read_text(encoding="utf-8") + lines, encoding="utf-8")
     if own.document:
         (home / surroundings.FILE).write_text(own.document, encoding="utf-8")

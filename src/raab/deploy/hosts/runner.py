@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from raab import exitcodes
+from raab.deploy.bundle.parts import Part
 from raab.deploy.hosts import wire
 from raab.deploy.hosts.connection import OnText, Remote, silent
 from raab.deploy.hosts.descriptors import make_room
@@ -28,8 +29,9 @@ from raab.deploy.report.standing import Standing
 from raab.errors import RaabError
 from raab.host.running.here import Here
 from raab.protocol import conversation
-from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Unlocked, Verdict
+from raab.protocol.answers import Acted, Activated, Facts, Nothing, Outlook, Ran, Staged, Texts, Timed, Unlocked, Verdict
 from raab.protocol.fields import NONE
+from raab.protocol.reading import plainly
 
 # (host's name, text): how a runner tells people where it is.
 Progress = Callable[[str, str], None]
@@ -47,14 +49,15 @@ class Runner:
         self.progress = progress
         self.parallel = environment.settings.parallel
         self.hosts = {host.name: host for host in environment.hosts}
+        self.edges = {host.name: host for host in environment.edges}
         self.remotes: dict[str, Remote] = {}
         self.ending = threading.Event()
         # What is known of each host at this moment, for whoever interrupts.
-        self.standings = dict.fromkeys(self.hosts, Standing())
+        self.standings = dict.fromkeys((*self.hosts, *self.edges), Standing())
 
     def __enter__(self) -> Runner:
         """Raises RaabError where this machine does not let so many connections be held."""
-        make_room(len(self.hosts))
+        make_room(len(self.hosts) + len(self.edges))
         threading.Thread(target=self.keep_alive, daemon=True).start()
         return self
 
@@ -84,7 +87,7 @@ class Runner:
     def connect(self, name: str) -> Remote:
         if self.ending.is_set():
             raise ConnectionLost(f"host {name}: no connection, for this is the end", exit_code=exitcodes.UNREACHABLE)
-        remote = Remote(self.hosts[name], self.environment.service, self.environment.settings.connect_timeout)
+        remote = Remote(self.hosts.get(name) or self.edges[name], self.environment.service, self.environment.settings.connect_timeout)
         remote.open()
         if name in self.remotes:
             self.remotes[name].close()
@@ -106,8 +109,10 @@ class Runner:
         """Ask one thing of every host."""
         return everywhere(self.hosts, lambda name: self.ask(name, operation, kind, lasts=lasts, **values), self.parallel)
 
-    def facts(self) -> Outcome[HostFacts]:
-        outcome = everywhere(self.hosts, lambda name: self.told(name, self.ask(name, "facts", Facts)), self.parallel)
+    def facts(self, edges: bool = False) -> Outcome[HostFacts]:
+        """Of all hosts, and of the `edges` where these are wanted."""
+        names = (*self.hosts, *self.edges) if edges else tuple(self.hosts)
+        outcome = everywhere(names, lambda name: self.told(name, self.ask(name, "facts", Facts)), self.parallel)
         for name, known in one_machine(outcome.done).items():
             del outcome.done[name]
             outcome.failed[name] = RaabError(
@@ -194,11 +199,33 @@ class Runner:
                 staging.send,
                 lasts=True,
                 manifest=staging.manifest,
-                send=[{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in staging.send],
+                send=described(staging.send),
                 uv=staging.uv,
             )
 
-        return everywhere(staged, work, self.parallel)
+        def front(name: str) -> Staged:
+            began, fronting = time.monotonic(), fronts[name]
+            assert fronting.told is not None
+            values = {"told": plainly(fronting.told), "upstreams": list(fronting.upstreams), "send": described(fronting.send)}
+            tell = self.teller(name)
+            self.remotes[name].request("stage_front", Nothing, tell, fronting.send, lasts=True, **values)
+            return Staged(sum(part.size for part in fronting.send), 0.0, time.monotonic() - began)
+
+        fronts = {edge.host.name: edge.front for edge in plan.fronting if edge.front and edge.front.told}
+        return everywhere((*staged, *fronts), lambda name: work(name) if name in staged else front(name), self.parallel)
+
+    def teller(self, name: str) -> OnText:
+        return lambda text: self.progress(name, text)
+
+    def front(self, plan: HostPlan) -> HostReport:
+        """Have an edge take requests for a release of the hosts."""
+        name, front = plan.host.name, plan.front
+        assert front is not None
+        values = {"release": plan.release, "upstreams": list(front.upstreams), "told": front.told and plainly(front.told)}
+        self.stands(name, doing="the change of what it takes requests for")
+        timed = self.ask(name, "front", Timed, self.teller(name), lasts=True, **values)
+        self.stands(name, doing="")
+        return replace(self.base(plan), result="deployed", release=plan.release or None, seconds=timed.seconds)
 
     def activate(self, plan: HostPlan, action: str, condemn: str = "") -> HostReport:
         """Activate one release on one host and wait for its verdict, over a new connection if this one is lost."""
@@ -323,6 +350,11 @@ class Runner:
         return HostReport(
             plan.host.name, plan.host.address, "untouched", plan.previous, plan.previous, sent=remote.sent, channels=remote.channels
         )
+
+
+def described(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """As the request names what follows it."""
+    return [{"name": part.path.name, "sha256": part.sha256, "size": part.size} for part in parts]
 
 
 def served(verdict: Verdict, plan: HostPlan) -> str | None:

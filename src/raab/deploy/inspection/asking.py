@@ -105,7 +105,7 @@ class Inspection:
     def doctor(self) -> int:
         """Exit code 0 when every host is well, 1 when one is not, the usual one when one could not be asked."""
         with self.runner() as runner:
-            outcome = everywhere(runner.hosts, lambda name: examine(runner, name), self.environment.settings.parallel)
+            outcome = everywhere((*runner.hosts, *runner.edges), lambda name: examine(runner, name), self.environment.settings.parallel)
         if self.as_json:
             hosts = [
                 {

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from raab.deploy.inspection import besides, edges, outlook
 from raab.deploy.inspection.finding import Finding
-from raab.deploy.plan.deploy import MARGIN, MIB, OLDEST_SYSTEMD
+from raab.deploy.plan.deploy import MARGIN, MIB
 from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.fit import OLDEST_SYSTEMD
 from raab.host.paths import RAAB, Paths
 from raab.host.renewal.pending import lines
 from raab.protocol.facts import Ahead
@@ -34,7 +35,7 @@ def findings(facts: HostFacts, lag: float, told: Examined, ahead: Ahead | None =
         Finding("lock", not facts.activating, lock(facts), f"journalctl -u {paths.activation_unit} says where it is; fab unlock"),
     ]
     if facts.current is None:
-        return (*found, Finding("release", True, "none yet"))
+        return (*found, *edges.findings(told.edge, facts.time), Finding("release", True, "none here" if told.edge else "none yet"))
     broken = [release.id for release in facts.releases if not release.complete]
     return (
         *found,

@@ -51,6 +51,7 @@ def status(desk: Desk, watch: float = 0.0) -> int:
 def once(desk: Desk, runner: Runner, before: Counts) -> tuple[int, Counts]:
     """The exit code, and what was counted until now. `before`: what was counted until the last time, nothing for the first one."""
     told = everywhere(runner.hosts, lambda name: look(runner, name), runner.parallel)
+    fronts = everywhere(runner.edges, lambda name: runner.ask(name, "status", Status).status.edge, runner.parallel)
     before = before or counts(runner, told.done)
     counted_at = time.monotonic()
     answering = everywhere(
@@ -65,7 +66,16 @@ def once(desk: Desk, runner: Runner, before: Counts) -> tuple[int, Counts]:
     ways = {name: Way.of(facts) for name, (_, facts) in told.done.items()}
     if desk.as_json:
         whole = {"environment": desk.environment.name, "rollback": wayback.target(ways) or None, "traffic": total and total.told()}
-        print(json.dumps({**whole, "hosts": rows}), flush=True)
+        edges_told = [
+            {
+                "name": edge.name,
+                "address": edge.address,
+                "edge": plainly(fronts.done[edge.name]) if fronts.done.get(edge.name) else None,
+                "error": fronts.failed[edge.name].message if edge.name in fronts.failed else None,
+            }
+            for edge in desk.environment.edges
+        ]
+        print(json.dumps({**whole, "hosts": rows, **({"edges": edges_told} if edges_told else {})}), flush=True)
     else:
         desk.console.table(COLUMNS, [cells(one, rated.get(one["name"])) for one in rows])
         if total and len(rows) > 1:
@@ -73,18 +83,24 @@ def once(desk: Desk, runner: Runner, before: Counts) -> tuple[int, Counts]:
         if beside := [cells for host, (told_, _) in told.done.items() for cells in besides.rows(host, told_.status, time.time())]:
             print()
             desk.console.table(besides.COLUMNS, beside)
-        if through := [cells for host, (told_, _) in told.done.items() for cells in edges.rows(host, told_.status.edge, time.time())]:
+        known = {**{host: told_.status.edge for host, (told_, _) in told.done.items()}, **fronts.done}
+        if through := [cells for host, edge in known.items() for cells in edges.rows(host, edge, time.time())]:
             print()
             desk.console.table(edges.COLUMNS, through)
+        if pool := [cells for host, edge in fronts.done.items() for cells in edges.pool(host, edge)]:
+            print()
+            desk.console.table(edges.POOL_COLUMNS, pool)
+        for name in (name for name, edge in fronts.done.items() if edge is None):
+            print(f"{name}  an edge that takes no requests for {desk.environment.service} yet")
         for one in rows:
             if one["label"]:
                 print(f"{one['name']}  {one['release']}: {one['label']}")
         if back := wayback.told(ways):
             print(back)
-        for error in told.failed.values():
+        for error in (*told.failed.values(), *fronts.failed.values()):
             print(f"\n{error}")
         sys.stdout.flush()
-    return max((error.exit_code for error in told.failed.values()), default=exitcodes.DONE), after
+    return max((error.exit_code for error in (*told.failed.values(), *fronts.failed.values())), default=exitcodes.DONE), after
 
 
 def counts(runner: Runner, names: Iterable[str]) -> Counts:

@@ -10,14 +10,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raab import exitcodes, servicename
-from raab.deploy.bundle.parts import Bundle
+from raab.deploy.bundle.parts import Bundle, Part
+from raab.deploy.bundle.platforms import Platform
 from raab.deploy.plan import wayback
 from raab.deploy.plan.addresses import taken
 from raab.deploy.plan.changes import ahead, changes
+from raab.deploy.plan.edges import edges_of
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.fit import unfit
 from raab.deploy.plan.migration import planned
-from raab.deploy.plan.python import unreadable
 from raab.deploy.plan.schema import Wave
 from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
 from raab.deploy.plan.wayback import Way
@@ -29,7 +31,6 @@ from raab.protocol.facts import InstalledRelease
 MIB = 1 << 20
 # So many damaged files are named where there may be thousands.
 NAMED = 5
-OLDEST_SYSTEMD = 252
 # What an unpacked wheel with its bytecode takes, measured at 3.4 times its size; and what must stay free for everybody else.
 UNPACKED = 4
 MARGIN = 64 * MIB
@@ -40,6 +41,8 @@ INODES = 1_000
 class Deploy(Struct, frozen=True):
     """Bringing a bundle to an environment's hosts. `supply` finds what their platforms need beside it (raab.deploy.bundle.supplies).
 
+    `program` finds the edges' own.
+
     `restart`: no process of before is to be left on any host, on those that have the content already neither. `take_over`: whose service it
     was does not matter.
     """
@@ -49,6 +52,7 @@ class Deploy(Struct, frozen=True):
     supply: Callable[[Mapping[str, HostFacts]], Mapping[str, Supplies]]
     restart: bool = False
     take_over: bool = False
+    program: Callable[[Platform], Part] | None = None
 
     action: ClassVar[str] = "deploy"
 
@@ -58,12 +62,12 @@ class Deploy(Struct, frozen=True):
 
     def disputed(self, facts: Mapping[str, HostFacts]) -> Mapping[str, str]:
         """The hosts on which somebody has an address that the release is to have."""
-        return {name: "" for name, host in facts.items() if taken(self.bundle.settings, host)}
+        return {host.name: "" for host in self.environment.hosts if host.name in facts and taken(self.bundle.settings, facts[host.name])}
 
     def plan(self, facts: Mapping[str, HostFacts]) -> Plan:
         """A host without facts is left out: it could not be reached."""
-        supplies = self.supply(facts)
         known = [host for host in self.environment.hosts if host.name in facts]
+        supplies = self.supply({host.name: facts[host.name] for host in known})
         plans = tuple(told_ahead(self.on(host, facts[host.name], supplies), facts[host.name]) for host in known)
         ways = {each.host.name: Way.of(facts[each.host.name], each.release if each.verdict == "activate" else "") for each in plans}
         active = any(each.verdict == "activate" and each.previous for each in plans)
@@ -72,7 +76,8 @@ class Deploy(Struct, frozen=True):
         cut = waves(self.environment.settings.waves, plans)
         migrate = self.bundle.migrate
         migration = planned(cut[0][0], migrate, self.bundle.migrations, facts) if migrate and cut else None
-        return Plan(self.environment.name, title, plans, cut, self.bundle.notes, back, migration)
+        edges = edges_of(self.environment, plans, self.bundle.edge, facts, self.program)
+        return Plan(self.environment.name, title, plans, cut, self.bundle.notes, back, migration, edges)
 
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
         moves = moved(self.bundle, facts, host.name == self.environment.first)
@@ -161,23 +166,6 @@ def stage(bundle: Bundle, facts: HostFacts, supply: Supplies) -> Staging:
     return Staging(
         tuple(lacking.values()), bundle.manifest_with(supply.wheels, supply.caddy), supply.uv.sha256, "link" if linked else "install"
     )
-
-
-def unfit(host: Host, facts: HostFacts) -> RaabError | None:
-    """Why nothing can be activated on this host, whatever it is."""
-    if facts.uid != 0:
-        return at(
-            host, RaabError(f"login: root's rights are needed, got user id {facts.uid}", "log in as root or with sudo", exitcodes.REFUSED)
-        )
-    if why := unreadable(facts.executable):
-        hint = "name one as `python` in the environment's file that stands elsewhere, such as /usr/bin/python3"
-        return at(host, RaabError(f"python: it cannot serve, got {why}", hint, exitcodes.REFUSED))
-    if facts.systemd < OLDEST_SYSTEMD:
-        got = facts.systemd or "none"
-        return at(
-            host, RaabError(f"systemd: version {OLDEST_SYSTEMD} or newer is needed, got {got}", "upgrade the host", exitcodes.REFUSED)
-        )
-    return None
 
 
 def wanting(planned: HostPlan, environment: str, secrets: tuple[str, ...], facts: HostFacts) -> HostPlan:

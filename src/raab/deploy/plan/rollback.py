@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from raab import exitcodes
 from raab.deploy.plan import wayback
-from raab.deploy.plan.deploy import told_ahead, unfit, unserved, wanting, waves
+from raab.deploy.plan.deploy import told_ahead, unserved, wanting, waves
+from raab.deploy.plan.edges import edges_back
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
+from raab.deploy.plan.fit import unfit
 from raab.deploy.plan.migration import ahead
 from raab.deploy.plan.values import HostPlan, Plan, at
 from raab.deploy.plan.wayback import Way
@@ -29,7 +31,8 @@ class Rollback(Struct, frozen=True):
     def disputed(self, facts: Mapping[str, HostFacts]) -> Mapping[str, str]:
         """All that have the release and do not serve it: only they know what it would listen on."""
         target = self.target(facts)
-        return {name: target for name, host in facts.items() if host.taken and host.current != target and host.release(target)}
+        known = ((host.name, facts[host.name]) for host in self.environment.hosts if host.name in facts)
+        return {name: target for name, host in known if host.taken and host.current != target and host.release(target)}
 
     def target(self, facts: Mapping[str, HostFacts]) -> str:
         """Empty where there is none."""
@@ -46,7 +49,7 @@ class Rollback(Struct, frozen=True):
         cut = waves(self.environment.settings.waves, plans)
         met = ahead(target, facts) if cut else ""
         notes = (f"{met}; see docs/databases.md",) if met else ()
-        return Plan(self.environment.name, title, plans, cut, notes)
+        return Plan(self.environment.name, title, plans, cut, notes, edges=edges_back(self.environment, target, plans, facts))
 
     def on(self, host: Host, facts: HostFacts, target: str, ways: Mapping[str, Way]) -> HostPlan:
         release = facts.release(target)

@@ -34,6 +34,7 @@ class HostEntry(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     python: str = ""
     roles: tuple[Literal["app", "edge"], ...] = ("app",)
+    private: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Hosts:
             if isinstance(entry, HostEntry) and not ADDRESS.match(entry.address or name) and not is_ip(entry.address):
                 hint = rewritten(entry.address)
                 problems.append(Problem(child.where, f"{child.path}: address: not an address alone", repr(entry.address), hint))
+            if isinstance(entry, HostEntry) and entry.private and not is_ip(entry.private):
+                problems.append(Problem(child.where, f"{child.path}: private: not an IP address", repr(entry.private)))
             if isinstance(entry, HostEntry) and (why := python.wrong(entry.python)):
                 problems.append(Problem(child.where, f"{child.path}: python: {why}", repr(entry.python)))
             entries[name] = entry
@@ -164,7 +167,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     service_port: Port = 8000
     parallel: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     waves: Annotated[tuple[Wave, ...], msgspec.Meta(min_length=1)] = (Wave(count=1), Wave(percent=25), Wave(percent=100))
-    drain: Seconds = 10.0
+    drain: Seconds | None = None
     bake: Seconds = 0.0
     bake_errors: Annotated[float, msgspec.Meta(ge=0, le=100)] = 1.0
     on_failure: Literal["revert", "stop"] = "revert"
@@ -195,6 +198,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
             yield "waves", "the last wave must be 100%, or some hosts would never be deployed to"
         yield from self.given.problems()
         yield from self.edges_problems()
+        yield from self.roles_problems()
 
     def edges_problems(self) -> Iterator[tuple[str, str]]:
         if len(set(self.domains)) < len(self.domains):
@@ -203,5 +207,16 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
             yield "domains", "names none, and what is said of certificates or HSTS is about these"
         if self.certificate != "acme" and self.acme != Acme():
             yield "acme", f"is of no effect, since certificate is {self.certificate}"
-        if self.domains and any(entry.roles != ("app",) for entry in self.hosts.entries.values()):
-            yield "domains", "are served by each host for itself, and a host has other roles than app"
+
+    def roles_problems(self) -> Iterator[tuple[str, str]]:
+        """What does not make a fleet of the hosts' roles."""
+        entries = self.hosts.entries
+        edges = {name: entry for name, entry in entries.items() if "edge" in entry.roles}
+        for name, entry in entries.items():
+            if len(entry.roles) != 1:
+                yield "hosts", f"{name} is to have one role, app or edge; where no host is an edge, each app host is its own"
+        for name, entry in edges.items():
+            if not is_ip(entry.private or entry.address or name):
+                yield "hosts", f"{name} is an edge, whom the others believe by its IP address; name it as `address` or `private`"
+        if entries and len(edges) == len(entries):
+            yield "hosts", "has edges alone, and none that runs the service"

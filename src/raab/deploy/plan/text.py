@@ -10,6 +10,8 @@ def describe(plan: Plan) -> str:
     lines = [plan.title, *(f"  {note}" for note in plan.notes)]
     for host in plan.hosts:
         lines += [f"  {host.host.name} ({host.host.address})", *(f"    {line}" for line in describe_host(host))]
+    for host in plan.edges:
+        lines += [f"  {host.host.name} ({host.host.address}), edge", *(f"    {line}" for line in describe_host(host))]
     lines += [f"  {line}" for line in plan.migration.lines] if plan.migration else []
     if len(plan.active) > 1:
         lines.append("  waves: " + ", then ".join(" ".join(wave) for wave in plan.waves))
@@ -23,6 +25,10 @@ def describe_host(plan: HostPlan) -> list[str]:
         return [f"nothing changes: {plan.reason}", *labelled(plan), *plan.changes]
     if plan.refusal:
         return [f"refused: {line}" if number == 0 else line for number, line in enumerate((*str(plan.refusal).splitlines(), *plan.changes))]
+    if plan.front:
+        what = f"take requests for {plan.release}" if plan.release else "take no requests for the service any more"
+        sent = [f"send {part.path.name}, {part.size} bytes" for part in plan.front.send]
+        return [*plan.changes, *sent, f"after the hosts: {what}" + (", proved by answers through it" if plan.release else "")]
     lines = [f"release {plan.previous or 'none'} -> {plan.release}", *labelled(plan), *plan.changes]
     if plan.staging:
         names = ", ".join(part.name for part in plan.staging.send)

@@ -13,6 +13,7 @@ from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.migration import Migration
 from raab.errors import RaabError
+from raab.protocol.edge import Edge
 
 
 class Supplies(Struct, frozen=True):
@@ -39,10 +40,20 @@ class Staging(Struct, frozen=True):
         return sum(part.size for part in self.send)
 
 
+class Fronting(Struct, frozen=True):
+    """What an edge is told of a service on other hosts: `told` None is what it was told of the release before. `send` is what it lacks,
+    `before` its upstreams until now."""
+
+    upstreams: tuple[str, ...]
+    told: Edge | None = None
+    send: tuple[Part, ...] = ()
+    before: tuple[str, ...] = ()
+
+
 class HostPlan(Struct, frozen=True):
     """What happens on one host: nothing (`reason` says why), a refusal (`refusal`), or staging where needed and an activation, by a
     `restart` of the service if one is wanted; `take_over`: whose service it was does not matter. `label` is the commit that the
-    release's content has become since it was made."""
+    release's content has become since it was made. `front` is for an edge, which has no release but takes requests for it."""
 
     host: Host
     verdict: Literal["nothing", "activate", "refuse"]
@@ -55,10 +66,12 @@ class HostPlan(Struct, frozen=True):
     restart: bool = False
     take_over: bool = False
     label: str = ""
+    front: Fronting | None = None
 
 
 class Plan(Struct, frozen=True):
     """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it,
+    `edges` are those that take requests for them, and
     `back` says where a rollback goes afterwards. `migration` is of the database, if there is one."""
 
     environment: str
@@ -68,6 +81,7 @@ class Plan(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     back: str = ""
     migration: Migration | None = None
+    edges: tuple[HostPlan, ...] = ()
 
     def explained(self, told: Mapping[str, tuple[str, ...]]) -> Plan:
         """The same with more lines for people, by the host's name; they decide nothing."""
@@ -75,11 +89,16 @@ class Plan(Struct, frozen=True):
 
     @property
     def refused(self) -> tuple[HostPlan, ...]:
-        return tuple(plan for plan in self.hosts if plan.verdict == "refuse")
+        return tuple(plan for plan in (*self.hosts, *self.edges) if plan.verdict == "refuse")
 
     @property
     def active(self) -> tuple[HostPlan, ...]:
         return tuple(plan for plan in self.hosts if plan.verdict == "activate")
+
+    @property
+    def fronting(self) -> tuple[HostPlan, ...]:
+        """The edges that are told anything."""
+        return tuple(plan for plan in self.edges if plan.verdict == "activate")
 
     @property
     def labelled(self) -> tuple[HostPlan, ...]:

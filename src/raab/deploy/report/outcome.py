@@ -26,20 +26,20 @@ WORST_FIRST: tuple[tuple[Result, int], ...] = (
 def worth_it(operation: Operation, failed: Failed, plan: Plan) -> bool:
     """Whether anything is to be done, and all that it needs is given. `failed` are the hosts that could not tell their facts."""
     allowed = operation.environment.settings.max_unreachable
-    return bool(plan.active or plan.labelled) and not plan.refused and len(failed) <= allowed
+    return bool(plan.active or plan.labelled or plan.fronting) and not plan.refused and len(failed) <= allowed
 
 
 def report(operation: Operation, failed: Failed, plan: Plan, reports: Mapping[str, HostReport], seconds: float, action: str = "") -> Report:
     """One line a host, in the environment's order, and the exit code that fits the worst of them. `reports` are those of the
     hosts that were touched."""
-    plans = {host.host.name: host for host in plan.hosts}
+    plans = {host.host.name: host for host in (*plan.hosts, *plan.edges)}
     rows = []
-    for host in operation.environment.hosts:
+    for host in (*operation.environment.hosts, *operation.environment.edges):
         if host.name in reports:
             rows.append(reports[host.name])
         elif host.name in failed:
             rows.append(not_asked(host, failed[host.name]))
-        else:
+        elif host.name in plans:
             rows.append(untouched(plans[host.name]))
     # A rollback that names no release finds it in the plan.
     release = operation.release or next((host.release for host in plan.hosts if host.release), "")

@@ -28,7 +28,7 @@ def plan(planned: Plan, done: Report, as_json: bool) -> int:
                 "from": host.previous,
                 "does": text.describe_host(host),
             }
-            for host in planned.hosts
+            for host in (*planned.hosts, *planned.edges)
         ]
         told: dict[str, Any] = {"environment": planned.environment, "plan": planned.title, "notes": planned.notes, "hosts": hosts}
         if planned.migration:

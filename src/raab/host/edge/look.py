@@ -9,10 +9,11 @@ import time
 from calendar import timegm
 
 from raab.host import systemd
-from raab.host.edge import sites
+from raab.host.edge import sites, through
 from raab.host.edge.unit import PORTS
 from raab.host.paths import Paths
-from raab.protocol.service import DomainRow, EdgeRow
+from raab.plain import plain
+from raab.protocol.service import DomainRow, EdgeRow, PoolRow
 
 _SECONDS = 2.0
 # A certificate's validity (RFC 5280, 4.1.2.5): two times, each of one of two kinds, one right after the other.
@@ -26,7 +27,14 @@ def look(paths: Paths) -> EdgeRow | None:
     if not file.exists():
         return None
     state = systemd.show(paths.edge.unit, "ActiveState").get("ActiveState", "unknown")
-    return EdgeRow(state, tuple(_domain(domain) for domain in sites.read(file.read_bytes()).domains))
+    site = sites.read(file.read_bytes())
+    elsewhere = (one.address for one in site.upstreams if not one.address.startswith("unix/"))
+    return EdgeRow(state, tuple(map(_domain, site.domains)), tuple(_in_pool(address, site.domains[0]) for address in elsewhere))
+
+
+def _in_pool(address: str, domain: str) -> PoolRow:
+    why = through.unready(address, domain, "/readyz", _SECONDS)
+    return PoolRow(address, not why, plain(why, 200))
 
 
 def _domain(domain: str) -> DomainRow:

@@ -55,17 +55,20 @@ class _Before(NamedTuple):
 def check(paths: Paths, release: Path, say: Say) -> None:
     """What the edge of a release needs is there, and it would take the release's domains up. Raises RaabError; all that is served is served
     as before."""
-    told = sites.wanted(release)
-    if told is None:
-        return
+    if told := sites.wanted(release):
+        judge(paths, told, (), say)
+
+
+def judge(paths: Paths, told: Edge, elsewhere: tuple[str, ...], say: Say) -> None:
+    """The same of what it is told of a service, on this host or `elsewhere`."""
     place = paths.edge
     with alone(place.configuration):
         _free(place)
         program = _prepare(paths, _brought(told), say)
         before = _Before.of(paths)
         try:
-            sites.put(paths, told)
-            _sound(sites.of(paths, told))
+            sites.put(paths, told, elsewhere)
+            _sound(sites.of(paths, told, elsewhere))
             text = sites.composed(place, sites.there(place))
             if text != before.composed or _content(sites.roots(paths)) != before.root:
                 say("asking the edge about its domains")
@@ -80,13 +83,19 @@ def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
     Raises RaabError where it cannot, and does then what it did before.
     """
     told = sites.wanted(release) if release else None
+    follow(paths, told, (), say)
+    return told
+
+
+def follow(paths: Paths, told: Edge | None, elsewhere: tuple[str, ...], say: Say) -> None:
+    """The same of what it is told of a service, on this host or `elsewhere`."""
     place = paths.edge
     if told is None and not sites.file(paths).exists():
-        return None
+        return
     with alone(place.configuration):
         before = _Before.of(paths)
         try:
-            sites.put(paths, told)
+            sites.put(paths, told, elsewhere)
             texts = sites.there(place)
             if texts:
                 text = sites.composed(place, texts)
@@ -101,7 +110,6 @@ def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
             elif _outdated(place):
                 systemd.order("systemctl", "restart", place.unit, timeout=_ENDING)
             raise
-    return told
 
 
 def _sound(site: Site) -> None:

@@ -19,8 +19,9 @@ from raab.protocol.edge import ACME, INTERNAL, Edge
 
 
 def wanted(release: Path) -> Edge | None:
-    """What a release says, by its manifest, which nobody but root can have written."""
-    return edge.of(json.loads((release / "manifest.json").read_bytes()))
+    """What a release says of this host's edge, by its manifest, which nobody but root can have written; None where other hosts are it."""
+    told = edge.of(json.loads((release / "manifest.json").read_bytes()))
+    return None if told and told.edges else told
 
 
 def file(paths: Paths) -> Path:
@@ -33,12 +34,12 @@ def roots(paths: Paths) -> Path:
     return paths.edge.sites / f"{paths.name}.pem"
 
 
-def of(paths: Paths, told: Edge) -> Site:
-    """How the service is reached: it is asked at its own socket, for this host's edge is for this host's services. How large a body may be
+def of(paths: Paths, told: Edge, elsewhere: tuple[str, ...] = ()) -> Site:
+    """How the service is reached: it is asked at its own socket on this host, or where it answers `elsewhere`. How large a body may be
     it says itself, for each of its routes."""
     kind: Kind = INTERNAL if told.certificate == INTERNAL else ACME
     certificate = Certificate(kind, told.directory or None, told.email or None, (str(roots(paths)),) if told.root else ())
-    upstreams = (Upstream(f"unix/{paths.asked}", drained=False),)
+    upstreams = tuple(Upstream(address) for address in elsewhere or (f"unix/{paths.asked}",))
     return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, body_limit=0)
 
 
@@ -66,7 +67,7 @@ def there(place: EdgePaths) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(place.sites.glob("*.json"))}
 
 
-def put(paths: Paths, told: Edge | None) -> None:
+def put(paths: Paths, told: Edge | None, elsewhere: tuple[str, ...] = ()) -> None:
     """Have the service's be that one, or none."""
     if told is None:
         for path in (file(paths), roots(paths)):
@@ -75,7 +76,7 @@ def put(paths: Paths, told: Edge | None) -> None:
     paths.edge.sites.mkdir(mode=0o755, parents=True, exist_ok=True)
     if told.root:
         write_durably(roots(paths), told.root.encode())
-    text = written(of(paths, told))
+    text = written(of(paths, told, elsewhere))
     if not file(paths).exists() or file(paths).read_bytes() != text:
         write_durably(file(paths), text)
 

@@ -34,6 +34,7 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
         return False
     there = purge or paths.root.exists() or (paths.units / paths.unit).exists()
     reach.become(paths, None, step)
+    away(paths.fronts)
     become(paths, None, step)
     sweep(paths, ENDING)
     stop(paths, step)

@@ -114,8 +114,9 @@ def examine(paths: Paths, ours: str) -> Examined:
     faults = program.faults(paths, ours) if current else []
     drift = seal.damage(release, verify.RAABS_OWN, closely=True) if release else []
     found = Examined(tuple(drift), units, own(told), trouble, tuple(faults))
+    found = found._replace(edge=look(paths))
     if current:
-        found = found._replace(processes=rows.processes(paths), timers=rows.timers(paths), counts=rows.wanted(paths), edge=look(paths))
+        found = found._replace(processes=rows.processes(paths), timers=rows.timers(paths), counts=rows.wanted(paths))
     return outlook.look(paths, release, found)
 
 

@@ -25,7 +25,22 @@ from raab.protocol.conversation import Done, Event
 
 # What changes a host or has its service do something: for who holds its lock.
 CHANGES = frozenset(
-    ("stage", "activate", "service", "drain", "undrain", "reboot", "load", "migrate", "label", "remove", "set_secret", "remove_secret")
+    (
+        "stage",
+        "activate",
+        "service",
+        "drain",
+        "undrain",
+        "reboot",
+        "load",
+        "migrate",
+        "label",
+        "remove",
+        "set_secret",
+        "remove_secret",
+        "stage_front",
+        "front",
+    )
 )
 
 
@@ -65,6 +80,8 @@ class Session:
             "undrain": self.undrain,
             "reboot": self.reboot,
             "stage": self.stage,
+            "stage_front": self.stage_front,
+            "front": self.front,
             "activate": self.activate,
             "follow": lambda request: self.follow(request.token),
             "unlock": self.unlock,
@@ -88,7 +105,7 @@ class Session:
                 told = error if isinstance(error, RaabError) else refused(operation, error)
                 self.refuse(told)
                 # Bytes of a payload may still be coming; they must not be taken for requests.
-                if operation == "stage":
+                if operation in ("stage", "stage_front"):
                     return told.exit_code
             except Exception:
                 import traceback
@@ -166,6 +183,24 @@ class Session:
         except OSError as error:
             raise RaabError(f"stage: the host could not write, got: {error}", "make room on the host's disk, then deploy again") from error
         return Staged(received, took, time.monotonic() - began)
+
+    def stage_front(self, request: requests.StageFront) -> Nothing:
+        """Take the edge's program where the host lacks it, and have it judge what it would be told."""
+        from raab.host.edge import fronting
+        from raab.host.session import receive
+        from raab.host.units import claim
+
+        claim.take(self.paths)
+        receive.receive(self.paths, self.source, request.send)
+        fronting.judge(self.paths, request.told, request.upstreams, lambda text: self.emit(Step(text)))
+        return Nothing()
+
+    def front(self, request: requests.Front) -> Timed:
+        from raab.host.edge import fronting
+
+        began = time.monotonic()
+        fronting.front(self.paths, request, lambda text: self.emit(Step(text)))
+        return Timed(max(0.001, time.monotonic() - began))
 
     def activate(self, request: requests.Activate) -> Activated:
         from raab.host.session import follow, program, ways

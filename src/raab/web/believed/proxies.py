@@ -26,15 +26,17 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 class Proxies:
     """`networks` are server.forwarded_allow_ips, `names` server.forwarded_headers. `edge` is the socket at which the host's edge asks,
-    as nobody else can; empty where it does not."""
+    as nobody else can; empty where it does not. `edges` are those of other hosts."""
 
-    def __init__(self, networks: tuple[str, ...], names: tuple[str, ...], edge: str = "") -> None:
+    def __init__(self, networks: tuple[str, ...], names: tuple[str, ...], edge: str = "", edges: tuple[str, ...] = ()) -> None:
         self._edge = edge
         self._networks = tuple(ipaddress.ip_network(network) for network in networks if network != UNIX)
+        self._edges = tuple(ipaddress.ip_network(network) for network in edges)
         self._unix = UNIX in networks
         self._named = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in names)
         # A host has few proxies but many clients, when it is reached directly: the cache is bounded.
         self._contains = functools.lru_cache(maxsize=1024)(self._look_up)
+        self._of_edge = functools.lru_cache(maxsize=1024)(functools.partial(_among, self._edges))
 
     def trusts(self, peer: str) -> bool:
         """Whether `peer`, an address as text, or empty for a UNIX socket's, is one of them."""
@@ -56,8 +58,11 @@ class Proxies:
         return str(environ.get("REMOTE_ADDR", ""))
 
     def _by_edge(self, peer: str, environ: WSGIEnvironment) -> bool:
-        """By the connection's own socket, in which no client has a say; peers of UNIX sockets alone have no address."""
-        connection = environ.get("gunicorn.socket") if self._edge and not peer else None
+        """By the connection's own socket, in which no client has a say; peers of UNIX sockets alone have no address. One of another host by
+        its own address."""
+        if peer:
+            return bool(self._edges) and self._of_edge(peer)
+        connection = environ.get("gunicorn.socket") if self._edge else None
         return connection is not None and bool(connection.getsockname() == self._edge)
 
     def _believe(self, environ: WSGIEnvironment, peer: str) -> None:
@@ -100,11 +105,15 @@ class Proxies:
         return peer, found
 
     def _look_up(self, peer: str) -> bool:
-        try:
-            found = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(found in network for network in self._networks)
+        return _among(self._networks, peer)
+
+
+def _among(networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], peer: str) -> bool:
+    try:
+        found = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
 
 
 def _last(environ: WSGIEnvironment, key: str) -> str:

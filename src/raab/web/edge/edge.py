@@ -56,6 +56,7 @@ class Edge:
                 settings.server.forwarded_allow_ips,
                 settings.server.forwarded_headers,
                 asked_by_edge() if settings.server.edge else "",
+                settings.server.edges,
             ),
             deadlines=deadlines(settings.limits.request, settings.limits.client),
             access=access,

@@ -1,0 +1,52 @@
+"""The edge of this host in front of a service on others. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from raab import exitcodes
+from raab.errors import RaabError
+from raab.host.edge import fronts, reach, through
+from raab.host.paths import Paths
+from raab.protocol.edge import Edge
+from raab.protocol.requests import Front
+
+Say = Callable[[str], None]
+
+
+def judge(paths: Paths, told: Edge, upstreams: tuple[str, ...], say: Say) -> None:
+    """What it needs for the service is there, and it would take that up. Raises RaabError; nothing that is served changes."""
+    _apart(paths)
+    reach.judge(paths, told, upstreams, say)
+
+
+def front(paths: Paths, request: Front, say: Say) -> None:
+    """Take requests for the service on those hosts, and prove it; or, for no release, none any more.
+
+    Raises RaabError where that does not work, and does then what it did before.
+    """
+    _apart(paths)
+    if not request.release:
+        reach.follow(paths, None, (), say)
+        fronts.mark(paths, "")
+        return
+    told = request.told or fronts.kept(paths, request.release)
+    before, was = fronts.standing(paths), fronts.kept_or_none(paths)
+    reach.follow(paths, told, request.upstreams, say)
+    try:
+        say("proving it by answers of each host, and by one through the edge")
+        for upstream in request.upstreams:
+            through.answers(upstream, told.domains[0])
+        for domain in told.domains:
+            through.leads(paths, told, domain, say)
+    except RaabError:
+        reach.follow(paths, was, before.upstreams if before else (), say)
+        raise
+    fronts.keep(paths, request.release, told)
+
+
+def _apart(paths: Paths) -> None:
+    """Raises RaabError where the service is on this host as well: its own activations tell the edge of it."""
+    if paths.current.is_symlink():
+        problem = f"edge: {paths.name} is served on this host as well, which is to be nothing but an edge for it"
+        raise RaabError(problem, "`fab remove` takes it off this host, by a file that names it without the role edge", exitcodes.REFUSED)
