@@ -97,11 +97,10 @@ def test_a_stall_is_seen_by_every_request_that_was_due_in_it() -> None:
             break
     due = [sample for sample in account.samples if begin <= sample.at < begin + 0.5]
     assert len(due) == pytest.approx(100, abs=10)
-    assert account.longest < 0.65
-    # Requests that were due later in the stall waited less: the waits fall evenly from 0.5 s to 0.
-    assert sum(sample.wait > 0.25 for sample in due) == pytest.approx(50, abs=12)
-    stalled = [bucket for bucket in account.timeline() if bucket.slowest > 0.25]
-    assert begin - 0.02 < stalled[0].at < stalled[-1].at < begin + 0.3
+    # Each has waited for the stall's end at least, and so who was due late in it less than who was due early.
+    assert [sample for sample in due if sample.at + sample.wait < begin + 0.5] == []
+    assert sum(sample.at < begin + 0.25 for sample in due) == pytest.approx(50, abs=12)
+    assert [bucket for bucket in account.timeline() if bucket.count and begin <= bucket.at < begin + 0.2 and bucket.slowest <= 0.25] == []
 
 
 def stalled_for_half_a_second() -> tuple[float, Account]:
