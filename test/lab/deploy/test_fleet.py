@@ -124,6 +124,7 @@ def fleet(project: Any, lab: Any) -> Fleet:
     return Fleet(project, lab)
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(900)
 def test_no_request_is_lost_through_an_edge_whatever_is_done_to_its_hosts(fleet: Fleet) -> None:
     """Deploys, a rollback, restarts in turn and boots; a client is known by the edge's word, and by nobody else's."""
@@ -161,6 +162,7 @@ def test_no_request_is_lost_through_an_edge_whatever_is_done_to_its_hosts(fleet:
     assert fleet.fab("status").out.count("in the pool") == 2 and fleet.fab("doctor").out.count("domains with good certificates") == 1
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(600)
 def test_a_host_more_or_less_and_clients_that_connect_once_more(fleet: Fleet) -> None:
     """A host is taken out and brought back what the other serves, by two verbs or by the file; in the end nothing of it all is left."""
