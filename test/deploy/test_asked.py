@@ -48,7 +48,7 @@ class Played:
     def told(self, facts: HostFacts, release: str) -> HostFacts:
         return facts._replace(packaged=BINDS % self.ports.get(release, 8000)) if release else facts
 
-    def facts(self) -> Outcome[HostFacts]:
+    def facts(self, edges: bool = False) -> Outcome[HostFacts]:
         self.log.append("facts")
         found: Outcome[HostFacts] = Outcome()
         found.done.update(dict.fromkeys(NAMES, self.before))

@@ -33,7 +33,7 @@ class Hosts:
         self.stuck: tuple[str, ...] = ()
         self.parallel = 1
 
-    def facts(self) -> Outcome[Any]:
+    def facts(self, edges: bool = False) -> Outcome[Any]:
         found: Outcome[Any] = Outcome()
         found.done = {"web1": WELL, "web2": WELL._replace(current=None)}
         found.failed = self.unreachable

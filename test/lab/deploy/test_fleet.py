@@ -117,11 +117,17 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(project: Any, lab: Any) -> Fleet:
+def fleet(project: Any, lab: Any) -> Iterator[Fleet]:
+    """On bare hosts, which are bare again for others."""
     lab.hosts(3)
+    bare(lab)
+    yield Fleet(project, lab)
+    bare(lab)
+
+
+def bare(lab: Any) -> None:
     for number in (1, 2, 3):
         lab.fresh(number)
-    return Fleet(project, lab)
 
 
 @pytest.mark.prove
