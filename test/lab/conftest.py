@@ -47,8 +47,10 @@ class LabForTests:
         return lifecycle.fresh(self.lab, host.name)
 
     def close(self) -> None:
+        """End all hosts. Who asks for some gets new ones."""
         for shell in self._shells.values():
             shell.close()
+        self._shells.clear()
         lifecycle.down(self.lab)
 
 
