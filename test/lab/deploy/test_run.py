@@ -235,16 +235,18 @@ def test_what_a_timer_runs_is_run_now(runs: Runs) -> None:
 
 
 def test_a_release_is_kept_while_a_command_runs_in_it(runs: Runs) -> None:
-    """By the host's own word on what may not be pruned."""
+    """By the host's own word on what may not be pruned; the web's workers keep it as well, and are stopped."""
     release = runs.shell.run("basename $(realpath /opt/raab/current)").out.strip()
     asked = (
         "import re, sys; text = open('/usr/local/lib/raab/__main__.py').read();"
         "sys.path.insert(0, re.search(r\"insert.0, '(.*)'\", text)[1]);"
         "from raab.host.beside import there; from raab.host.paths import Paths; print(*there.releases(Paths('raab')))"
     )
+    runs.shell.run("systemctl stop raab")
     assert runs.shell.run("python3 -IS -", stdin=asked.encode()).out.split() == []
     with runs.start("sh", "-c", "echo begun; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout and process.stdin and process.stdout.readline() == b"begun\n"
         assert runs.shell.run("python3 -IS -", stdin=asked.encode()).out.split() == [release]
         process.stdin.close()
         assert process.wait(20) == 0
+    runs.shell.run("systemctl start raab")
