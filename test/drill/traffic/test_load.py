@@ -87,37 +87,42 @@ def test_a_refused_connection_is_a_failure_of_its_own() -> None:
 def test_a_stall_is_seen_by_every_request_that_was_due_in_it() -> None:
     """A server that stops for 0.5 s makes all requests of that time wait: the sender does not wait with it (no coordinated omission).
 
-    A machine that is busy stops the sender as well, which its lag tells: then another stall has to show it.
+    A machine that is busy stops the sender as well, which its lag tells, and the server beyond its stall, which knows it: then another
+    stall has to show it.
     """
     for _ in range(5):
-        begin, account = stalled_for_half_a_second()
+        begin, account, late = stalled_for_half_a_second()
         assert account.failures == ()
         assert account.longest > 0.45
-        if account.lag < 0.05:
+        if account.lag < 0.05 and late < 0.05:
             break
     due = [sample for sample in account.samples if begin <= sample.at < begin + 0.5]
     assert len(due) == pytest.approx(100, abs=10)
-    # Each has waited for the stall's end at least, and so who was due late in it less than who was due early.
-    assert [sample for sample in due if sample.at + sample.wait < begin + 0.5] == []
-    assert sum(sample.at < begin + 0.25 for sample in due) == pytest.approx(50, abs=12)
-    assert [bucket for bucket in account.timeline() if bucket.count and begin <= bucket.at < begin + 0.2 and bucket.slowest <= 0.25] == []
+    assert account.longest < 0.65
+    # Requests that were due later in the stall waited less: the waits fall evenly from 0.5 s to 0.
+    assert sum(sample.wait > 0.25 for sample in due) == pytest.approx(50, abs=12)
+    stalled = [bucket for bucket in account.timeline() if bucket.slowest > 0.25]
+    assert begin - 0.02 < stalled[0].at < stalled[-1].at < begin + 0.3
 
 
-def stalled_for_half_a_second() -> tuple[float, Account]:
-    """When the stall began, and what the sender tells of it."""
-    halt = [0.0]
+def stalled_for_half_a_second() -> tuple[float, Account, float]:
+    """When the stall began, what the sender tells of it, and by how many seconds the server has answered later than at its end."""
+    halt, late = [0.0], [0.0]
 
     def serve(connection: socket.socket) -> None:
         for _ in servers.heads(connection):
+            waits = halt[0] > time.monotonic()
             time.sleep(max(0.0, halt[0] - time.monotonic()))
             connection.sendall(servers.OK)
+            if waits:
+                late.append(time.monotonic() - halt[0])
 
     with servers.serving(serve) as address, Load([address], Mix(fresh=100, reused=100)) as load:
         time.sleep(0.3)
         begin = load.mark("stall")
         halt[0] = begin + 0.5
         time.sleep(0.8)
-    return begin, load.account
+    return begin, load.account, max(late)
 
 
 def test_a_pool_is_no_larger_after_a_stall() -> None:

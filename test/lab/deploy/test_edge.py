@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import socket
 import ssl
 import threading
 import time
@@ -14,25 +13,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from test.lab.deploy.https import DOMAIN, ROOT, Connection
 
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 
-DOMAIN = "shop.test"
 ENVIRONMENT = f"hosts: lab\nwaves: [100%]\ncertificate: internal\ndomains: [{DOMAIN}]\n"
-ROOT = "/var/lib/raab-edge/pki/authorities/local/root.crt"
-
-
-class Connection(http.client.HTTPSConnection):
-    """To a host by its address, as a client of the domain."""
-
-    def __init__(self, address: str, context: ssl.SSLContext, domain: str) -> None:
-        super().__init__(domain, timeout=20, context=context)
-        self.address, self.context = address, context
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self.address, 443), self.timeout)
-        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
 
 
 class Edge:

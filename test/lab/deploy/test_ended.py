@@ -178,6 +178,24 @@ def test_the_network_dies_at_each_step(project: Any, lab: Any, ask: Any, step: S
     assert set(serve(lab, ask, hosts).values()) == {new}
 
 
+@pytest.mark.prove
+def test_the_network_of_a_host_that_is_done_dies(project: Any, lab: Any, ask: Any) -> None:
+    """Nothing more is wanted of it: the deploy goes on to the next wave, and ends as one that did it all, which it has."""
+    hosts = lab.hosts(2)
+    project.fab("deploy")
+    project.mark("cut when it is done")
+    new = project.release()
+    process = begun(project, STEPS[8], hosts)
+    lifecycle.cut(lab.lab, hosts[0].name)
+    try:
+        out, err = process.communicate(timeout=240)
+    finally:
+        lifecycle.heal(lab.lab, hosts[0].name)
+    lab.shell(hosts[0]).close()
+    assert (process.returncode, [line.split()[2:4] for line in out.splitlines()[1:3]]) == (0, [["deployed", new]] * 2), out + err
+    assert set(serve(lab, ask, hosts).values()) == {new}
+
+
 def test_logs_that_are_followed_end_at_once(project: Any, lab: Any) -> None:
     """At the first Ctrl-C, and when nobody reads them any more."""
     lab.hosts(2)

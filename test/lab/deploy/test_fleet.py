@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import ssl
 import threading
 import time
@@ -14,24 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from test.lab.deploy.https import DOMAIN, ROOT, Connection
 
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
-
-DOMAIN = "shop.test"
-ROOT = "/var/lib/raab-edge/pki/authorities/local/root.crt"
-
-
-class Connection(http.client.HTTPSConnection):
-    """To an edge by its address, as a client of the domain."""
-
-    def __init__(self, address: str, context: ssl.SSLContext) -> None:
-        super().__init__(DOMAIN, timeout=30, context=context)
-        self.address, self.context = address, context
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self.address, 443), self.timeout)
-        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
 
 
 class Fleet:
@@ -41,6 +26,8 @@ class Fleet:
         self.project, self.hosts = project, lab.hosts(3)
         self.shells: tuple[Shell, ...] = tuple(map(lab.shell, self.hosts))
         self.edge: LabHost = self.hosts[0]
+        # Requests that had to be sent once more while Caddy was told anew.
+        self.once_more = Counter[str]()
         self.write()
 
     def write(self, apps: int = 2, more: str = "") -> None:
@@ -112,6 +99,7 @@ class Fleet:
             and all(what.startswith(("RemoteDisconnected", "SSL", "ConnectionReset")) for what in lost)
             and sum(lost.values()) < 20
         ):
+            self.once_more.update(lost)
             lost = {}
         assert not lost and min(one["good"] for one in results) > 5, (what, dict(total))
 
@@ -197,6 +185,8 @@ def test_a_host_more_or_less_and_clients_that_connect_once_more(fleet: Fleet) ->
     fleet.fab("remove", "raab", "--yes")
     left = fleet.shells[0].run("systemctl is-active raab-edge; ls /etc/raab-edge/sites /etc/raab-edge/fronts", check=False).out
     assert "inactive" in left and "raab" not in left.replace("/etc/raab-edge", ""), left
+    if fleet.once_more:
+        pytest.xfail(f"a pool that changes loses requests, which is not what raab promises (docs/edge.md): {dict(fleet.once_more)}")
 
 
 @pytest.mark.timeout(600)
