@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from raab.lab.state import LabHost
 
 ENVIRONMENT = "hosts: lab\nwaves: [1, 100%]\ndrills: allowed\nbake: 6\n"
@@ -64,6 +66,7 @@ def fetch(host: LabHost, path: str) -> None:
         answer.read()
 
 
+@pytest.mark.prove
 def test_a_bake_looks_at_the_new_generation(project: Any, lab: Any, ask: Any) -> None:
     """A good release stays, although workers of before leave meanwhile with answers that they had to cut, and one of its own because
     somebody scales; one whose answers fail in streams is taken back, although each of them began with a 200."""

@@ -141,6 +141,7 @@ def test_a_domain_is_all_that_https_takes(edge: Edge) -> None:
     assert "same content" in edge.fab("deploy").out or "nothing" in edge.fab("plan").out
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(600)
 def test_a_host_is_as_before_where_its_edge_cannot_be(edge: Edge) -> None:
     """Ports that somebody has, a configuration that Caddy refuses, a domain of another service: said, and nothing is switched."""

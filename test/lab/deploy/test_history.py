@@ -39,6 +39,7 @@ def test_after_a_deploy_to_one_of_two_a_rollback_does_not_split_them(project: An
     assert project.fab("status", "--json").json["rollback"] not in (first, project.release())
 
 
+@pytest.mark.prove
 def test_hosts_that_have_nothing_in_common_are_told_apart(project: Any, lab: Any) -> None:
     """And both are left as they are."""
     one, two = lab.fresh(1), lab.fresh(2)
@@ -98,6 +99,7 @@ def test_a_service_of_another_project_is_refused(project: Any, lab: Any, ask: An
     shell.run(f'sed -i \'s/"project": "shop"/"project": "raab"/\' /opt/raab/releases/{before}/manifest.json')
 
 
+@pytest.mark.prove
 def test_what_a_drill_makes_is_gone_after_it(project: Any, lab: Any, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host serves what it served, has its own settings and no other releases, and a rollback goes where it went."""
     (host,) = lab.hosts(1)

@@ -140,6 +140,7 @@ def test_nobody_impersonates_the_master(lab: Any, project: Any, fresh_host: Any,
     assert findings(project, host, expect=0) == {}
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
 def test_what_a_worker_left_behind_is_named_and_ended(lab: Any, project: Any, fresh_host: Any) -> None:
     """By the status, the doctor and the report of the next deploy, which does not end it; a restart does."""

@@ -59,15 +59,16 @@ def steps_of(project: Any, host: LabHost) -> list[str]:
     return [re.sub(r"[0-9].*", "", line[22:]).strip() for line in lines]
 
 
-def test_the_deployer_is_killed_at_each_step(project: Any, lab: Any, ask: Any) -> None:
-    """Whatever the plan's step at which it dies: the host serves one complete release, and the same deploy, typed again, ends well."""
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.prove)])
+def test_the_deployer_is_killed_at_its_steps(project: Any, lab: Any, ask: Any, every: int) -> None:
+    """Whatever the plan's step at which it dies, the host serves one complete release, and the same deploy, typed again, ends well."""
     (host,) = lab.hosts(1)
     project.fab("deploy", "--hosts", host.name)
     shell = lab.shell(host)
     steps = steps_of(project, host)
     assert len(steps) >= 6
     with no_request_lost(host):
-        for number, step in enumerate(steps):
+        for number, step in enumerate(steps[::every]):
             before = ask(host)["release"]
             project.mark(f"killed {number}")
             wanted = project.release()

@@ -8,6 +8,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 BACKEND = """
 import os, zipfile
 def build_wheel(folder, config_settings=None, metadata_directory=None):
@@ -47,6 +49,7 @@ def source(folder: Path) -> str:
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
+@pytest.mark.prove
 def test_a_dependency_without_a_wheel_is_built_here_and_served_there(project: Any, lab: Any) -> None:
     """Refused as long as the lock lacks it; then built from its source; what opens an index is on no host."""
     (host,) = lab.hosts(1)

@@ -54,6 +54,7 @@ def ask(host: LabHost, path: str, body: dict[str, str] | None = None) -> tuple[A
         return answer.headers, answer.read().decode()
 
 
+@pytest.mark.prove
 def test_foreign_flask_and_django_projects_are_deployed_and_handed_over(mounted: Any, lab: Any) -> None:
     """Both answer, with the id, headers, line and counts that every request gets; /livez and /readyz stay raab's although ARA has /; and
     a changed tree is deployed under requests to both."""
