@@ -1,28 +1,13 @@
-"""What several rooms need: a page read as its reader does (docs/reading.py); and Debian's HAProxy and nginx, of which nothing is installed,
-enabled or stays."""
+"""What several rooms need: Debian's HAProxy and nginx, of which nothing is installed, enabled or stays."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-
-def _package() -> None:
-    """Makes the folder docs a package of the name `pages`: with importlib mode pytest puts no folder on sys.path."""
-    here = Path(__file__).parent / "docs"
-    spec = importlib.util.spec_from_file_location("pages", here / "__init__.py", submodule_search_locations=[str(here)])
-    assert spec and spec.loader
-    sys.modules["pages"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["pages"])
-
-
-_package()
 
 PACKAGES = ("haproxy", "nginx")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from pages import reading
+from test.docs import reading
 
 PAIRS = (("docs/deploying.md", "docs/部署说明.md"), ("readme.md", "docs/读我.md"))
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from pages import reading
+from test.docs import reading
 
 from raab.errors import RaabError
 from raab.host.command import help as helping

@@ -9,19 +9,23 @@ import pytest
 from fabric.main import program
 from invoke.collection import Collection
 from invoke.exceptions import Exit, ParseError
-from invoke.parser import Parser, ParserContext
+from invoke.parser.context import ParserContext
+from invoke.parser.parser import Parser
 from invoke.tasks import Task
-from pages import reading
+from test.docs import reading
 
 from raab.deploy import options, verbs
+from raab.deploy.membership.tasks import namespace as host
+from raab.deploy.secrets.tasks import namespace as secrets
 from raab.host.command import cli
 from raab.init import command as init
+from raab.lab.tasks import namespace as lab
 
 ROOT = reading.ROOT
 PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in reading.pages()}
 # The cases' words are played as they stand, wrong ones among them; the changelog tells of verbs that are no more.
 NOT_TYPED = ("docs/cases.md", "changelog.md")
-ROOMS = {str(room.name): room for room in (verbs.host, verbs.lab, verbs.secrets)}
+ROOMS = {str(room.name): room for room in (host, lab, secrets)}
 
 
 @pytest.mark.parametrize("page", PAGES)

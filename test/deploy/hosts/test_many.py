@@ -42,7 +42,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     (tmp_path / "bin/ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     (tmp_path / "deploy").mkdir()
-    hosts = {f"web{number}": {} for number in range(COUNT)}
+    hosts: dict[str, dict[str, str]] = {f"web{number}": {} for number in range(COUNT)}
     (tmp_path / "deploy/e.yaml").write_text(json.dumps({"hosts": hosts, "ssh_config": "none"}))
     return Runner(environments.load(tmp_path, "e"), lambda host, text: None)
 

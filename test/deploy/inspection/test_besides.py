@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from raab.deploy.inspection import besides
@@ -10,7 +12,7 @@ TIMER = TimerRow("tidy", "waiting", ID, next=2e9, last=0.0, code=None)
 WORKER = ProcessRow("worker-1", "worker", "active", ID, 77, 3.0, 0)
 
 
-def told(**more: object) -> dict[str, tuple[bool, str]]:
+def told(**more: Any) -> dict[str, tuple[bool, str]]:
     found = besides.findings(Examined((), {})._replace(**more))
     return {one.check: (one.well, one.text) for one in found}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import random
 import socket
@@ -15,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from platform import libc_ver, machine
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from zipfile import ZipFile
 
 import pytest
@@ -53,7 +54,7 @@ class Asked(NamedTuple):
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-def exactly(file: BinaryIO, size: int) -> bytes:
+def exactly(file: io.RawIOBase, size: int) -> bytes:
     """Of what is not buffered, since a behaviour may want to read the rest by itself."""
     read = b""
     while len(read) < size and (more := file.read(size - len(read))):
@@ -123,7 +124,7 @@ class App:
                 since = time.monotonic()
         self.open.discard(conn)
 
-    def _read(self, line: bytes, file: BinaryIO) -> Asked:
+    def _read(self, line: bytes, file: io.RawIOBase) -> Asked:
         method, path, _ = line.decode().split(" ")
         headers = []
         while line := file.readline().strip():
@@ -146,8 +147,8 @@ class App:
 def app() -> Iterator[Callable[..., App]]:
     made: list[App] = []
 
-    def make(*args: Behaviour, **options: int) -> App:
-        made.append(App(*args, **options))
+    def make(behaviour: Behaviour | None = None, *, port: int = 0, whole: bool = True) -> App:
+        made.append(App(behaviour, port=port, whole=whole))
         return made[-1]
 
     yield make

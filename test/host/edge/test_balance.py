@@ -27,7 +27,8 @@ class Client:
     """Asks without a pause, for as long as the block. A connection that is closed between two requests is opened again, as browsers do."""
 
     def __init__(self, edge: Any) -> None:
-        self.edge, self.going, self.statuses = edge, True, []
+        self.edge, self.going = edge, True
+        self.statuses: list[int] = []
         self.thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Client:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from raab.errors import RaabError
+from raab.host import systemd
 from raab.host.edge import caddy, reach, sites
 from raab.host.paths import Paths
 from raab.protocol import edge
@@ -25,7 +26,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     monkeypatch.setattr(caddy, "provide", lambda *_: Path("/usr/local/lib/raab-edge/caddy-2.11.7"))
     monkeypatch.setattr(caddy, "use", lambda *_: None)
     monkeypatch.setattr(caddy, "load", lambda place, text: found.append(text))
-    monkeypatch.setattr(reach.systemd, "is_active", lambda unit: True)
+    monkeypatch.setattr(systemd, "is_active", lambda unit: True)
     monkeypatch.setattr(reach, "_outdated", lambda place: False)
     return found
 

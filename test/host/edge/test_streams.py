@@ -44,8 +44,8 @@ def said(sock: Any, word: bytes) -> bytes:
 def curl(edge: Any, version: str, path: str, *words: str) -> subprocess.Popen[bytes]:
     """Tells of the answer's head on stderr when it comes; what it writes to stdout is kept until there is something of the body."""
     command = ["curl", "-sv", "-N", f"--http{version}", "--resolve", f"shop.test:{edge.https}:127.0.0.1", "--cacert", str(edge.root)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*command, *words, f"https://shop.test:{edge.https}{path}"], **pipes)
+    command += [*words, f"https://shop.test:{edge.https}{path}"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def line(process: subprocess.Popen[bytes]) -> bytes:
@@ -198,7 +198,7 @@ def test_the_edge_closes_connections_that_wait_before_the_application_does(edge:
 @BOTH
 def test_neither_silence_nor_slowness_ends_anything(edge: Any, app: Any, site: Any, version: str) -> None:
     """For longer than any limit of Caddy's, which are a minute."""
-    got = []
+    got: list[bytes] = []
 
     def serves(asked: Any, conn: socket.socket) -> bytes | None:
         if asked.path == "/ws":

@@ -113,7 +113,7 @@ def admin(paths: Paths, answers: list[bytes]) -> Iterator[None]:
 def test_a_host_is_out_for_as_long_as_the_connection_that_took_it_out(paths: Paths, tmp_path: Path) -> None:
     """As with the lock: a deployer who is interrupted leaves no host behind that nobody brings back. What somebody has drained stays so."""
     ours = paths._replace(opt=tmp_path / "opt", etc=tmp_path / "etc", var=tmp_path / "var", bin=tmp_path / "bin")
-    asked = [("lock", {"who": "ann", "machine": "laptop", "what": "it"}), ("drain", {"quiet": 0})]
+    asked: list[tuple[str, dict[str, object]]] = [("lock", {"who": "ann", "machine": "laptop", "what": "it"}), ("drain", {"quiet": 0})]
     said = talk(ours, asked)
     assert [line["event"] for line in said] == ["done", "done"] and not ours.drained.exists()
     ours.drained.touch()

@@ -155,12 +155,14 @@ def test_a_host_is_as_before_where_its_edge_cannot_be(edge: Edge) -> None:
     site = json.loads(edge.shell.run("cat /etc/raab-edge/sites/raab.json").out)
     ours = edge.shell.run("cat /etc/raab-edge/caddy.json /etc/raab-edge/sites/raab.json").out
     more = ENVIRONMENT.replace(DOMAIN, f"{DOMAIN}, blog.test")
-    broken = {"kind": "files", "directory": None, "email": None, "roots": [], "certificate": "/etc/hosts", "key": "/etc/hosts"}
-    for told, why in (
+    files = {"certificate": "/etc/hosts", "key": "/etc/hosts"}
+    broken: dict[str, object] = {"kind": "files", "directory": None, "email": None, "roots": [], **files}
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"service": "blog", "domains": ["blog.test"]}, "domains: blog.test is blog's on this host, got it for raab too"),
         ({"service": "blog", "domains": ["other.test"], "certificate": broken}, "Caddy refuses its configuration"),
         ({"nothing": 1}, "/etc/raab-edge/sites/blog.json: not as raab wrote it"),
-    ):
+    )
+    for told, why in wrong:
         edge.shell.put("/etc/raab-edge/sites/blog.json", json.dumps({**site, **told} if "service" in told else told))
         edge.project.environment("lab", more)
         said = edge.fab("deploy", expect=4).out

@@ -19,7 +19,7 @@ from raab.lab.shell import Shell
 from raab.lab.state import LabHost
 
 if TYPE_CHECKING:
-    from conftest import Programs
+    from test.conftest import Programs
 
 PAGE = Path(__file__).parents[3] / "docs/proxies.md"
 MIX = Mix(fresh=40, reused=40, bursts=1, burst_length=8)

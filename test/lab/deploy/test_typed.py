@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import reading
+from test.docs import reading
 
 from raab.lab.shell import Shell
 from raab.lab.state import LabHost
