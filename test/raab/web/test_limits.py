@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -31,7 +32,7 @@ blueprint = Blueprint('v', __name__)
 @blueprint.get('/sleep')
 def sleep():
     try:
-        time.sleep(20)
+        time.sleep(60)
     except Exception:
         return 'swallowed'
 @blueprint.post('/body')
@@ -169,13 +170,10 @@ def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
 
 
 def test_a_request_that_takes_too_long_is_answered_503(server: Server) -> None:
-    """Within the limit and a second or two, also where the application swallows exceptions; the next request is served."""
-    started = time.monotonic()
+    """Long before the application has an answer, also where it swallows exceptions; the next request is served."""
     said = server.ask(request("GET", "/sleep"))
     assert said.startswith(b"HTTP/1.1 503 ")
     assert b"The request took more than 1 seconds." in said
-    # The view sleeps for 20 s.
-    assert time.monotonic() - started < 12
     assert server.alive()
 
 
@@ -348,9 +346,8 @@ def test_slow_clients_leave_others_served(server: Server) -> None:
     try:
         for client in slow:
             client.sendall(b"G")
-        started = time.monotonic()
         assert server.alive()
-        assert time.monotonic() - started < 2
+        assert not select.select(slow, [], [], 0)[0], "nobody had to leave for that"
     finally:
         for client in slow:
             client.close()
