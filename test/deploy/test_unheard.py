@@ -22,6 +22,7 @@ VERBS = {
     "remove": (("x", *AWAY), 2), "reboot": (AWAY, 2),
     "plan": (AWAY, 2), "releases": (AWAY, 3), "reload": (AWAY, 3), "restart": (AWAY, 3), "rollback": (AWAY, 3), "scale": (("1", *AWAY), 3),
     "run": ((*AWAY, "--", "true"), 3), "shell": (AWAY, 3), "secrets.import": (("/dev/null", *AWAY), 2), "secrets.list": (AWAY, 2),
+    "maintenance": (("on", *AWAY), 2),
     "host.add": (("x", *AWAY), 2), "host.remove": (("x", *AWAY), 2),
     "secrets.rm": (("X", *AWAY), 2), "secrets.set": (("X", "--from", "printf x", *AWAY), 2),
     "status": (AWAY, 3), "unlock": (AWAY, 3), "lab.cut": (("x",), 1), "lab.down": ((), 0), "lab.fresh": (("x",), 1),

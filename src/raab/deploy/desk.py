@@ -12,7 +12,7 @@ from raab.deploy.report.console import Console
 from raab.deploy.report.interruption import PROCESS, Interruption
 
 # The verbs that change hosts, or have their service do something.
-CHANGING = ("deploy", "rollback", "reload", "restart", "reboot", "scale", "unlock", "remove", "host.add", "host.remove")
+CHANGING = ("deploy", "rollback", "reload", "restart", "reboot", "scale", "unlock", "remove", "host.add", "host.remove", "maintenance")
 
 
 class Desk:

@@ -17,6 +17,9 @@ from raab.settings.node import Node
 from raab.settings.validation import convert
 from raab.settings.yamlfile import read_yaml
 
+# Letters of a page that is sent in one request.
+LONGEST_PAGE = 1 << 20
+
 
 def load(root: Path, name: str) -> Environment:
     """Read deploy/<name>.yaml under `root`. Raises RaabError (ConfigError with every problem at once) when it is not as it should be."""
@@ -45,6 +48,7 @@ def edge(root: Path, settings: File) -> Edge | None:
     """What each edge is told, if there is to be one. Raises RaabError for an authority's root that cannot be read, or is none."""
     if not settings.domains:
         return None
+    page(root, settings)
     acme = settings.acme
     try:
         certificate = (root / acme.root).read_text(encoding="ascii") if acme.root else ""
@@ -55,6 +59,22 @@ def edge(root: Path, settings: File) -> Edge | None:
         raise RaabError(f"acme.root: no certificate in PEM, got {acme.root}", "name the authority's root", exitcodes.BAD_INPUT)
     edges = tuple(entry.private or entry.address or name for name, entry in settings.hosts.entries.items() if "edge" in entry.roles)
     return Edge(settings.domains, settings.certificate, acme.directory, acme.email, certificate, settings.hsts, edges=edges)
+
+
+def page(root: Path, settings: File) -> str:
+    """What everybody gets while the service is being worked on; empty where the project has none of its own. Raises RaabError for a file
+    that is none."""
+    if not (name := settings.maintenance):
+        return ""
+    try:
+        text = (root / name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise RaabError(f"maintenance: {name} cannot be read, got {why}", "name a page of the project's", exitcodes.BAD_INPUT) from error
+    if not text.strip() or len(text) > LONGEST_PAGE:
+        problem = f"maintenance: {name}: needs 1 to {LONGEST_PAGE} letters, got {len(text.strip())}"
+        raise RaabError(problem, "images and styles may stand in it, or elsewhere", exitcodes.BAD_INPUT)
+    return text
 
 
 def first(hosts: tuple[Host, ...]) -> str:

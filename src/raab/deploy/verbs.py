@@ -275,6 +275,14 @@ def unlock(context: Context, env: str = "lab", hosts: str | None = None, force: 
     return inspection(context, env, hosts).unlock(force)
 
 
+@verb(state="on or off", wait=WAIT)
+def maintenance(context: Context, state: str, env: str = "lab", wait: float = 0.0, debug: bool = False) -> int:
+    """Have every edge give a page with 503 in the place of the service (on), or no longer (off); deploys and boots leave that as it is."""
+    from raab.deploy import maintenance as page
+
+    return page.turn(desk(context, env, None), state, wait)
+
+
 @verb(
     name="the service, as a check on the environment",
     purge="also its data, settings and user: /var/lib/NAME and /etc/NAME",
@@ -325,7 +333,7 @@ def drill(
 
 def verbs(fabfile: str) -> Collection:
     """What a project's fabfile has as its `namespace`; `fabfile` is its own `__file__`. To be called while Fabric loads it."""
-    changing = (deploy, rollback, reload, restart, reboot, scale, run, shell, unlock, remove)
+    changing = (deploy, rollback, reload, restart, reboot, scale, run, shell, unlock, maintenance, remove)
     telling = (plan, build, lock, status, logs, releases, history, doctor, drill)
     all_of_them = (*changing, *telling)
     namespace = Collection(*all_of_them, host, lab, secrets)

@@ -253,6 +253,11 @@ class EdgePaths(NamedTuple):
         return self.configuration / "sites"
 
     @property
+    def pages(self) -> Path:
+        """What everybody gets of a service that is being worked on, a file each."""
+        return self.configuration / "maintenance"
+
+    @property
     def composed(self) -> Path:
         """What Caddy is given of all of them."""
         return self.configuration / "caddy.json"

@@ -98,7 +98,8 @@ class HostFacts(NamedTuple):
     by which its addresses are told; `taken` where others listen, who are named only where that was asked for. `ahead` is asked for in a dry
     run alone, by itself. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
     service's name and is not raab's; `secrets` are the names of those that it has. `chosen`: timers that run on one host alone run on
-    this one. `front` is what its edge does for other hosts.
+    this one. `front` is what its edge does for other hosts. `maintenance`: its edge gives everybody a page
+    in the place of the service.
     """
 
     python: Words
@@ -139,3 +140,4 @@ class HostFacts(NamedTuple):
     taken: tuple[Taken, ...] = ()
     ahead: Ahead | None = None
     front: Fronted | None = None
+    maintenance: bool = False

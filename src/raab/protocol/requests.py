@@ -239,6 +239,13 @@ class Front(NamedTuple):
     told: Edge | None = None
 
 
+class Maintenance(NamedTuple):
+    """Have the host's edge give everybody a page in the place of the service, raab's own where it is empty; or no longer."""
+
+    on: bool
+    page: Text = ""
+
+
 class Remove(NamedTuple):
     """Take the service off the host; its data, settings and user stay unless they are to be purged."""
 

@@ -74,11 +74,13 @@ class PoolRow(NamedTuple):
 
 
 class EdgeRow(NamedTuple):
-    """What the host's edge does for the service; `state` is systemd's word. `pool` is of an edge for other hosts."""
+    """What the host's edge does for the service; `state` is systemd's word. `pool` is of an edge for other hosts.
+    `maintenance`: everybody gets a page in the place of the service."""
 
     state: str
     domains: tuple[DomainRow, ...]
     pool: tuple[PoolRow, ...] = ()
+    maintenance: bool = False
 
 
 class ServiceStatus(NamedTuple):

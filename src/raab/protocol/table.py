@@ -43,6 +43,7 @@ OPERATIONS: dict[str, Operation] = {
     "label": Operation(requests.Label, answers.Nothing),
     "stage_front": Operation(requests.StageFront, answers.Nothing, (Step,)),
     "front": Operation(requests.Front, answers.Timed, (Step,)),
+    "maintenance": Operation(requests.Maintenance, answers.Nothing, (Step,)),
     "remove": Operation(requests.Remove, answers.Removed, (Step,)),
     "secrets": Operation(requests.Secrets, answers.Secrets),
     "set_secret": Operation(requests.SetSecret, answers.SecretSet),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from raab.deploy.bundle.parts import Part
 from raab.deploy.plan.edges import edges_back, edges_of
@@ -46,6 +47,15 @@ def test_an_edge_is_told_of_the_release_and_sent_what_it_lacks() -> None:
     plan = deploy(cache=frozenset(("c" * 64,)), front=THERE._replace(upstreams=("10.0.0.2:8000",)))
     assert plan.front and not plan.front.send and plan.front.before == ("10.0.0.2:8000",) and plan.previous == OLD
     assert plan.changes == ("into the pool: 10.0.0.1:8000", "out of the pool: 10.0.0.2:8000")
+
+
+def test_what_is_said_of_an_edge_that_gives_a_page_decides_nothing() -> None:
+    for more in ({}, {"front": THERE._replace(release=NEW)}, {"uid": 1000}):
+        plain, maintained = deploy(**more), deploy(**more, maintenance=True)
+        assert maintained.changes == (*plain.changes, "maintenance is on, and stays on; `fab maintenance off` ends it")
+        assert replace(maintained, changes=()) == replace(plain, changes=()) or plain.refusal
+    (plan,) = edges_back(FLEET, OLD, PLANS, {"lb1": facts(maintenance=True)})
+    assert "maintenance is on" in plan.changes[-1]
 
 
 def test_an_edge_that_does_so_already_is_left_alone() -> None:

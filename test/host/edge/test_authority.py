@@ -98,7 +98,7 @@ def impatient(text: bytes) -> bytes:
 def test_a_certificate_is_obtained_renewed_and_kept_while_the_authority_is_gone(made: Any, authority: Any, site: Any) -> None:
     edge = made("edge")
     edge.trusts = authority.root
-    shop = replace(site(), certificate=trusted(authority), maintenance="/nowhere")
+    shop = replace(site(), certificate=trusted(authority), maintenance=__file__)
     text = impatient(compose([shop], edge.ground))
     edge.start(text=text)
     first = until(lambda: shown(edge), edge)
@@ -117,8 +117,8 @@ def test_where_none_can_be_had_only_that_service_has_none(made: Any, inside: Any
     edge = made("edge")
     edge.trusts = edge.root
     nowhere = Certificate("acme", "https://ca.test:9443/acme/local/directory")
-    shop = site(maintenance="/nowhere")
-    blog = site(service="blog", domains=("blog.test",), certificate=nowhere, maintenance="/nowhere")
+    shop = site(maintenance=__file__)
+    blog = site(service="blog", domains=("blog.test",), certificate=nowhere, maintenance=__file__)
     edge.start(shop, blog)
     assert until(lambda: shown(edge), edge)
     until(lambda: "could not get certificate from issuer" in edge.log(), edge)
@@ -138,8 +138,8 @@ def test_files_of_the_operators_own(made: Any, inside: Any, site: Any, tmp_path:
     bring("shop.test")
     edge = made("edge")
     edge.trusts = certificate
-    shop = site(certificate=Certificate("files", certificate=str(certificate), key=str(key)), maintenance="/nowhere")
-    blog = site(service="blog", domains=("blog.test",), maintenance="/nowhere")
+    shop = site(certificate=Certificate("files", certificate=str(certificate), key=str(key)), maintenance=__file__)
+    blog = site(service="blog", domains=("blog.test",), maintenance=__file__)
     edge.start(shop, blog)
     first = shown(edge)
     assert first
@@ -157,8 +157,8 @@ def test_files_of_the_operators_own(made: Any, inside: Any, site: Any, tmp_path:
 
 def test_each_service_has_an_authority_of_its_own(made: Any, authority: Any, site: Any) -> None:
     edge = made("edge")
-    shop = site(certificate=trusted(authority), maintenance="/nowhere")
-    edge.start(shop, site(service="blog", domains=("blog.test",), maintenance="/nowhere"))
+    shop = site(certificate=trusted(authority), maintenance=__file__)
+    edge.start(shop, site(service="blog", domains=("blog.test",), maintenance=__file__))
     edge.trusts = authority.root
     assert until(lambda: shown(edge), edge) and not shown(edge, "blog.test")
     edge.trusts = edge.root

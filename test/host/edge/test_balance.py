@@ -152,7 +152,7 @@ def test_one_service_knows_nothing_of_what_becomes_of_another(edge: Any, app: An
     web = app(nothing)
     dead = app()
     dead.close()
-    broken = site(dead, service="blog", domains=("blog.test",), maintenance="/nowhere")
+    broken = site(dead, service="blog", domains=("blog.test",), maintenance=__file__)
     edge.start(site(web), broken)
     with Client(edge) as client:
         for _ in range(3):

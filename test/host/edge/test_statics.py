@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from test.host.edge.test_compose import GROUND, SHOP, parts
 
+from raab.host.edge.compose import compose
 from raab.host.edge.site import Static
 
 BOTH = pytest.mark.parametrize("version", ["1.1", "2"])
@@ -172,11 +176,27 @@ def test_everybody_gets_the_page_while_it_is_set(edge: Any, start: Any, version:
     assert edge.ask("https://shop.test/static/sub/deep.txt", version=version).body == b"old"
     assert not web.asked
     page.unlink()
-    answer = edge.ask("https://shop.test/", *words, version=version)
-    assert (answer.status, answer.headers["retry-after"]) == (503, "60") and b"being worked on" in answer.body
+    assert edge.ask("https://shop.test/", *words, version=version).body == b"app"
+    page.write_text("<h1>Back at 6</h1>")
+    assert edge.ask("https://shop.test/", *words, version=version).body == b"<h1>Back at 6</h1>"
+
+
+def test_the_hosts_own_proofs_pass_by_the_page_and_nobody_elses(edge: Any, start: Any, tmp_path: Path) -> None:
+    """Who sits on the host may ask whether the service lives, and nothing else."""
+    page = tmp_path / "page.html"
+    page.write_text("page")
+    web = start(maintenance=str(page))
+    assert edge.ask("https://shop.test/livez").body == b"app"
+    for path in ("/livez/", "/livezz", "/", "/static/../x/livez"):
+        assert edge.ask(f"https://shop.test{path}", "-H", "X-Forwarded-For: 127.0.0.1").body == b"page"
+    assert [asked.path for asked in web.asked] == ["/livez"]
+    settings = json.loads(compose([replace(SHOP, maintenance=str(page))], GROUND))
+    told = [part["not"] for part in parts(settings) if "not" in part and "file" in part]
+    assert told == [[{"path": ["/livez", "/readyz"], "remote_ip": {"ranges": ["127.0.0.0/8", "::1/128"]}}]]
 
 
 def test_a_page_has_nothing_for_who_comes_by_plain_http(edge: Any, start: Any, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("page")
     start(maintenance=str(tmp_path / "page.html"))
     assert edge.ask("http://shop.test/").status == 308
     with socket.create_connection(("127.0.0.1", edge.http)) as sock:

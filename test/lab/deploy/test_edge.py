@@ -182,3 +182,52 @@ def test_a_host_is_as_before_where_its_edge_cannot_be(edge: Edge) -> None:
     edge.fab("remove", "raab", "--yes")
     left = edge.shell.run("systemctl is-active raab-edge; ls -d /run/raab-asked/raab; ls /etc/raab-edge/sites", check=False).out
     assert left.split() == ["inactive"]
+
+
+@pytest.mark.timeout(600)
+def test_everybody_gets_a_page_until_it_is_off_again(edge: Edge) -> None:
+    """Over a deploy and a boot; a connection that was there before sees all of it, and afterwards the edge is told what it was."""
+    name = edge.host.name
+    keys = f"user: root\nidentity: {edge.host.key}\nknown_hosts: {edge.host.known_hosts}\nssh_config: none\n"
+    (edge.project.root / "deploy/page.html").write_text("<h1>Back at 5</h1>")
+    host = f"hosts: {{{name}: {{address: {edge.host.address}}}}}\n{keys}maintenance: deploy/page.html\n"
+    edge.project.environment("one", ENVIRONMENT.replace("hosts: lab\n", host))
+
+    def fab(*words: str, expect: int = 0) -> str:
+        ran = edge.project.fab(*words, "--env", "one", expect=expect)
+        return str(ran.out + ran.err)
+
+    assert "takes no requests for raab" in fab("maintenance", "on", expect=5)
+    fab("deploy")
+    told = edge.shell.run("cat /etc/raab-edge/caddy.json /etc/raab-edge/sites/raab.json").out
+    kept = Connection(edge.host.address, edge.context)
+
+    def ask(path: str = "/") -> tuple[int, bytes, str]:
+        kept.request("GET", path)
+        answer = kept.getresponse()
+        return answer.status, answer.read(), answer.getheader("Retry-After", "")
+
+    page = (503, b"<h1>Back at 5</h1>", "60")
+    assert ask()[0] == 200
+    connected = kept.sock
+    assert f"{name}  maintenance is on" in fab("maintenance", "on")
+    # From elsewhere the service is not to be seen at all, and the proof of what is deployed meanwhile does not depend on that.
+    assert (ask(), ask("/livez"), ask("/readyz")) == (page,) * 3 and kept.sock is connected
+    edge.project.mark("second")
+    assert "maintenance is on" in fab("plan")
+    fab("deploy")
+    assert ask() == page and kept.sock is connected
+    for verb in ("status", "doctor"):
+        assert "maintenance" in fab(verb)
+    fab("reboot", "--hosts", name)
+    assert edge.ask("/")[::2] == (503, b"<h1>Back at 5</h1>")
+    kept.close()
+    assert ask() == page
+    connected = kept.sock
+    fab("maintenance", "off")
+    assert ask()[0] == 200 and kept.sock is connected and edge.card()["mark"] == "second"
+    assert edge.shell.run("cat /etc/raab-edge/caddy.json /etc/raab-edge/sites/raab.json").out == told
+    assert "maintenance" not in fab("plan") + fab("status") + fab("doctor")
+    fab("maintenance", "on")
+    fab("remove", "raab", "--yes")
+    assert not edge.shell.run("ls /etc/raab-edge/maintenance").out

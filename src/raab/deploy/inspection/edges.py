@@ -17,7 +17,8 @@ def rows(host: str, edge: EdgeRow | None, now: float) -> list[tuple[str, ...]]:
     """`now` in seconds since the epoch."""
     if edge is None:
         return []
-    return [(host, one.domain, edge.state, trouble(one, now) or when(one.until)) for one in edge.domains]
+    state = edge.state + (", maintenance" if edge.maintenance else "")
+    return [(host, one.domain, state, trouble(one, now) or when(one.until)) for one in edge.domains]
 
 
 def pool(host: str, edge: EdgeRow | None) -> list[tuple[str, ...]]:
@@ -31,7 +32,8 @@ def findings(edge: EdgeRow | None, now: float) -> tuple[Finding, ...]:
         return ()
     bad = [f"{one.domain}: {why}" for one in edge.domains if (why := trouble(one, now))]
     bad += [f"{one.address} is out of the pool: {one.why}" for one in edge.pool if not one.ready]
-    text = "; ".join([edge.state, *(bad[:5] or [f"{len(edge.domains)} domains with good certificates"])])
+    told = [edge.state, *(["maintenance is on"] if edge.maintenance else [])]
+    text = "; ".join([*told, *(bad[:5] or [f"{len(edge.domains)} domains with good certificates"])])
     return (Finding("edge", edge.state == "active" and not bad, text, f"journalctl -u {EDGE}, on the host, says why"),)
 
 

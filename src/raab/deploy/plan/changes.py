@@ -22,6 +22,11 @@ def ahead(facts: HostFacts, taker: str) -> tuple[str, ...]:
     return (*lines(facts.ahead.pending, taker), *first, *problem[1:])
 
 
+def maintained(facts: HostFacts) -> tuple[str, ...]:
+    """That its edge gives a page in the place of the service, whatever serves."""
+    return ("maintenance is on, and stays on; `fab maintenance off` ends it",) if facts.maintenance else ()
+
+
 def beside(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
     """What becomes of processes and timers, by the line that tells of each."""
     for name in sorted(old.keys() | new.keys()):

@@ -14,7 +14,7 @@ from raab.deploy.bundle.parts import Bundle, Part
 from raab.deploy.bundle.platforms import Platform
 from raab.deploy.plan import wayback
 from raab.deploy.plan.addresses import taken
-from raab.deploy.plan.changes import ahead, changes
+from raab.deploy.plan.changes import ahead, changes, maintained
 from raab.deploy.plan.edges import edges_of
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
@@ -98,7 +98,7 @@ def moved(bundle: Bundle, facts: HostFacts, here: bool) -> tuple[str, ...]:
 def told_ahead(planned: HostPlan, facts: HostFacts) -> HostPlan:
     """With what is said of the next start of what the host runs now, where that was asked for."""
     taker = {"activate": "this activation", "nothing": "fab reload", "refuse": "fab reload"}[planned.verdict]
-    return replace(planned, changes=planned.changes + ahead(facts, taker))
+    return replace(planned, changes=planned.changes + ahead(facts, taker) + maintained(facts))
 
 
 def deploy_host(host: Host, bundle: Bundle, facts: HostFacts, supplies: Mapping[str, Supplies], restart: bool, take_over: bool) -> HostPlan:

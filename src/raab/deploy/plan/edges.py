@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from raab import exitcodes, servicename
 from raab.deploy.bundle.parts import Part
 from raab.deploy.bundle.platforms import Platform
+from raab.deploy.plan.changes import maintained
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.fit import unfit
@@ -25,7 +26,13 @@ def edges_of(
     """With a deploy to the hosts of these plans."""
     release = next((plan.release for plan in plans if plan.verdict != "refuse"), "")
     known = [host for host in environment.edges if host.name in facts]
-    return tuple(_edge(host, release, environment, told, facts[host.name], program) for host in known) if release else ()
+    if not release:
+        return ()
+    return tuple(_noted(_edge(host, release, environment, told, facts[host.name], program), facts[host.name]) for host in known)
+
+
+def _noted(planned: HostPlan, facts: HostFacts) -> HostPlan:
+    return replace(planned, changes=planned.changes + maintained(facts))
 
 
 def _edge(host: Host, release: str, environment: Environment, told: Edge | None, facts: HostFacts, program: Program | None) -> HostPlan:
@@ -62,7 +69,7 @@ def edges_back(environment: Environment, target: str, plans: tuple[HostPlan, ...
             back.append(HostPlan(host, "refuse", target, known.front.release, refusal=at(host, problem)))
         else:
             back.append(_fronts(host, target, Fronting(environment.pool), known))
-    return tuple(back)
+    return tuple(_noted(planned, facts[planned.host.name]) for planned in back)
 
 
 def _unfit(host: Host, service: str, facts: HostFacts) -> RaabError | None:

@@ -142,13 +142,16 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     after_activate: Hook | None = None
 
 
+ProjectFile = Annotated[str, Check(lambda name: not name.startswith("/") and ".." not in name.split("/"), "a file of the project's")]
+
+
 class Acme(msgspec.Struct, frozen=True, kw_only=True):
     """The authority of the certificates. Left out, `directory` is the public one that Caddy knows; `root` is a file of the project's by
     which another one is believed."""
 
     directory: Annotated[str, matches(f"({edge.DIRECTORY})?", "the https:// address of a directory")] = ""
     email: Annotated[str, matches(f"({edge.EMAIL})?", "an e-mail address")] = ""
-    root: Annotated[str, Check(lambda name: not name.startswith("/") and ".." not in name.split("/"), "a file of the project's")] = ""
+    root: ProjectFile = ""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +184,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Literal["acme", "internal"] = "acme"
     acme: Acme = Acme()
     hsts: Annotated[int, msgspec.Meta(ge=0, le=edge.LONGEST)] = 0
+    maintenance: ProjectFile = ""
 
     @property
     def given(self) -> Given:
@@ -203,8 +207,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     def edges_problems(self) -> Iterator[tuple[str, str]]:
         if len(set(self.domains)) < len(self.domains):
             yield "domains", "names one twice"
-        if not self.domains and (self.certificate, self.acme, self.hsts) != ("acme", Acme(), 0):
-            yield "domains", "names none, and what is said of certificates or HSTS is about these"
+        if not self.domains and (self.certificate, self.acme, self.hsts, self.maintenance) != ("acme", Acme(), 0, ""):
+            yield "domains", "names none, and what is said of certificates, HSTS or maintenance is about these"
         if self.certificate != "acme" and self.acme != Acme():
             yield "acme", f"is of no effect, since certificate is {self.certificate}"
 

@@ -76,8 +76,8 @@ def _site(site: Site) -> Json:
     always = {"handler": "headers", "response": {"set": {"Strict-Transport-Security": [f"max-age={site.hsts}"]}, "deferred": True}}
     routes = [{"handle": [always]}] if site.hsts is not None else []
     routes += [statics(static) for static in site.statics]
-    routes.append(page(site.maintenance) if site.maintenance else {"handle": proxy(site)})
-    return {"handler": "subroute", "routes": routes}
+    routes += [page(site.maintenance)] if site.maintenance else []
+    return {"handler": "subroute", "routes": [*routes, {"handle": proxy(site)}]}
 
 
 def _port(listen: str, default: int) -> int:

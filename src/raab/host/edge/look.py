@@ -10,6 +10,7 @@ from calendar import timegm
 
 from raab.host import systemd
 from raab.host.edge import sites, through
+from raab.host.edge.maintenance import there
 from raab.host.edge.unit import PORTS
 from raab.host.paths import Paths
 from raab.plain import plain
@@ -29,7 +30,8 @@ def look(paths: Paths) -> EdgeRow | None:
     state = systemd.show(paths.edge.unit, "ActiveState").get("ActiveState", "unknown")
     site = sites.read(file.read_bytes())
     elsewhere = (one.address for one in site.upstreams if not one.address.startswith("unix/"))
-    return EdgeRow(state, tuple(map(_domain, site.domains)), tuple(_in_pool(address, site.domains[0]) for address in elsewhere))
+    pool = tuple(_in_pool(address, site.domains[0]) for address in elsewhere)
+    return EdgeRow(state, tuple(map(_domain, site.domains)), pool, there(paths))
 
 
 def _in_pool(address: str, domain: str) -> PoolRow:

@@ -47,7 +47,8 @@ class Site:
     """One service as the world sees it.
 
     `hsts`: for so many seconds browsers shall come by HTTPS only; None says nothing of it. `body_limit`: bytes of a request's body, beyond
-    which the answer is 413. `maintenance`: path of the page that everybody gets, with 503, while it is set.
+    which the answer is 413. `maintenance`: path of the page that everybody gets, with 503, while there is a
+    file: no word to Caddy begins or ends it.
     """
 
     service: str

@@ -34,13 +34,18 @@ def roots(paths: Paths) -> Path:
     return paths.edge.sites / f"{paths.name}.pem"
 
 
+def page(paths: Paths) -> Path:
+    """What everybody gets of the service while it is there."""
+    return paths.edge.pages / f"{paths.name}.html"
+
+
 def of(paths: Paths, told: Edge, elsewhere: tuple[str, ...] = ()) -> Site:
     """How the service is reached: it is asked at its own socket on this host, or where it answers `elsewhere`. How large a body may be
     it says itself, for each of its routes."""
     kind: Kind = INTERNAL if told.certificate == INTERNAL else ACME
     certificate = Certificate(kind, told.directory or None, told.email or None, (str(roots(paths)),) if told.root else ())
     upstreams = tuple(Upstream(address) for address in elsewhere or (f"unix/{paths.asked}",))
-    return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, body_limit=0)
+    return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, body_limit=0, maintenance=str(page(paths)))
 
 
 def written(site: Site) -> bytes:

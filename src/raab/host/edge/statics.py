@@ -15,6 +15,9 @@ Json = dict[str, Any]
 # A name with a digest of what is in it: Django's, webpack's. One of digits alone may be a date.
 _DIGEST = r"[.-][0-9a-f]{12,64}\.[^/]*$"
 _DIGITS = r"[.-][0-9]{12,64}\.[^/]*$"
+# Who asks whether the service lives, and from where the host's own proofs do (raab.host.edge.through): while there is a page they see
+# what they would see without it, and so prove what `off` leads back to. Who else asks, by way of another proxy on the host, learns no more.
+_OWN_PROOFS = {"path": ["/livez", "/readyz"], "remote_ip": {"ranges": ["127.0.0.0/8", "::1/128"]}}
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
@@ -54,7 +57,8 @@ def _files(folder: str) -> Json:
 
 
 def page(path: str) -> Json:
-    """One page for every request, with 503, and a line of text where the page is gone."""
+    """One page for every request, with 503, while there is such a file, which is looked for at each one; a line of text where it goes just
+    then."""
     place = PurePosixPath(path)
     whole = {
         "handler": "headers",
@@ -65,11 +69,14 @@ def page(path: str) -> Json:
             "deferred": True,
         },
     }
+    there = {"file": {"root": str(place.parent), "try_files": [place.name]}, "not": [_OWN_PROOFS]}
     return {
+        "match": [there],
+        "terminal": True,
         "handle": [
             whole,
             {"handler": "rewrite", "method": "GET", "uri": f"/{quote(place.name)}"},
             {**_files(str(place.parent)), "status_code": 503, "pass_thru": True},
             answer(503, "This service is being worked on. Please come again in a minute.\n"),
-        ]
+        ],
     }

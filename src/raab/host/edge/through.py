@@ -66,21 +66,29 @@ def leads(paths: Paths, told: Edge, domain: str, say: Say) -> None:
         time.sleep(0.05)
 
 
-def _problem(paths: Paths, told: Edge, domain: str) -> str:
+def anybody() -> ssl.SSLContext:
+    """Of a client that believes whoever answers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def status(context: ssl.SSLContext, domain: str, path: str) -> int:
+    """Of what this host's edge answers. Raises OSError or HTTPException where it does not."""
+    connection = _Through(domain, context)
     try:
-        if told.certificate == INTERNAL:
-            context.load_verify_locations(paths.edge.root)
-        else:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = _Through(domain, context)
-        try:
-            connection.request("GET", "/readyz")
-            status = connection.getresponse().status
-        finally:
-            connection.close()
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _problem(paths: Paths, told: Edge, domain: str) -> str:
+    try:
+        context = anybody() if told.certificate != INTERNAL else ssl.create_default_context(cafile=str(paths.edge.root))
+        found = status(context, domain, "/readyz")
     except (ssl.SSLError, FileNotFoundError) as error:
         return f"TLS: {getattr(error, 'reason', '') or error}"
     except (OSError, HTTPException) as error:
         return str(error) or type(error).__name__
-    return "" if status == 200 else f"status {status}"
+    return "" if found == 200 else f"status {found}"

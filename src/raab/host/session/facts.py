@@ -16,7 +16,7 @@ from typing import Any
 
 from raab.host import journal, processes, seal
 from raab.host.address import listening
-from raab.host.edge import fronts
+from raab.host.edge import fronts, maintenance
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock
@@ -62,6 +62,7 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
         "migrated": list(journal.migrations(entries)),
         "lock": lock.holder(paths.lock),
         "front": fronts.standing(paths),
+        "maintenance": maintenance.there(paths),
     }
     service, _, activation = answer(asked).partition("\n\n")
     activating = properties(activation).get("ActiveState") in ("active", "activating") and not has_verdict(paths)

@@ -13,7 +13,7 @@ from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.beside.become import become, sweep
 from raab.host.durable import alone
-from raab.host.edge import reach
+from raab.host.edge import maintenance, reach
 from raab.host.paths import RAAB, Paths
 from raab.host.releases import uid_of_user
 from raab.host.session import ways
@@ -34,6 +34,7 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
         return False
     there = purge or paths.root.exists() or (paths.units / paths.unit).exists()
     reach.become(paths, None, step)
+    maintenance.end(paths)
     away(paths.fronts)
     become(paths, None, step)
     sweep(paths, ENDING)

@@ -20,6 +20,7 @@ from raab.host.beside import rows
 from raab.host.beside.become import become, end
 from raab.host.beside.restarting import restart as restart_process
 from raab.host.beside.scaling import scale as scale_process
+from raab.host.edge import maintenance
 from raab.host.edge.look import look
 from raab.host.master import overview, scaling
 from raab.host.master.counters import traffic
@@ -57,6 +58,7 @@ def answer(paths: Paths, request: Any, emit: Callable[[Event], None], sent: Mapp
         requests.Secrets: lambda: answers.Secrets(secrets.stored(paths)),
         requests.SetSecret: lambda: answers.SecretSet(secrets.put(paths, request.secret, request.value.encode())),
         requests.RemoveSecret: lambda: answers.Removed(secrets.remove(paths, request.secret)),
+        requests.Maintenance: lambda: maintain(paths, request, whoever_listens(emit)),
         requests.Remove: lambda: answers.Removed(remove.remove(paths, request.purge, whoever_listens(emit))),
     }
     return operations[type(request)]()
@@ -216,6 +218,14 @@ def logs(paths: Paths, request: requests.Logs, emit: Callable[[Event], None]) ->
                     emit(Line(line.decode(errors="replace")))
         finally:
             process.kill()
+    return Nothing()
+
+
+def maintain(paths: Paths, request: requests.Maintenance, step: Callable[[str], None]) -> Nothing:
+    if request.on:
+        maintenance.begin(paths, request.page, step)
+    else:
+        maintenance.end(paths)
     return Nothing()
 
 

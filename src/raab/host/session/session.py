@@ -40,6 +40,7 @@ CHANGES = frozenset(
         "remove_secret",
         "stage_front",
         "front",
+        "maintenance",
     )
 )
 
