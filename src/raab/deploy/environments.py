@@ -12,7 +12,7 @@ from raab.deploy.plan.python import PYTHON
 from raab.deploy.plan.schema import File
 from raab.errors import RaabError
 from raab.project import description
-from raab.protocol.edge import Edge
+from raab.protocol.edge import Edge, Static
 from raab.settings.node import Node
 from raab.settings.validation import convert
 from raab.settings.yamlfile import read_yaml
@@ -58,7 +58,9 @@ def edge(root: Path, settings: File) -> Edge | None:
     if acme.root and not re.search(r"^-----BEGIN CERTIFICATE-----$", certificate, re.MULTILINE):
         raise RaabError(f"acme.root: no certificate in PEM, got {acme.root}", "name the authority's root", exitcodes.BAD_INPUT)
     edges = tuple(entry.private or entry.address or name for name, entry in settings.hosts.entries.items() if "edge" in entry.roles)
-    return Edge(settings.domains, settings.certificate, acme.directory, acme.email, certificate, settings.hsts, edges=edges)
+    statics = tuple(Static(prefix, folder.rstrip("/")) for prefix, folder in sorted(settings.static.items()))
+    kind = settings.certificate
+    return Edge(settings.domains, kind, acme.directory, acme.email, certificate, settings.hsts, edges=edges, statics=statics)
 
 
 def page(root: Path, settings: File) -> str:

@@ -77,6 +77,16 @@ class Paths(NamedTuple):
         return self.root / "cache" / "tools"
 
     @property
+    def statics(self) -> Path:
+        """Files that the host's edge serves, of all releases that are kept (raab.host.edge.assets)."""
+        return self.root / "static"
+
+    @property
+    def brought(self) -> Path:
+        """On an edge for other hosts: the files of each release, by the SHA-256 of what brought them."""
+        return self.statics / "brought"
+
+    @property
     def journal(self) -> Path:
         """One JSON line for each activation. Not in the service's own directory: root must not write where the service may."""
         return self.root / "journal.jsonl"

@@ -49,6 +49,13 @@ def test_an_edge_is_told_of_the_release_and_sent_what_it_lacks() -> None:
     assert plan.changes == ("into the pool: 10.0.0.1:8000", "out of the pool: 10.0.0.2:8000")
 
 
+def test_an_edge_is_sent_the_files_that_it_lacks() -> None:
+    files = Part("static.zip", "f" * 64, 9, Path("static.zip"))
+    for cache, lacking in (((), (CADDY, files)), (("f" * 64,), (CADDY,)), (("c" * 64, "f" * 64), ())):
+        (plan,) = edges_of(FLEET, PLANS, TOLD._replace(files="f" * 64), {"lb1": facts(cache=frozenset(cache))}, lambda _: CADDY, files)
+        assert plan.front and plan.front.send == lacking and plan.front.told and plan.front.told.files == "f" * 64
+
+
 def test_what_is_said_of_an_edge_that_gives_a_page_decides_nothing() -> None:
     for more in ({}, {"front": THERE._replace(release=NEW)}, {"uid": 1000}):
         plain, maintained = deploy(**more), deploy(**more, maintenance=True)

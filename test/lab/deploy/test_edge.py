@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from test.lab.deploy.conftest import card
 from test.lab.deploy.https import DOMAIN, ROOT, Connection
 
 from raab.lab.shell import Shell
@@ -231,3 +232,63 @@ def test_everybody_gets_a_page_until_it_is_off_again(edge: Edge) -> None:
     fab("maintenance", "on")
     fab("remove", "raab", "--yes")
     assert not edge.shell.run("ls /etc/raab-edge/maintenance").out
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_a_page_of_each_release_finds_its_files(edge: Edge) -> None:
+    """While a release is switched to, after a rollback, and until it is pruned; Caddy is told nothing by any of it."""
+    folder = edge.project.root / "src/raab/web/assets"
+    folder.mkdir()
+    edge.project.environment("lab", f"{ENVIRONMENT}keep: 2\nstatic: {{/static: src/raab/web/assets/}}\n")
+    names = [f"page.{number}23456789abc.js" for number in range(4)]
+
+    def deploy(number: int) -> None:
+        for file in folder.iterdir():
+            file.unlink()
+        (folder / names[number]).write_text(f"script {number}")
+        (folder / "style.css").write_text(f"style {number}")
+        edge.project.mark(str(number))
+        edge.fab("deploy")
+
+    def file(name: str) -> tuple[int, bytes]:
+        status, headers, body = edge.ask(f"/static/{name}")
+        # The service knows nothing of it.
+        assert ("x-request-id" in headers) == (status != 200)
+        return status, body
+
+    deploy(0)
+    assert (file(names[0]), file("style.css")) == ((200, b"script 0"), (200, b"style 0"))
+    assert edge.shell.run("runuser -u raab-edge -- cat /opt/raab/static/current/static/style.css").out == "style 0"
+    told = edge.shell.run("stat -c %Y,%i /etc/raab-edge/caddy.json; systemctl show -P MainPID raab-edge").out
+    stop, lost, seen = threading.Event(), list[str](), list[str]()
+
+    def page() -> None:
+        """Of whichever release gives it, with its file: asked past the edge, which may keep a connection to a worker of the one before."""
+        while not stop.is_set():
+            number = card(edge.host)["mark"]
+            # Each time that it is another one, at once; nothing is told of the others to Caddy.
+            for name in (names[int(number)], names[0], "style.css") if number != (seen or [""])[-1] else (names[0],):
+                if file(name)[0] != 200:
+                    lost.append(f"{number}: {name}")
+            seen.append(number)
+
+    reader = threading.Thread(target=page)
+    reader.start()
+    try:
+        deploy(1)
+        edge.fab("rollback")
+        time.sleep(1)
+    finally:
+        stop.set()
+        reader.join(60)
+    assert not lost and {*seen} == {"0", "1"}, lost
+    assert (file("style.css"), file(names[1])) == ((200, b"style 0"), (200, b"script 1"))
+    deploy(2)
+    deploy(3)
+    # What is pruned is gone with its last release, after the verdict.
+    end = time.monotonic() + 30
+    while file(names[0])[0] == 200 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert [file(name)[0] for name in names] == [404, 404, 200, 200] and file("style.css")[1] == b"style 3"
+    assert edge.shell.run("stat -c %Y,%i /etc/raab-edge/caddy.json; systemctl show -P MainPID raab-edge").out == told

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from test.lab.deploy.conftest import card
 from test.lab.deploy.https import DOMAIN, ROOT, Connection
 
 from raab.lab.shell import Shell
@@ -219,3 +220,52 @@ def test_an_edge_that_cannot_leaves_all_as_they_were(fleet: Fleet) -> None:
     fleet.write()
     fleet.fab("deploy")
     fleet.comes_to(mark="second")
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_a_page_of_each_release_finds_its_files_on_the_edge(fleet: Fleet) -> None:
+    """Which has nothing of the service but these; what goes back finds them as well, and what is taken off the edge leaves none."""
+    folder = fleet.project.root / "src/raab/web/assets"
+    folder.mkdir()
+    fleet.write(apps=1, more="static: {/static: src/raab/web/assets/}\n")
+    names = [f"page.{number}23456789abc.js" for number in range(2)]
+
+    def deploy(number: int) -> None:
+        for file in folder.iterdir():
+            file.unlink()
+        (folder / names[number]).write_text(f"script {number}")
+        (folder / "style.css").write_text(f"style {number}")
+        (folder / "same.css").write_text("same")
+        fleet.project.mark(str(number))
+        assert "send static.zip" in fleet.fab("plan").out
+        fleet.fab("deploy")
+
+    deploy(0)
+    assert [fleet.ask(f"/static/{name}") for name in (names[0], "style.css")] == [(200, b"script 0"), (200, b"style 0")]
+    stop, lost = threading.Event(), list[str]()
+
+    def page() -> None:
+        while not stop.is_set():
+            # Past the edge, which may keep a connection to a worker of the release before.
+            number = card(fleet.hosts[1])["mark"]
+            for name in {names[0], names[int(number)], "style.css"}:
+                if fleet.ask(f"/static/{name}")[0] != 200:
+                    lost.append(name)
+
+    reader = threading.Thread(target=page)
+    reader.start()
+    try:
+        deploy(1)
+        assert fleet.ask("/static/style.css") == (200, b"style 1")
+        fleet.fab("rollback")
+    finally:
+        stop.set()
+        reader.join(60)
+    assert not lost, lost
+    assert [fleet.ask(f"/static/{name}") for name in (names[1], "style.css")] == [(200, b"script 1"), (200, b"style 0")]
+    # What has not changed is one file.
+    assert fleet.shells[0].run("stat -c %i /opt/raab/static/brought/*/files/static/same.css | sort -u | wc -l").out.strip() == "1"
+    assert fleet.ask("/static/none.css")[0] == 404
+    fleet.fab("remove", "raab", "--yes")
+    assert fleet.shells[0].run("ls -d /opt/raab", check=False).status

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raab import exitcodes
-from raab.deploy.bundle import lockfile, packing, pieces, requires, surroundings
+from raab.deploy.bundle import lockfile, packing, pieces, requires, static, surroundings
 from raab.deploy.bundle.files import part as part_of
 from raab.deploy.bundle.files import texts, whole
 from raab.deploy.bundle.parts import LOCK, Bundle, Part
@@ -41,6 +41,8 @@ from raab.settings.given import Given
 # The project's code lies in a folder of its own, since that comes to be on sys.path: beside gunicorn.py, every `import gunicorn` of the
 # application would find the wrong one.
 CODE = "app"
+# What edges elsewhere are sent of a bundle.
+STATIC = "static.zip"
 # Of how a bundle is made: one of another number is made anew.
 FORMAT = 12
 # So many files are named where there may be thousands.
@@ -83,6 +85,7 @@ def build(root: Path, service: str = "", added: Given = NOTHING, environment: st
     tools.run(root, description.read(root).build)
     tree = look(root)
     service = service or tree.project.name
+    edge = static.placed(edge, tree) if edge else None
     own = Own(service, added.over(tree.project.given), surroundings.document(tree.project.given, added, environment), edge)
     content = surroundings.content(tree.content, own.added)
     name = f"{FORMAT}-{content[:16]}-{tree.commit[:16] or 'none'}-{service}" + ("-dirty" if tree.dirty else "")
@@ -118,7 +121,11 @@ def make(tree: Tree, own: Own, home: Path) -> None:
         parts_home.mkdir(parents=True)
         copied = replace(tree, files=copies(tree, Path(temporary) / "tree"))
         parts, about = put(copied, own, Path(temporary), parts_home)
-        text = manifest_text(tree, own, about, parts)
+        if own.edge:
+            static.carried(own.edge, parts)
+        if own.edge and own.edge.edges and own.edge.statics:
+            static.put(own.edge, copied, made / STATIC)
+        text = manifest_text(tree, own, about, parts, part_of(made / STATIC).sha256 if (made / STATIC).exists() else "")
         write_tar(made / f"{json.loads(text)['id']}.tar", text, parts)
         # Last, for a bundle with a manifest is a finished one.
         (made / "manifest.json").write_text(text)
@@ -263,7 +270,8 @@ def unbuilt(said: str, folder: Path, tree: Tree) -> RaabError:
     return RaabError(f"build: the wheel does not build, got: {reason}", "`python -m build --wheel` shows where")
 
 
-def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part]) -> str:
+def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part], files: str = "") -> str:
+    """`files` is what edges elsewhere are sent, by its SHA-256."""
     content = surroundings.content(tree.content, own.added)
     time = datetime.fromtimestamp(tree.time, timezone.utc)
     manifest = {
@@ -281,7 +289,7 @@ def manifest_text(tree: Tree, own: Own, about: About, parts: list[Part]) -> str:
         "timers": [one.told(name) for name, one in tree.project.timers.items()],
         "secrets": list(own.given.secrets),
         "python_path": list(tree.project.python_path),
-        **({"edge": plainly(own.edge)} if own.edge else {}),
+        **({"edge": plainly(own.edge._replace(files=files))} if own.edge else {}),
         "migrations": list(migrations.names(one.name for one in tree.files)) if tree.project.migrate else [],
         "parts": [{"name": part.name, "sha256": part.sha256, "size": part.size} for part in parts],
     }
@@ -306,9 +314,12 @@ def read(home: Path) -> Bundle | None:
         file = home / f"{manifest['id']}.tar"
         sound = file.is_file() and all(whole(part) for part in parts)
         named = (manifest["id"], manifest["version"], manifest["commit"], manifest["content"], manifest["lock"])
+        files = (manifest.get("edge") or {}).get("files", "")
+        beside = part_of(home / STATIC) if files else None
+        sound = sound and (beside is None or beside.sha256 == files)
         bundle = Bundle(
             *named, parts, text, file, project=manifest["project"], service=manifest["service"], secrets=tuple(manifest["secrets"]),
-            migrations=tuple(manifest["migrations"]),
+            migrations=tuple(manifest["migrations"]), static=beside,
         )  # fmt: skip
         return replace(bundle, settings=shipped(texts(bundle))) if sound else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, zipfile.BadZipFile):

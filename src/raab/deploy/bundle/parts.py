@@ -31,7 +31,7 @@ class Bundle(Struct, frozen=True):
     that it brings (raab.host.releases.shipped); `project` is the name of the distribution, `service` what it is on hosts; `ignored` are
     files of the code that are in no release, since git ignores them; `lock_file` is the lock that hosts get, by the name that the project
     has it by; `secrets` are the names of those that the service has to be given; `migrate` brings a database to where the release wants it,
-    by its `migrations`."""
+    by its `migrations`; `static` has the files that edges for its hosts serve by themselves."""
 
     id: str
     version: str
@@ -49,6 +49,7 @@ class Bundle(Struct, frozen=True):
     secrets: tuple[str, ...] = ()
     migrate: Migrate | None = None
     migrations: tuple[str, ...] = ()
+    static: Part | None = None
 
     @property
     def dirty(self) -> bool:

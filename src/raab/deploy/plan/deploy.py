@@ -76,7 +76,7 @@ class Deploy(Struct, frozen=True):
         cut = waves(self.environment.settings.waves, plans)
         migrate = self.bundle.migrate
         migration = planned(cut[0][0], migrate, self.bundle.migrations, facts) if migrate and cut else None
-        edges = edges_of(self.environment, plans, self.bundle.edge, facts, self.program)
+        edges = edges_of(self.environment, plans, self.bundle.edge, facts, self.program, self.bundle.static)
         return Plan(self.environment.name, title, plans, cut, self.bundle.notes, back, migration, edges)
 
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:

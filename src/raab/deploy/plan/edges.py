@@ -21,21 +21,34 @@ Program = Callable[[Platform], Part]
 
 
 def edges_of(
-    environment: Environment, plans: tuple[HostPlan, ...], told: Edge | None, facts: Mapping[str, HostFacts], program: Program | None
+    environment: Environment,
+    plans: tuple[HostPlan, ...],
+    told: Edge | None,
+    facts: Mapping[str, HostFacts],
+    program: Program | None,
+    static: Part | None = None,
 ) -> tuple[HostPlan, ...]:
-    """With a deploy to the hosts of these plans."""
+    """With a deploy to the hosts of these plans; `static` are the files that its edges serve by themselves."""
     release = next((plan.release for plan in plans if plan.verdict != "refuse"), "")
     known = [host for host in environment.edges if host.name in facts]
     if not release:
         return ()
-    return tuple(_noted(_edge(host, release, environment, told, facts[host.name], program), facts[host.name]) for host in known)
+    return tuple(_noted(_edge(host, release, environment, told, facts[host.name], program, static), facts[host.name]) for host in known)
 
 
 def _noted(planned: HostPlan, facts: HostFacts) -> HostPlan:
     return replace(planned, changes=planned.changes + maintained(facts))
 
 
-def _edge(host: Host, release: str, environment: Environment, told: Edge | None, facts: HostFacts, program: Program | None) -> HostPlan:
+def _edge(
+    host: Host,
+    release: str,
+    environment: Environment,
+    told: Edge | None,
+    facts: HostFacts,
+    program: Program | None,
+    static: Part | None,
+) -> HostPlan:
     if (refusal := _unfit(host, environment.service, facts)) is not None:
         return HostPlan(host, "refuse", release, None, refusal=refusal)
     if told is None:
@@ -46,7 +59,8 @@ def _edge(host: Host, release: str, environment: Environment, told: Edge | None,
     except RaabError as error:
         return HostPlan(host, "refuse", release, None, refusal=at(host, error))
     whole = told._replace(caddy=Caddy(part.path.name.split("-")[1], part.sha256))
-    return _fronts(host, release, Fronting(environment.pool, whole, () if part.sha256 in facts.cache else (part,)), facts)
+    lacking = tuple(one for one in (part, static) if one and one.sha256 not in facts.cache)
+    return _fronts(host, release, Fronting(environment.pool, whole, lacking), facts)
 
 
 def edges_back(environment: Environment, target: str, plans: tuple[HostPlan, ...], facts: Mapping[str, HostFacts]) -> tuple[HostPlan, ...]:

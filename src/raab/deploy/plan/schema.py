@@ -14,6 +14,7 @@ import msgspec
 from raab import servicename
 from raab.deploy.plan import python
 from raab.protocol import edge
+from raab.protocol.values import path
 from raab.settings.commands import Hook
 from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem
@@ -144,6 +145,9 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
 
 ProjectFile = Annotated[str, Check(lambda name: not name.startswith("/") and ".." not in name.split("/"), "a file of the project's")]
 
+Folder = Annotated[str, Check(lambda name: path(name.rstrip("/")), "a folder of the project's, by names that are none of something hidden")]
+Prefix = Annotated[str, matches(edge.PREFIX, "the beginning of a URL's path, as /static")]
+
 
 class Acme(msgspec.Struct, frozen=True, kw_only=True):
     """The authority of the certificates. Left out, `directory` is the public one that Caddy knows; `root` is a file of the project's by
@@ -185,6 +189,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     acme: Acme = Acme()
     hsts: Annotated[int, msgspec.Meta(ge=0, le=edge.LONGEST)] = 0
     maintenance: ProjectFile = ""
+    static: Annotated[dict[Prefix, Folder], msgspec.Meta(max_length=20)] = {}
 
     @property
     def given(self) -> Given:
@@ -207,8 +212,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     def edges_problems(self) -> Iterator[tuple[str, str]]:
         if len(set(self.domains)) < len(self.domains):
             yield "domains", "names one twice"
-        if not self.domains and (self.certificate, self.acme, self.hsts, self.maintenance) != ("acme", Acme(), 0, ""):
-            yield "domains", "names none, and what is said of certificates, HSTS or maintenance is about these"
+        if not self.domains and (self.certificate, self.acme, self.hsts, self.maintenance, self.static) != ("acme", Acme(), 0, "", {}):
+            yield "domains", "names none, and what is said of certificates, HSTS, files or maintenance is about these"
         if self.certificate != "acme" and self.acme != Acme():
             yield "acme", f"is of no effect, since certificate is {self.certificate}"
 

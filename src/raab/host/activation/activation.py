@@ -22,7 +22,7 @@ from raab.host.activation.task import Task, Teller
 from raab.host.beside import there, timers
 from raab.host.beside.become import become, check, end, sweep
 from raab.host.beside.change import RUNNING
-from raab.host.edge import reach
+from raab.host.edge import assets, reach
 from raab.host.master import strays
 from raab.host.master.control import ask
 from raab.host.master.conversation import PATIENCE
@@ -156,6 +156,8 @@ class Activation:
         if held and self.account.prober:
             # Closely where nobody waits: a restart has requests wait, and each of them is a thread here.
             self.account.prober.pace(probe.CLOSE_INTERVAL_SECONDS, probe.CLOSE_SECONDS)
+        # Its pages may be asked for files as soon as it serves.
+        assets.arrange(self.paths, *filter(None, (current_release(self.paths), release_id)))
         self.teller.step(f"switching to {release_id}")
         self.switched = True
         try:
@@ -189,6 +191,7 @@ class Activation:
         if told := reach.become(self.paths, release, self.teller.step):
             self.teller.step("proving it by an answer through the edge")
             through.prove(self.paths, told, self.token.text, release.name, self.teller.step)
+            assets.prove(self.paths, told, assets.of_release(release))
 
     def take_up(self, release_id: str, held: Held | None, why: str) -> None:
         """Have the service take up what `current` names; `why` it takes a restart. Whoever restarts it meanwhile is waited for: what comes
@@ -298,7 +301,8 @@ class Activation:
         named = (current, self.before.release, self.task.release, self.told.get("release"), *there.releases(self.paths))
         protected = frozenset(name for name in named if name)
         kept = journal.worth_keeping(journal.read(self.paths.journal))
-        prune.prune(self.paths, kept, protected, self.task.keep)
+        if prune.prune(self.paths, kept, protected, self.task.keep) and current:
+            assets.arrange(self.paths, current)
 
 
 def reloaded(paths: Paths, more: dict[str, Any], teller: Teller) -> dict[str, Any]:

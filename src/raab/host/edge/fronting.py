@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from raab import exitcodes
 from raab.errors import RaabError
-from raab.host.edge import fronts, reach, through
+from raab.host.edge import assets, fronts, reach, through
 from raab.host.paths import Paths
 from raab.protocol.edge import Edge
 from raab.protocol.requests import Front
@@ -18,6 +18,8 @@ def judge(paths: Paths, told: Edge, upstreams: tuple[str, ...], say: Say) -> Non
     """What it needs for the service is there, and it would take that up. Raises RaabError; nothing that is served changes."""
     _apart(paths)
     reach.judge(paths, told, upstreams, say)
+    # Its pages may be asked for files as soon as the hosts serve it, and the edge is told of it when all do.
+    _lay(paths, fronts.kept_or_none(paths), told)
 
 
 def front(paths: Paths, request: Front, say: Say) -> None:
@@ -32,6 +34,10 @@ def front(paths: Paths, request: Front, say: Say) -> None:
         return
     told = request.told or fronts.kept(paths, request.release)
     before, was = fronts.standing(paths), fronts.kept_or_none(paths)
+    if told.files and not (paths.brought / told.files).exists():
+        problem = f"static: the files of {request.release} are not on this edge any more"
+        raise RaabError(problem, "deploy that commit again", exitcodes.REFUSED)
+    _lay(paths, told)
     reach.follow(paths, told, request.upstreams, say)
     try:
         say("proving it by answers of each host, and by one through the edge")
@@ -39,10 +45,18 @@ def front(paths: Paths, request: Front, say: Say) -> None:
             through.answers(upstream, told.domains[0])
         for domain in told.domains:
             through.leads(paths, told, domain, say)
+        assets.prove(paths, told, assets.brought(paths, told))
     except RaabError:
+        _lay(paths, was)
         reach.follow(paths, was, before.upstreams if before else (), say)
         raise
     fronts.keep(paths, request.release, told)
+    assets.forget(paths, fronts.all_kept(paths))
+
+
+def _lay(paths: Paths, *first: Edge | None) -> None:
+    """The files of these before those of all else that it was told of, the newest first."""
+    assets.arrange_brought(paths, *(told for told in (*first, *fronts.all_kept(paths)) if told))
 
 
 def _apart(paths: Paths) -> None:

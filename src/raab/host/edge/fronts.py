@@ -53,6 +53,12 @@ def kept(paths: Paths, release: str) -> Edge:
     return found
 
 
+def all_kept(paths: Paths) -> tuple[Edge, ...]:
+    """What it was told of each release, the newest first."""
+    names = sorted((file.stem for file in paths.fronts.glob("*.json") if RELEASE_ID.match(file.stem)), reverse=True)
+    return tuple(kept(paths, name) for name in names)
+
+
 def kept_or_none(paths: Paths) -> Edge | None:
     release = current(paths)
     return kept(paths, release) if release else None

@@ -15,7 +15,7 @@ from raab.host import systemd
 from raab.host.address.listening import taken
 from raab.host.address.taken import Address, meet
 from raab.host.durable import alone, write_durably
-from raab.host.edge import caddy, sites, unit
+from raab.host.edge import assets, caddy, sites, unit
 from raab.host.edge.problems import problems
 from raab.host.edge.site import Site
 from raab.host.paths import EDGE, EdgePaths, Paths
@@ -83,6 +83,8 @@ def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
     Raises RaabError where it cannot, and does then what it did before.
     """
     told = sites.wanted(release) if release else None
+    if release:
+        assets.arrange(paths, release.name)
     follow(paths, told, (), say)
     return told
 

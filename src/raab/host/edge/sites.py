@@ -10,6 +10,7 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host.durable import write_durably
+from raab.host.edge import assets
 from raab.host.edge.compose import compose
 from raab.host.edge.site import Certificate, Ground, Kind, Site, Static, Upstream
 from raab.host.edge.unit import HTTP, HTTPS
@@ -45,7 +46,10 @@ def of(paths: Paths, told: Edge, elsewhere: tuple[str, ...] = ()) -> Site:
     kind: Kind = INTERNAL if told.certificate == INTERNAL else ACME
     certificate = Certificate(kind, told.directory or None, told.email or None, (str(roots(paths)),) if told.root else ())
     upstreams = tuple(Upstream(address) for address in elsewhere or (f"unix/{paths.asked}",))
-    return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, body_limit=0, maintenance=str(page(paths)))
+    # The longer prefix first: it may lie within the other one.
+    prefixes = sorted((one.prefix for one in told.statics), key=lambda prefix: (-len(prefix), prefix))
+    statics = tuple(Static(prefix, (str(assets.folder(paths, prefix)),)) for prefix in prefixes)
+    return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, 0, statics, str(page(paths)))
 
 
 def written(site: Site) -> bytes:

@@ -75,10 +75,16 @@ def anybody() -> ssl.SSLContext:
 
 def status(context: ssl.SSLContext, domain: str, path: str) -> int:
     """Of what this host's edge answers. Raises OSError or HTTPException where it does not."""
+    return answer(context, domain, path)[0]
+
+
+def answer(context: ssl.SSLContext, domain: str, path: str) -> tuple[int, dict[str, str]]:
+    """The same with its headers, by their names in small letters."""
     connection = _Through(domain, context)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status
+        found = connection.getresponse()
+        return found.status, {name.lower(): value for name, value in found.getheaders()}
     finally:
         connection.close()
 

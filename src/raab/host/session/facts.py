@@ -43,7 +43,7 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
         "inodes_free": disk.f_favail if disk.f_files else None,
         "releases": tuple(describe(path) for path in sorted(paths.releases.glob("*")) if RELEASE_ID.match(path.name)),
         "current": current_release(paths),
-        "cache": frozenset(path.name for path in paths.cache.glob("*") if len(path.name) == 64),
+        "cache": frozenset(path.name for home in (paths.cache, paths.brought) for path in home.glob("*") if len(path.name) == 64),
         "templates": frozenset(path.parent.name for path in paths.templates.glob("*/seal.json") if not path.parent.name.endswith(".part")),
         "units": unit_hashes(paths),
         "chosen": paths.chosen.is_file(),
