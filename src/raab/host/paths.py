@@ -277,6 +277,11 @@ class EdgePaths(NamedTuple):
         return self.bin.with_name("lib") / EDGE
 
     @property
+    def roots_own(self) -> Path:
+        """Root's program, by which systemd has it lead connections to Caddy."""
+        return self.bin.with_name("lib") / RAAB
+
+    @property
     def caddy(self) -> Path:
         """Leads to the version that is in use."""
         return self.programs / "caddy"
@@ -285,6 +290,16 @@ class EdgePaths(NamedTuple):
     def admin(self) -> Path:
         """Caddy's own socket."""
         return self.run / EDGE / "admin"
+
+    @property
+    def says(self) -> Path:
+        """Where Caddy says which edition of its configuration is at work."""
+        return self.run / EDGE / "edition"
+
+    @property
+    def steered(self) -> Path:
+        """To which edition new connections go."""
+        return self.run / f"{EDGE}.steered"
 
     @property
     def state(self) -> Path:

@@ -30,6 +30,9 @@ from raab.protocol.values import (
     matching,
 )
 
+# Of the raab which brings root's program.
+Version = Annotated[str, matching("a version of raab, or none", r"([0-9][0-9A-Za-z.+]{0,60})?")]
+
 
 class Part(NamedTuple):
     """One file on its way: its name, its SHA-256 in hex, its size in bytes."""
@@ -103,7 +106,7 @@ class Activate(NamedTuple):
     machine: Word
     take_over: bool = False
     chosen: bool | None = None
-    version: Annotated[str, matching("a version of raab, or none", r"([0-9][0-9A-Za-z.+]{0,60})?")] = ""
+    version: Version = ""
 
 
 class Follow(NamedTuple):
@@ -223,11 +226,12 @@ class RemoveSecret(NamedTuple):
 
 class StageFront(NamedTuple):
     """Judge what the host's edge would be told of a service on other hosts, and have what it needs; nothing is switched. What is sent is as
-    in `Stage`."""
+    in `Stage`, `version` as in `Activate`."""
 
     told: Edge
     upstreams: Annotated[tuple[Upstream, ...], FEW]
     send: Annotated[tuple[Part, ...], FEW] = ()
+    version: Version = ""
 
 
 class Front(NamedTuple):

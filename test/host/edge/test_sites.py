@@ -59,11 +59,11 @@ def test_all_sites_are_composed_and_none_takes_anothers_domain(tmp_path: Path) -
     shop, blog = paths(tmp_path), paths(tmp_path, "blog")
     sites.put(shop, TOLD)
     sites.put(blog, TOLD._replace(domains=("blog.example",)))
-    text = sites.composed(shop.edge, sites.there(shop.edge))
+    text = sites.composed(shop.edge, sites.there(shop.edge), 0)
     assert json.loads(text) and all(name.encode() in text for name in ("shop.example", "www.shop.example", "blog.example", "fd/3", "fd/4"))
     sites.put(blog, TOLD._replace(domains=("www.shop.example",)))
     with pytest.raises(RaabError, match=r"domains: www\.shop\.example is blog's on this host, got it for shop too"):
-        sites.composed(shop.edge, sites.there(shop.edge))
+        sites.composed(shop.edge, sites.there(shop.edge), 0)
     sites.file(blog).write_text("{}")
     with pytest.raises(RaabError, match=r"blog\.json: not as raab wrote it"):
-        sites.composed(shop.edge, sites.there(shop.edge))
+        sites.composed(shop.edge, sites.there(shop.edge), 0)

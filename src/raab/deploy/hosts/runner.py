@@ -207,6 +207,7 @@ class Runner:
             began, fronting = time.monotonic(), fronts[name]
             assert fronting.told is not None
             values = {"told": plainly(fronting.told), "upstreams": list(fronting.upstreams), "send": described(fronting.send)}
+            values["version"] = wire.version()
             tell = self.teller(name)
             self.remotes[name].request("stage_front", Nothing, tell, fronting.send, lasts=True, **values)
             return Staged(sum(part.size for part in fronting.send), 0.0, time.monotonic() - began)

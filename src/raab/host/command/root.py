@@ -19,7 +19,7 @@ from raab.plain import plain
 def main(argv: Sequence[str]) -> int:
     """`python3 -IS /usr/local/lib/raab WORD NAME`: with `ask` it is a command of the unit of that name, `ahead` tells who looks what its
     next start would come to. With `part` it does root's part for a unit that asks, with `command` it is what an operator types as `raab`
-    (/usr/local/bin/raab); with `activate NAME RELEASE` it is an activation.
+    (/usr/local/bin/raab); with `activate NAME RELEASE` it is an activation, with `edge` a command of the edge's unit.
 
     Units of earlier releases have root run `reload` and `started`; the first of them say no name, which means raab's own, and for a reload
     nothing at all.
@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
         from raab.host.command.cli import main as typed
 
         return typed(more)
+    pid = os.environ.get("MAINPID", "")
     # Whoever started it may have variables that lead into a release.
     os.environ.clear()
     os.environ.update({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
@@ -43,6 +44,11 @@ def main(argv: Sequence[str]) -> int:
         part.end_with(channel)
         part.answer(channel, *carried_out(lambda: part.do(channel, {"start-post": kept, "reload": reloaded})))
         return 0
+    if word == "edge":
+        code, text = carried_out(lambda: edges(pid, *more))
+        if text:
+            print(text, file=sys.stderr)
+        return code
     if word == "activate":
         try:
             name, release = more
@@ -92,6 +98,13 @@ def activated(paths: Paths, release: str) -> int:
     from raab.host.activation.activation import Activation
 
     return Activation(paths, task, asked).run()
+
+
+def edges(pid: str, *words: str) -> str:
+    from raab.host.edge.command import carry_out
+    from raab.host.paths import EdgePaths
+
+    return carry_out(EdgePaths(), " ".join(words), pid)
 
 
 def asked(paths: Paths) -> str:

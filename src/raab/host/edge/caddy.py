@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
+import time
 import zipfile
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -16,6 +18,8 @@ from pathlib import Path
 
 from raab.errors import RaabError
 from raab.host.durable import sync_directory
+from raab.host.edge import edition
+from raab.host.edge.steering import lead
 from raab.host.paths import EDGE, EdgePaths, Paths
 from raab.plain import plain
 from raab.protocol.edge import Caddy
@@ -100,9 +104,13 @@ def reason(said: str) -> str:
     return plain(last, 2000)
 
 
+class Unclear(RaabError):
+    """It has been told, and has said nothing: it may take that up at any time."""
+
+
 class _Socket(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("127.0.0.1", timeout=_SECONDS)
+    def __init__(self, path: Path, timeout: float = _SECONDS) -> None:
+        super().__init__("127.0.0.1", timeout=timeout)
         self.path = str(path)
 
     def connect(self) -> None:
@@ -111,18 +119,46 @@ class _Socket(HTTPConnection):
         self.sock.connect(self.path)
 
 
+def says(place: EdgePaths) -> int | None:
+    """Which edition is at work; None where it says nothing. Just after a change the one before may still be heard."""
+    connection = _Socket(place.says, 1.0)
+    try:
+        connection.request("GET", "/")
+        return int(connection.getresponse().read(20))
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
 def load(place: EdgePaths, text: bytes) -> None:
-    """Have the running one take a configuration up. Raises RaabError where it does not, and goes on with the one of before."""
+    """Have the running one take an edition up, and new connections go there from then on; the one before goes on for a while.
+
+    Raises RaabError where it does not, and goes on with the one of before; Unclear where nobody knows.
+    """
     connection = _Socket(place.admin)
     try:
         connection.request("POST", "/load", text, {"Content-Type": "application/json", **_ANEW})
-        answer = connection.getresponse()
-        said = answer.read(1 << 16).decode(errors="replace")
+        _await(place, text, connection)
     except (OSError, HTTPException) as error:
         raise RaabError(f"edge: Caddy does not answer at {place.admin}, got {error}", f"systemctl restart {EDGE}") from error
     finally:
         connection.close()
-    if answer.status != 200:
+    lead(place, edition.of(text))
+
+
+def _await(place: EdgePaths, text: bytes, connection: _Socket) -> None:
+    """Until that edition is at work. Caddy answers when the one before has ended, or to refuse it."""
+    end = time.monotonic() + _SECONDS
+    while says(place) != edition.of(text):
+        if time.monotonic() > end:
+            raise Unclear(f"edge: Caddy has not taken its configuration up within {_SECONDS:g} s", f"journalctl -u {EDGE} says more")
+        if connection.sock not in select.select((connection.sock,), (), (), 0.01)[0]:
+            continue
+        answer = connection.getresponse()
+        said = answer.read(1 << 16).decode(errors="replace")
+        if answer.status == 200:
+            return
         with suppress(ValueError, LookupError, TypeError):
             said = str(json.loads(said)["error"])
         raise RaabError(f"edge: Caddy refuses its configuration, got: {plain(said, 2000)}", "what it had it keeps")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from raab.host.edge import edition
 from raab.host.edge.certificates import tls
 from raab.host.edge.requests import answer, failures, proxy
 from raab.host.edge.site import Ground, Site
@@ -24,6 +24,8 @@ def compose(sites: Iterable[Site], ground: Ground) -> bytes:
 
     Has an `@id` for each service's proxy, its name: `PATCH /id/shop/upstreams` with `requests.upstreams(site)` takes an upstream out or in.
     """
+    numbered = {"shutdown_delay": f"{edition.LEAVING_SECONDS}s"} if ground.says else {}
+    says = {"edition": edition.server(ground.edition, ground.says)} if ground.says else {}
     ordered = sorted(sites, key=lambda site: site.service)
     config: Json = {
         "admin": {"listen": f"unix/{ground.admin}|0600", "config": {"persist": False}},
@@ -34,13 +36,14 @@ def compose(sites: Iterable[Site], ground: Ground) -> bytes:
                 "http_port": _port(ground.http, 80),
                 "https_port": _port(ground.https, 443),
                 "grace_period": _GRACE,
-                "servers": {"http": _plain(ordered, ground), "https": _encrypted(ordered, ground)},
+                **numbered,
+                "servers": {"http": _plain(ordered, ground), "https": _encrypted(ordered, ground), **says},
             },
             "tls": tls(ordered),
             "pki": {"certificate_authorities": {"local": {"install_trust": False}}},
         },
     }
-    return json.dumps(config, indent=1, sort_keys=True).encode() + b"\n"
+    return edition.written(config)
 
 
 def _plain(sites: list[Site], ground: Ground) -> Json:
@@ -67,7 +70,7 @@ def _server(listen: str, routes: list[Json]) -> Json:
         "automatic_https": {"disable": True},
         "read_header_timeout": "30s",
         "idle_timeout": "2m",
-        "routes": [*routes, {"handle": [answer(421, "Nothing is served here by this name.\n")]}],
+        "routes": [edition.goodbye(), *routes, {"handle": [answer(421, "Nothing is served here by this name.\n")]}],
         "errors": {"routes": failures()},
     }
 

@@ -15,7 +15,7 @@ from raab.host import systemd
 from raab.host.address.listening import taken
 from raab.host.address.taken import Address, meet
 from raab.host.durable import alone, write_durably
-from raab.host.edge import assets, caddy, sites, unit
+from raab.host.edge import assets, caddy, edition, sites, unit
 from raab.host.edge.problems import problems
 from raab.host.edge.site import Site
 from raab.host.paths import EDGE, EdgePaths, Paths
@@ -69,7 +69,7 @@ def judge(paths: Paths, told: Edge, elsewhere: tuple[str, ...], say: Say) -> Non
         try:
             sites.put(paths, told, elsewhere)
             _sound(sites.of(paths, told, elsewhere))
-            text = sites.composed(place, sites.there(place))
+            text = sites.composed(place, sites.there(place), edition.of(before.composed or b""))
             if text != before.composed or _content(sites.roots(paths)) != before.root:
                 say("asking the edge about its domains")
                 caddy.validate(place, program, text)
@@ -100,16 +100,17 @@ def follow(paths: Paths, told: Edge | None, elsewhere: tuple[str, ...], say: Say
             sites.put(paths, told, elsewhere)
             texts = sites.there(place)
             if texts:
-                text = sites.composed(place, texts)
-                changed = text != before.composed or _content(sites.roots(paths)) != before.root
-                _take_up(paths, told and _brought(told), text, changed, say)
+                text = sites.composed(place, texts, edition.of(before.composed or b""))
+                if text != before.composed or _content(sites.roots(paths)) != before.root:
+                    text = edition.following(text, place.says)
+                _take_up(paths, told and _brought(told), text, text != before.composed, say)
             else:
                 _end(place, say)
-        except (RaabError, OSError):
+        except (RaabError, OSError) as error:
             before.restore(paths)
             if before.composed is None:
                 _end(place, say)
-            elif _outdated(place):
+            elif _outdated(place) or isinstance(error, caddy.Unclear):
                 systemd.order("systemctl", "restart", place.unit, timeout=_ENDING)
             raise
 
@@ -129,6 +130,7 @@ def _take_up(paths: Paths, brought: Caddy | None, text: bytes, changed: bool, sa
             caddy.use(place, program)
     if changed:
         write_durably(place.composed, text)
+    _install_units(place)
     if systemd.is_active(place.unit) and not _outdated(place):
         if changed:
             say("the edge takes its domains up")
@@ -137,7 +139,10 @@ def _take_up(paths: Paths, brought: Caddy | None, text: bytes, changed: bool, sa
     say(f"starting {place.unit}")
     systemd.order("systemctl", "reset-failed", place.sockets, place.unit)
     systemd.must("systemctl", "--quiet", "enable", place.sockets, place.unit)
-    for verb, one in (("start", place.sockets), ("restart", place.unit)):
+    orders = [("start", place.sockets), ("restart", place.unit)]
+    if _older(place, place.sockets):
+        orders = [("stop", place.unit), ("restart", place.sockets), ("start", place.unit)]
+    for verb, one in orders:
         done = systemd.order("systemctl", verb, one, timeout=_STARTING + _ENDING)
         if done.returncode:
             said = systemd.readable(done.stderr.strip())
@@ -157,13 +162,17 @@ def _prepare(paths: Paths, brought: Caddy, say: Say) -> Path:
     if not place.state.exists():
         place.state.mkdir(mode=0o700)
         shutil.chown(place.state, EDGE, EDGE)
+    _install_units(place)
+    return program
+
+
+def _install_units(place: EdgePaths) -> None:
     differ = {place.file(name): text.encode() for name, text in unit.texts(place).items()}
     differ = {file: text for file, text in differ.items() if _content(file) != text}
     for file, text in differ.items():
         write_durably(file, text)
     if differ:
         systemd.must("systemctl", "daemon-reload")
-    return program
 
 
 def _content(file: Path) -> bytes | None:
@@ -185,11 +194,15 @@ def _program(place: EdgePaths) -> str:
 
 def _outdated(place: EdgePaths) -> bool:
     """Whether what runs was started by another unit, or is another program, than a start would have by now."""
-    shown = systemd.show(place.unit, "MainPID", "ExecMainStartTimestampMonotonic")
-    pid, began = int(shown.get("MainPID") or 0), int(shown.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
-    started = time.time() - time.monotonic() + began
+    pid = int(systemd.show(place.unit, "MainPID").get("MainPID") or 0)
     other = os.path.realpath(f"/proc/{pid}/exe") != os.path.realpath(place.caddy)
-    return bool(pid) and (other or place.file(place.unit).stat().st_mtime > started)
+    return bool(pid) and (other or _older(place, place.unit) or _older(place, place.sockets))
+
+
+def _older(place: EdgePaths, name: str) -> bool:
+    """Whether a unit has been active since before its file was written."""
+    began = int(systemd.show(name, "ActiveEnterTimestampMonotonic").get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+    return bool(began) and place.file(name).stat().st_mtime > time.time() - time.monotonic() + began
 
 
 def _free(place: EdgePaths) -> None:

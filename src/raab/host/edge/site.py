@@ -64,9 +64,12 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What an edge stands on: the path of its admin socket, the folder that keeps certificates and accounts, and where it listens for HTTP
-    and for HTTPS, as Caddy writes addresses (`:80`, `10.0.0.5:443`, `fd/3`)."""
+    and for HTTPS, as Caddy writes addresses (`:80`, `10.0.0.5:443`, `fd/3`). `says`: the path of the socket at which it says which
+    `edition` it is; empty for one without numbers."""
 
     admin: str
     state: str
     http: str = ":80"
     https: str = ":443"
+    says: str = ""
+    edition: int = 0

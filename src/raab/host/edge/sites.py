@@ -10,10 +10,9 @@ from typing import Any
 
 from raab.errors import RaabError
 from raab.host.durable import write_durably
-from raab.host.edge import assets
+from raab.host.edge import assets, edition
 from raab.host.edge.compose import compose
 from raab.host.edge.site import Certificate, Ground, Kind, Site, Static, Upstream
-from raab.host.edge.unit import HTTP, HTTPS
 from raab.host.paths import EdgePaths, Paths
 from raab.protocol import edge
 from raab.protocol.edge import ACME, INTERNAL, Edge
@@ -90,8 +89,9 @@ def put(paths: Paths, told: Edge | None, elsewhere: tuple[str, ...] = ()) -> Non
         write_durably(file(paths), text)
 
 
-def composed(place: EdgePaths, texts: Mapping[str, bytes]) -> bytes:
-    """What Caddy is given of all. Raises RaabError for a file that is none of raab's, and where two services want one domain."""
+def composed(place: EdgePaths, texts: Mapping[str, bytes], number: int) -> bytes:
+    """What Caddy is given of all, as an edition of that number. Raises RaabError for a file that is none of raab's, and where two services
+    want one domain."""
     found = []
     for name, text in texts.items():
         try:
@@ -103,5 +103,5 @@ def composed(place: EdgePaths, texts: Mapping[str, bytes]) -> bytes:
         for domain in site.domains:
             if (owner := owners.setdefault(domain, site.service)) != site.service:
                 raise RaabError(f"domains: {domain} is {owner}'s on this host, got it for {site.service} too", "name it in one of them")
-    ground = Ground(str(place.admin), str(place.state), HTTP, HTTPS)
+    ground = Ground(str(place.admin), str(place.state), *edition.listens(number), str(place.says), number)
     return compose(tuple(found), ground)

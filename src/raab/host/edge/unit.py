@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from raab.host.paths import EDGE, EdgePaths
 
-# In this order, which is that of the descriptors that Caddy gets (sd_listen_fds(3)). It knows them by number: version 2.8 does not yet,
-# 2.10 does.
+# Each twice and in this order, which is that of the descriptors that Caddy gets (sd_listen_fds(3), raab.host.edge.edition). It knows them
+# by number: version 2.8 does not yet, 2.10 does.
 PORTS = (80, 443)
-HTTP, HTTPS = "fd/3", "fd/4"
-SOCKETS = f"""# Written by raab: connections wait here while the edge is replaced.
+SOCKETS = f"""# Written by raab: connections wait here while the edge is replaced. New ones go to those of its newest edition.
 [Unit]
 Description=the ports of the edge
 
 [Socket]
-{"".join(f"ListenStream={port}{chr(10)}" for port in PORTS)}BindIPv6Only=both
+{"".join(f"ListenStream={port}{chr(10)}" for port in PORTS + PORTS)}ReusePort=yes
+BindIPv6Only=both
 Backlog=4096
+ExecStartPost={{root}} edge wait
 
 [Install]
 WantedBy=sockets.target
@@ -28,18 +29,23 @@ StartLimitIntervalSec=600
 StartLimitBurst=20
 
 [Service]
-Type=notify
+# By notify it would be reloading for as long as an edition leaves, and ended without ExecStop= then.
+Type=exec
 User={name}
 Group={name}
 WorkingDirectory=/
 Environment=HOME={state} XDG_DATA_HOME={state} XDG_CONFIG_HOME={state}
+# What leads connections to it is root's to do (raab.host.edge.command).
+ExecStartPre=+{root} edge wait
 ExecStart={caddy} run --config {composed}
-ExecReload={caddy} reload --force --config {composed} --address unix/{admin}
+ExecStartPost=+{root} edge begin
+ExecReload=+{root} edge reload
+ExecStop=+{root} edge leave
 Restart=always
 RestartSec=100ms
 TimeoutStartSec=30
 # Requests under way end; new ones wait at the sockets meanwhile, and so not for the longest stream.
-TimeoutStopSec=20
+TimeoutStopSec=30
 RuntimeDirectory={name}
 RuntimeDirectoryMode=0700
 StateDirectory={name}
@@ -90,5 +96,6 @@ u {EDGE} - "the edge of this host's services" -
 
 def texts(place: EdgePaths) -> dict[str, str]:
     """By the units' names."""
+    root = f"/usr/bin/python3 -IS {place.roots_own}"
     words = {"name": EDGE, "sockets": place.sockets, "state": place.state, "caddy": place.caddy, "composed": place.composed}
-    return {place.sockets: SOCKETS, place.unit: SERVICE.format(**words, admin=place.admin)}
+    return {place.sockets: SOCKETS.format(root=root), place.unit: SERVICE.format(**words, root=root)}

@@ -13,7 +13,7 @@ from raab.errors import RaabError
 from raab.host import systemd
 from raab.host.beside.become import become, sweep
 from raab.host.durable import alone
-from raab.host.edge import maintenance, reach
+from raab.host.edge import maintenance, reach, sites
 from raab.host.paths import RAAB, Paths
 from raab.host.releases import uid_of_user
 from raab.host.session import ways
@@ -52,7 +52,7 @@ def remove(paths: Paths, purge: bool, step: Callable[[str], None]) -> bool:
         file.unlink(missing_ok=True)
     # Nobody else brings root's program meanwhile, for a service that is not there yet.
     with alone(paths.roots_own):
-        if not services.names(paths):
+        if not services.names(paths) and not sites.there(paths.edge):
             step("taking root's program away: it was the host's last service")
             last(paths)
     if purge:

@@ -188,12 +188,14 @@ class Session:
     def stage_front(self, request: requests.StageFront) -> Nothing:
         """Take the edge's program where the host lacks it, and have it judge what it would be told."""
         from raab.host.edge import fronting
-        from raab.host.session import brought, receive
+        from raab.host.session import brought, program, receive
         from raab.host.units import claim
 
         claim.take(self.paths)
         receive.receive(self.paths, self.source, request.send)
         brought.take(self.paths, request.told)
+        # The edge's units start it.
+        program.install(self.paths, self.program, request.version)
         fronting.judge(self.paths, request.told, request.upstreams, lambda text: self.emit(Step(text)))
         return Nothing()
 
