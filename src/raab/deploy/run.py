@@ -11,14 +11,17 @@ from msgspec.structs import replace
 from raab.deploy.hosts.fleet import Outcome, everywhere
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.hosts.runner import Progress, Runner
+from raab.deploy.inspection.rates import between
 from raab.deploy.migrating import Migrating
 from raab.deploy.plan.facts import HostFacts
-from raab.deploy.plan.values import Fronting, HostPlan, Operation, Plan
+from raab.deploy.plan.values import Canary, Fronting, HostPlan, Operation, Plan
 from raab.deploy.report import outcome
+from raab.deploy.report.comparison import Comparison, judged, side
 from raab.deploy.report.results import HostReport, Migrated, Report, Result
 from raab.errors import RaabError
 from raab.protocol.answers import Timed, Workers
 from raab.protocol.fields import NONE
+from raab.protocol.service import Traffic
 
 # Makes the operation: for a deploy it builds the bundle.
 Prepare = Callable[[], Operation]
@@ -46,11 +49,12 @@ def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
     """
     began = time.monotonic()
     migrated: Migrated | None = None
+    compared: Comparison | None = None
     operation, facts = asked(runner, prepare)
 
     def report(plan: Plan, reports: Mapping[str, HostReport]) -> Report:
         made = outcome.report(operation, facts.failed, plan, reports, time.monotonic() - began)
-        return replace(made, migrated=migrated)
+        return replace(made, migrated=migrated, canary=compared)
 
     # What is disputed is told with the lock. Who is refused already hears why, and by whom.
     plan = operation.plan(facts.done)
@@ -76,7 +80,9 @@ def carry_out(runner: Runner, prepare: Prepare, wait: float = 0.0) -> Report:
         reports = {name: outcome.told(plans[name], outcome.result_of(error), error) for name, error in staged.failed.items()}
     else:
         reports, migrated = Migrating(runner, plan, plan.migration).carry_out() if plan.migration else ({}, None)
-        reports = reports or Waves(runner, operation, plan).carry_out()
+        if not reports:
+            waves = Waves(runner, operation, plan)
+            reports, compared = waves.carry_out(), waves.compared
     return report(plan, outcome.timed(reports, {name: done.seconds for name, done in staged.done.items()}))
 
 
@@ -93,23 +99,72 @@ class Waves:
         self.notice = operation.environment.notice if operation.environment.edges else 0.0
         self.progress: Progress = runner.progress
         self.reports: dict[str, HostReport] = {}
+        self.compared: Comparison | None = None
 
     def carry_out(self) -> dict[str, HostReport]:
         """The report of each host that was touched. After a failure the later waves are left alone."""
+        canary = self.plan.canary
+        if canary:
+            self.share(canary, True)
         for number, wave in enumerate(self.plan.waves, 1):
             if len(self.plan.waves) > 1:
                 self.progress("", f"wave {number} of {len(self.plan.waves)}: {' '.join(wave)}")
-            self.switch(wave)
-            last = number == len(self.plan.waves)
-            if not last and not self.any_failed():
-                self.bake(wave)
             if self.any_failed():
                 break
+            self.switch(wave)
+            last = number == len(self.plan.waves)
+            if canary and number == 1 and not self.any_failed():
+                self.compare(canary)
+            elif not last and not self.any_failed():
+                self.bake(wave)
         if not self.any_failed():
             self.front()
         if self.any_failed() and self.settings.on_failure == "revert":
             self.revert()
+        if self.any_failed() and canary:
+            self.share(canary, False)
         return self.reports
+
+    def share(self, canary: Canary, begins: bool) -> None:
+        """Have the edges give the canary its share, or each host as much as the others once more. Who has said already what became of it is
+        left alone."""
+        if begins:
+            self.progress("", f"canary: {canary.host} gets {canary.share} % of the requests")
+        for plan in canary.edges:
+            assert plan.front is not None
+            if plan.host.name in self.reports:
+                continue
+            try:
+                self.runner.front(plan if begins else replace(plan, front=replace(plan.front, weights=())))
+            except RaabError as error:
+                self.reports[plan.host.name] = self.lost(plan, error)
+
+    def compare(self, canary: Canary) -> None:
+        """Look at what becomes of the canary's share, and take it back where it does worse than the others."""
+        others = tuple(name for name in self.runner.hosts if name != canary.host)
+        before = self.counted((canary.host, *others))
+        self.progress("", f"canary: comparing for {canary.seconds:g} s")
+        time.sleep(canary.seconds)
+        after = self.counted((canary.host, *others))
+        found = {name: counted for name in before.keys() & after.keys() if (counted := between(before[name], after[name]))}
+        problem = ""
+        if canary.host in found and found.keys() & {*others}:
+            its, theirs = side([found[canary.host]]), side(found[name] for name in others if name in found)
+            problem = judged(its, theirs, self.settings.bake_errors)
+            self.compared = Comparison(canary.host, canary.share, canary.seconds, its, theirs, problem)
+        else:
+            problem = "its requests, or the others', could not be counted"
+        looked = everywhere((canary.host,), lambda name: self.runner.ask(name, "workers", Workers), 1)
+        if looked.failed:
+            problem = looked.failed[canary.host].message
+        elif looked.done[canary.host].died:
+            problem = "its workers died"
+        if problem:
+            self.reports[canary.host] = replace(self.reports[canary.host], reason=f"canary: {problem}")
+            self.take_back(canary.host, "failed")
+
+    def counted(self, names: tuple[str, ...]) -> dict[str, Traffic]:
+        return everywhere(names, lambda name: self.runner.ask(name, "traffic", Traffic), self.settings.parallel).done
 
     def front(self) -> None:
         """Have one edge after the other take requests for what all hosts serve by now; where one does not, those before it go back."""

@@ -51,19 +51,28 @@ def boot(root: Path, env: str) -> None:
         lab.up(named(), HOSTS, verbs.say, str(root))
 
 
-def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, take_over: bool = False) -> int:
+def deployed(at: Desk, dry_run: bool, wait: float = 0.0, restart: bool = False, take_over: bool = False, canary: str = "") -> int:
     from raab.deploy.bundle.build import build
     from raab.deploy.bundle.supplies import program as caddy
     from raab.deploy.bundle.supplies import supply
     from raab.deploy.environments import edge
+    from raab.deploy.plan.canary import share
     from raab.deploy.plan.deploy import Deploy
+
+    percent = share(canary)
 
     def prepare() -> Deploy:
         environment = at.environment
         told = edge(at.root, environment.settings)
         bundle = build(at.root, environment.service, environment.settings.given, environment.name, told)
         return Deploy(
-            at.environment, bundle, functools.partial(supply, at.root, bundle), restart, take_over, functools.partial(caddy, at.root)
+            at.environment,
+            bundle,
+            functools.partial(supply, at.root, bundle),
+            restart,
+            take_over,
+            functools.partial(caddy, at.root),
+            percent,
         )
 
     return changed(at, prepare, dry_run, wait)
@@ -90,6 +99,7 @@ def changed(at: Desk, prepare: Prepare, dry_run: bool, wait: float) -> int:
     wait="seconds to wait for another deploy to end (default: do not)",
     restart="by a restart, which ends every process of before: after an intrusion",
     take_over="also where the service belongs to another project",
+    canary="one host first, with this share of the requests, such as 10%",
 )
 def deploy(
     context: Context,
@@ -99,13 +109,14 @@ def deploy(
     wait: float = 0.0,
     restart: bool = False,
     take_over: bool = False,
+    canary: str = "",
     json: bool = False,
     debug: bool = False,
 ) -> int:
     """Bring the working tree to the hosts, proved and measured, or leave them as they were."""
     if not dry_run:
         boot(project(context), env)
-    return deployed(desk(context, env, hosts, json), dry_run, wait, restart, take_over)
+    return deployed(desk(context, env, hosts, json), dry_run, wait, restart, take_over, canary)
 
 
 @verb()

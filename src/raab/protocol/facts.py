@@ -80,12 +80,13 @@ class Ahead(NamedTuple):
 
 class Fronted(NamedTuple):
     """What the host's edge does for a service on other hosts: as told of which release, for whom, with whom in the pool. `kept` are all
-    releases of which it was told."""
+    releases of which it was told, `weights` how many requests each of the pool gets, where that is not the same."""
 
     release: Name
     domains: tuple[str, ...]
     upstreams: tuple[str, ...]
     kept: tuple[Name, ...]
+    weights: tuple[Count, ...] = ()
 
 
 class HostFacts(NamedTuple):

@@ -236,11 +236,12 @@ class StageFront(NamedTuple):
 
 class Front(NamedTuple):
     """Have the host's edge take requests for a service on other hosts, as `told` of a release, or as it was told of that release before;
-    for no release, no longer."""
+    for no release, no longer. `weights`: how many requests each of them gets beside the others, as many where nothing is said."""
 
     release: ReleaseIdOrNone
     upstreams: Annotated[tuple[Upstream, ...], FEW] = ()
     told: Edge | None = None
+    weights: Annotated[tuple[Annotated[int, between(1, 100_000)], ...], FEW] = ()
 
 
 class Maintenance(NamedTuple):

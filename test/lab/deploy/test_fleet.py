@@ -68,19 +68,19 @@ class Fleet:
         return card
 
     @contextmanager
-    def traffic(self, what: str, clients: int = 6) -> Iterator[None]:
+    def traffic(self, what: str, clients: int = 6, path: str = "/livez", errors: bool = False) -> Iterator[Counter[str]]:
         """Half of them keep their connections, half have one for each request; a third send what must not be done twice. None may be
-        lost."""
+        lost, nor be answered with 500 where `errors` of the application are not to be expected."""
         context, stop, results = self.context, threading.Event(), [Counter[str]() for _ in range(clients)]
 
         def client(number: int) -> None:
             connection = Connection(self.edge.address, context)
             while not stop.is_set():
                 try:
-                    connection.request(*(("POST", "/livez", b"word") if number % 3 == 0 else ("GET", "/livez")))
+                    connection.request(*(("POST", path, b"word") if number % 3 == 0 else ("GET", path)))
                     answer = connection.getresponse()
                     answer.read()
-                    # /livez takes no POST, and its refusal is the application's own answer.
+                    # It takes no POST, and its refusal is the application's own answer.
                     results[number]["good" if answer.status in (200, 405) else f"status {answer.status}"] += 1
                 except (OSError, http.client.HTTPException) as error:
                     connection.close()
@@ -95,7 +95,7 @@ class Fleet:
             thread.start()
         total = Counter[str]()
         try:
-            yield
+            yield total
         finally:
             stop.set()
             for thread in threads:
@@ -103,7 +103,7 @@ class Fleet:
             for one in results:
                 total.update(one)
         print(what, dict(total))
-        lost = {what: count for what, count in total.items() if what != "good"}
+        lost = {what: count for what, count in total.items() if what != "good" and not (errors and what == "status 500")}
         assert not lost and min(one["good"] for one in results) > 5, (what, dict(total))
 
 
@@ -188,6 +188,40 @@ def test_a_host_more_or_less(fleet: Fleet) -> None:
     fleet.fab("remove", "raab", "--yes")
     left = fleet.shells[0].run("systemctl is-active raab-edge; ls /etc/raab-edge/sites /etc/raab-edge/fronts", check=False).out
     assert "inactive" in left and "raab" not in left.replace("/etc/raab-edge", ""), left
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_a_canary_goes_on_or_back(fleet: Fleet) -> None:
+    """It gets its share and no more; where it does worse than the other, its own errors are all that anybody sees."""
+    refused = fleet.fab("deploy", "--canary", "10%", expect=5)
+    assert "nothing yet that it could be compared with" in refused.out + refused.err
+    fleet.write(more="bake: 10\n")
+    fleet.fab("deploy")
+    name = fleet.hosts[1].name
+    fleet.project.mark("second")
+    assert f"canary: {name}, with 20 % of the requests for 10 s" in fleet.fab("deploy", "--canary", "20%", "--dry-run").out
+    with fleet.traffic("canary that goes on", path="/"):
+        done = fleet.fab("deploy", "--canary", "20%", "--json").json
+    compared = done["canary"]
+    its, theirs = compared["canary"]["requests"], compared["rest"]["requests"]
+    assert compared["problem"] == "" and compared["canary"]["errors"] == 0 and 0.15 < its / (its + theirs) < 0.25, compared
+    assert {row["result"] for row in done["hosts"]} == {"deployed"}
+    fleet.comes_to(mark="second")
+    assert "already" in fleet.fab("plan").out
+    card = fleet.project.root / "src/raab/modules/home/__init__.py"
+    card.write_text(card.read_text().replace('"service":', '"broken": 1 / 0, "service":'))
+    with fleet.traffic("canary that goes back", path="/", errors=True) as counted:
+        failed = fleet.fab("deploy", "--canary", "20%", expect=4).out
+    assert f"canary {name}, 20 % for 10 s" in failed and "goes back" in failed and "of its answers were errors" in failed, failed
+    assert 0 < counted["status 500"] < 0.25 * counted.total(), counted
+    with fleet.traffic("afterwards", path="/"):
+        fleet.comes_to(mark="second")
+        time.sleep(3)
+    # As many for each of them once more.
+    assert '"weight": 4' not in fleet.shells[0].run("cat /etc/raab-edge/sites/raab.json").out
+    (row,) = fleet.fab("status", "--json").json["edges"]
+    assert all(one["ready"] for one in row["edge"]["pool"]), row
 
 
 @pytest.mark.timeout(600)

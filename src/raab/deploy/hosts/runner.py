@@ -223,6 +223,7 @@ class Runner:
         name, front = plan.host.name, plan.front
         assert front is not None
         values = {"release": plan.release, "upstreams": list(front.upstreams), "told": front.told and plainly(front.told)}
+        values["weights"] = list(front.weights)
         self.stands(name, doing="the change of what it takes requests for")
         timed = self.ask(name, "front", Timed, self.teller(name), lasts=True, **values)
         self.stands(name, doing="")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from raab import exitcodes, servicename
 from raab.deploy.bundle.parts import Bundle, Part
 from raab.deploy.bundle.platforms import Platform
-from raab.deploy.plan import wayback
+from raab.deploy.plan import canary, wayback
 from raab.deploy.plan.addresses import taken
 from raab.deploy.plan.changes import ahead, changes, maintained
 from raab.deploy.plan.edges import edges_of
@@ -44,7 +44,7 @@ class Deploy(Struct, frozen=True):
     `program` finds the edges' own.
 
     `restart`: no process of before is to be left on any host, on those that have the content already neither. `take_over`: whose service it
-    was does not matter.
+    was does not matter. `canary`: how many percent of the requests one host gets with it, before the others have it; 0 for no such host.
     """
 
     environment: Environment
@@ -53,6 +53,7 @@ class Deploy(Struct, frozen=True):
     restart: bool = False
     take_over: bool = False
     program: Callable[[Platform], Part] | None = None
+    canary: int = 0
 
     action: ClassVar[str] = "deploy"
 
@@ -73,11 +74,13 @@ class Deploy(Struct, frozen=True):
         active = any(each.verdict == "activate" and each.previous for each in plans)
         back = wayback.told(ways, then=True) if active else ""
         title = f"deploy {self.release} to {self.environment.name}"
-        cut = waves(self.environment.settings.waves, plans)
+        first = canary.planned(self.canary, self.environment, plans, facts)
+        rest = tuple(each for each in plans if not first or each.host.name != first.host)
+        cut = (*(((first.host,),) if first else ()), *waves(self.environment.settings.waves, rest))
         migrate = self.bundle.migrate
         migration = planned(cut[0][0], migrate, self.bundle.migrations, facts) if migrate and cut else None
         edges = edges_of(self.environment, plans, self.bundle.edge, facts, self.program, self.bundle.static)
-        return Plan(self.environment.name, title, plans, cut, self.bundle.notes, back, migration, edges)
+        return Plan(self.environment.name, title, plans, cut, self.bundle.notes, back, migration, edges, first)
 
     def on(self, host: Host, facts: HostFacts, supplies: Mapping[str, Supplies]) -> HostPlan:
         moves = moved(self.bundle, facts, host.name == self.environment.first)

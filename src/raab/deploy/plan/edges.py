@@ -105,7 +105,7 @@ def _none(host: Host, facts: HostFacts) -> HostPlan:
 
 def _fronts(host: Host, release: str, front: Fronting, facts: HostFacts) -> HostPlan:
     there = facts.front
-    if there and there.release == release and there.upstreams == front.upstreams:
+    if there and there.release == release and there.upstreams == front.upstreams and not there.weights:
         return HostPlan(host, "nothing", release, there.release, f"it takes requests for {release} already")
     changes = []
     if there and front.told and there.domains != front.told.domains:
@@ -114,6 +114,8 @@ def _fronts(host: Host, release: str, front: Fronting, facts: HostFacts) -> Host
     front = replace(front, before=before)
     changes += [f"into the pool: {one}" for one in front.upstreams if one not in before]
     changes += [f"out of the pool: {one}" for one in before if one not in front.upstreams]
+    if there and there.weights:
+        changes.append("the same share for all of the pool, after a canary that was cut off")
     return HostPlan(host, "activate", release, there.release if there else None, front=front, changes=tuple(changes))
 
 

@@ -13,6 +13,8 @@ def describe(plan: Plan) -> str:
     for host in plan.edges:
         lines += [f"  {host.host.name} ({host.host.address}), edge", *(f"    {line}" for line in describe_host(host))]
     lines += [f"  {line}" for line in plan.migration.lines] if plan.migration else []
+    if one := plan.canary:
+        lines.append(f"  canary: {one.host}, with {one.share} % of the requests for {one.seconds:g} s beside the others, which decide")
     if len(plan.active) > 1:
         lines.append("  waves: " + ", then ".join(" ".join(wave) for wave in plan.waves))
     if plan.back:

@@ -42,12 +42,13 @@ class Staging(Struct, frozen=True):
 
 class Fronting(Struct, frozen=True):
     """What an edge is told of a service on other hosts: `told` None is what it was told of the release before. `send` is what it lacks,
-    `before` its upstreams until now."""
+    `before` its upstreams until now, `weights` how many requests each gets, as many where nothing is said."""
 
     upstreams: tuple[str, ...]
     told: Edge | None = None
     send: tuple[Part, ...] = ()
     before: tuple[str, ...] = ()
+    weights: tuple[int, ...] = ()
 
 
 class HostPlan(Struct, frozen=True):
@@ -69,10 +70,20 @@ class HostPlan(Struct, frozen=True):
     front: Fronting | None = None
 
 
+class Canary(Struct, frozen=True):
+    """One host has the release first, with so many percent of the requests for so many seconds; `edges` are told so."""
+
+    host: str
+    share: int
+    seconds: float
+    edges: tuple[HostPlan, ...]
+
+
 class Plan(Struct, frozen=True):
     """All hosts, and the waves in which those that change are switched; `notes` are lines about all of it,
     `edges` are those that take requests for them, and
-    `back` says where a rollback goes afterwards. `migration` is of the database, if there is one."""
+    `back` says where a rollback goes afterwards. `migration` is of the database, if there is one; the `canary` is the
+    first wave."""
 
     environment: str
     title: str
@@ -82,6 +93,7 @@ class Plan(Struct, frozen=True):
     back: str = ""
     migration: Migration | None = None
     edges: tuple[HostPlan, ...] = ()
+    canary: Canary | None = None
 
     def explained(self, told: Mapping[str, tuple[str, ...]]) -> Plan:
         """The same with more lines for people, by the host's name; they decide nothing."""

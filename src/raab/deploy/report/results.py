@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, to_builtins
 
+from raab.deploy.report.comparison import Comparison
 from raab.protocol.answers import Probe
 
 Result = Literal["deployed", "rolled back", "unchanged", "failed", "reverted", "refused", "unreachable", "untouched", "stranded", "unknown"]
@@ -45,7 +46,8 @@ class Migrated(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """One operation, one verdict, one exit code. `migrated`: what became of the database, if it came to that."""
+    """One operation, one verdict, one exit code. `migrated`: what became of the database, `canary`: how it compared, if it came to
+    that."""
 
     environment: str
     operation: str
@@ -54,6 +56,7 @@ class Report(Struct, frozen=True):
     hosts: tuple[HostReport, ...]
     seconds: float = 0.0
     migrated: Migrated | None = None
+    canary: Comparison | None = None
 
     def json(self) -> str:
         return json.dumps({**to_builtins(self), "hosts": [{**to_builtins(host), "probe": host.probe._asdict()} for host in self.hosts]})

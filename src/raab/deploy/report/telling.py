@@ -49,6 +49,8 @@ def report(done: Report, console: Console, as_json: bool) -> int:
         print(done.json())
         return done.exit_code
     console.table(results.COLUMNS, map(results.row, done.hosts))
+    if done.canary:
+        print(done.canary.lines)
     if done.migrated:
         print(results.migrated(done.migrated, done.exit_code))
     for host in done.hosts:

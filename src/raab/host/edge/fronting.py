@@ -7,6 +7,7 @@ from collections.abc import Callable
 from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.edge import assets, fronts, reach, through
+from raab.host.edge.site import Upstream
 from raab.host.paths import Paths
 from raab.protocol.edge import Edge
 from raab.protocol.requests import Front
@@ -17,7 +18,7 @@ Say = Callable[[str], None]
 def judge(paths: Paths, told: Edge, upstreams: tuple[str, ...], say: Say) -> None:
     """What it needs for the service is there, and it would take that up. Raises RaabError; nothing that is served changes."""
     _apart(paths)
-    reach.judge(paths, told, upstreams, say)
+    reach.judge(paths, told, tuple(map(Upstream, upstreams)), say)
     # Its pages may be asked for files as soon as the hosts serve it, and the edge is told of it when all do.
     _lay(paths, fronts.kept_or_none(paths), told)
 
@@ -38,7 +39,7 @@ def front(paths: Paths, request: Front, say: Say) -> None:
         problem = f"static: the files of {request.release} are not on this edge any more"
         raise RaabError(problem, "deploy that commit again", exitcodes.REFUSED)
     _lay(paths, told)
-    reach.follow(paths, told, request.upstreams, say)
+    reach.follow(paths, told, _weighed(request.upstreams, request.weights), say)
     try:
         say("proving it by answers of each host, and by one through the edge")
         for upstream in request.upstreams:
@@ -48,10 +49,18 @@ def front(paths: Paths, request: Front, say: Say) -> None:
         assets.prove(paths, told, assets.brought(paths, told))
     except RaabError:
         _lay(paths, was)
-        reach.follow(paths, was, before.upstreams if before else (), say)
+        reach.follow(paths, was, _weighed(before.upstreams, before.weights) if before else (), say)
         raise
     fronts.keep(paths, request.release, told)
     assets.forget(paths, fronts.all_kept(paths))
+
+
+def _weighed(addresses: tuple[str, ...], weights: tuple[int, ...]) -> tuple[Upstream, ...]:
+    """All alike where nothing is said of it."""
+    if weights and len(weights) != len(addresses):
+        raise RaabError(f"edge: needs a weight for each upstream, got {len(weights)} for {len(addresses)}", "", exitcodes.BAD_INPUT)
+    pairs = zip(addresses, weights or (1,) * len(addresses), strict=True)
+    return tuple(Upstream(address, weight=weight) for address, weight in pairs)
 
 
 def _lay(paths: Paths, *first: Edge | None) -> None:

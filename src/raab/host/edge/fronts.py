@@ -26,7 +26,8 @@ def standing(paths: Paths) -> Fronted | None:
     with suppress(OSError, ValueError, LookupError, TypeError):
         site = sites.read(sites.file(paths).read_bytes())
         kept = tuple(sorted(file.stem for file in paths.fronts.glob("*.json") if RELEASE_ID.match(file.stem)))
-        return Fronted(release, site.domains, tuple(one.address for one in site.upstreams), kept) if release else None
+        addresses, weights = (tuple(column) for column in zip(*((one.address, one.weight) for one in site.upstreams), strict=True))
+        return Fronted(release, site.domains, addresses, kept, weights if len({*weights}) > 1 else ()) if release else None
     return None
 
 

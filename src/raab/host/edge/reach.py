@@ -17,7 +17,7 @@ from raab.host.address.taken import Address, meet
 from raab.host.durable import alone, write_durably
 from raab.host.edge import assets, caddy, edition, sites, unit
 from raab.host.edge.problems import problems
-from raab.host.edge.site import Site
+from raab.host.edge.site import Site, Upstream
 from raab.host.paths import EDGE, EdgePaths, Paths
 from raab.protocol.edge import Caddy, Edge
 
@@ -59,7 +59,7 @@ def check(paths: Paths, release: Path, say: Say) -> None:
         judge(paths, told, (), say)
 
 
-def judge(paths: Paths, told: Edge, elsewhere: tuple[str, ...], say: Say) -> None:
+def judge(paths: Paths, told: Edge, elsewhere: tuple[Upstream, ...], say: Say) -> None:
     """The same of what it is told of a service, on this host or `elsewhere`."""
     place = paths.edge
     with alone(place.configuration):
@@ -89,7 +89,7 @@ def become(paths: Paths, release: Path | None, say: Say) -> Edge | None:
     return told
 
 
-def follow(paths: Paths, told: Edge | None, elsewhere: tuple[str, ...], say: Say) -> None:
+def follow(paths: Paths, told: Edge | None, elsewhere: tuple[Upstream, ...], say: Say) -> None:
     """The same of what it is told of a service, on this host or `elsewhere`."""
     place = paths.edge
     if told is None and not sites.file(paths).exists():

@@ -49,7 +49,7 @@ def proxy(site: Site) -> list[Json]:
                 "keep_alive": {"idle_timeout": _IDLE, "max_idle_conns_per_host": 256},
             },
             "load_balancing": {
-                "selection_policy": {"policy": "round_robin"},
+                "selection_policy": _selection(site),
                 "try_duration": "10s",
                 "try_interval": "50ms",
                 "retry_match": [{"expression": _ONCE_MORE}],
@@ -64,6 +64,13 @@ def proxy(site: Site) -> list[Json]:
 def upstreams(site: Site) -> list[Json]:
     """Those that get something new."""
     return [{"dial": upstream.address} for upstream in site.upstreams if not upstream.drained]
+
+
+def _selection(site: Site) -> Json:
+    weights = [upstream.weight for upstream in site.upstreams if not upstream.drained]
+    if len({*weights}) < 2:
+        return {"policy": "round_robin"}
+    return {"policy": "weighted_round_robin", "weights": weights}
 
 
 def _health(site: Site) -> Json:

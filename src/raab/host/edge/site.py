@@ -27,10 +27,12 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a service answers, as Caddy dials it: `unix//run/shop/http.sock` or `10.0.0.5:8000`. One that is drained gets nothing new."""
+    """Where a service answers, as Caddy dials it: `unix//run/shop/http.sock` or `10.0.0.5:8000`. One that is drained gets nothing new.
+    `weight`: how many of the requests it gets, beside the others'."""
 
     address: str
     drained: bool = False
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,12 @@ def page(paths: Paths) -> Path:
     return paths.edge.pages / f"{paths.name}.html"
 
 
-def of(paths: Paths, told: Edge, elsewhere: tuple[str, ...] = ()) -> Site:
+def of(paths: Paths, told: Edge, elsewhere: tuple[Upstream, ...] = ()) -> Site:
     """How the service is reached: it is asked at its own socket on this host, or where it answers `elsewhere`. How large a body may be
     it says itself, for each of its routes."""
     kind: Kind = INTERNAL if told.certificate == INTERNAL else ACME
     certificate = Certificate(kind, told.directory or None, told.email or None, (str(roots(paths)),) if told.root else ())
-    upstreams = tuple(Upstream(address) for address in elsewhere or (f"unix/{paths.asked}",))
+    upstreams = elsewhere or (Upstream(f"unix/{paths.asked}"),)
     # The longer prefix first: it may lie within the other one.
     prefixes = sorted((one.prefix for one in told.statics), key=lambda prefix: (-len(prefix), prefix))
     statics = tuple(Static(prefix, (str(assets.folder(paths, prefix)),)) for prefix in prefixes)
@@ -75,7 +75,7 @@ def there(place: EdgePaths) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(place.sites.glob("*.json"))}
 
 
-def put(paths: Paths, told: Edge | None, elsewhere: tuple[str, ...] = ()) -> None:
+def put(paths: Paths, told: Edge | None, elsewhere: tuple[Upstream, ...] = ()) -> None:
     """Have the service's be that one, or none."""
     if told is None:
         for path in (file(paths), roots(paths)):
