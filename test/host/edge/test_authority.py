@@ -71,7 +71,8 @@ def trusted(one: Any) -> Certificate:
 
 def shown(edge: Any, domain: str = "shop.test") -> str:
     """The serial number of the certificate that a client gets; empty for none."""
-    ask = [*edge.inside, "openssl", "s_client", "-connect", "127.0.0.1:443", "-servername", domain, "-verify_return_error"]
+    where = f"{getattr(edge, 'address', '127.0.0.1')}:443"
+    ask = [*edge.inside, "openssl", "s_client", "-connect", where, "-servername", domain, "-verify_return_error"]
     said = subprocess.run([*ask, "-CAfile", str(edge.trusts)], input=b"", capture_output=True, check=False)
     told = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=said.stdout, capture_output=True, check=False)
     return told.stdout.decode().strip() if said.returncode == 0 else ""
@@ -83,6 +84,13 @@ def until(true: Callable[[], Any], edge: Any, seconds: float = 40) -> Any:
         assert time.monotonic() < deadline, edge.log()[-3000:]
         time.sleep(0.2)
     return found
+
+
+def renewed(edge: Any) -> str:
+    """The second certificate that it shows."""
+    first = until(lambda: shown(edge), edge)
+    second: str = until(lambda: (now := shown(edge)) != first and now, edge)
+    return second
 
 
 def impatient(text: bytes) -> bytes:
@@ -101,8 +109,7 @@ def test_a_certificate_is_obtained_renewed_and_kept_while_the_authority_is_gone(
     shop = replace(site(), certificate=trusted(authority), maintenance=__file__)
     text = impatient(compose([shop], edge.ground))
     edge.start(text=text)
-    first = until(lambda: shown(edge), edge)
-    second = until(lambda: (now := shown(edge)) != first and now, edge)
+    second = renewed(edge)
     authority.stop()
     assert shown(edge)
     last = shown(edge)
@@ -111,6 +118,24 @@ def test_a_certificate_is_obtained_renewed_and_kept_while_the_authority_is_gone(
     edge.stop()
     edge.start(text=text)
     assert shown(edge) == last, "a restart takes what is kept"
+
+
+def test_each_of_several_edges_has_its_own_whichever_the_authority_asks(made: Any, authority: Any, site: Any) -> None:
+    """The name leads to the first; the third is not there. The second renews its own, and gives it where nobody asks it."""
+    shop = replace(site(), certificate=trusted(authority), maintenance=__file__, edges=("127.0.0.9", "127.0.0.1", "127.0.0.2"))
+    edges = []
+    for address in ("127.0.0.1", "127.0.0.2"):
+        edge = made(address)
+        edge.ground = replace(edge.ground, http=f"{address}:80", https=f"{address}:443")
+        edge.trusts, edge.address = authority.root, address
+        edge.start(text=impatient(compose([shop], edge.ground)))
+        edges.append(edge)
+    for edge in edges:
+        renewed(edge)
+    keys = [{path.read_text() for path in (edge.folder / "state").rglob("*.key")} for edge in edges]
+    assert keys[0] and keys[1] and not keys[0] & keys[1]
+    # What nobody waits for is nobody's, and is not asked for without end.
+    assert edges[0].ask("http://shop.test/.well-known/acme-challenge/unknown").status == 404
 
 
 def test_where_none_can_be_had_only_that_service_has_none(made: Any, inside: Any, site: Any) -> None:

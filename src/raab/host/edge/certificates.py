@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from raab.host.edge.site import Certificate, Site
+from raab.host.edge.challenges import several
+from raab.host.edge.site import Site
 
 Json = dict[str, Any]
 
@@ -20,13 +21,16 @@ def tls(sites: Iterable[Site]) -> Json:
             "load_files": [{"certificate": one.certificate, "key": one.key} for one in files],
         },
         "automation": {
-            "policies": [{"subjects": list(site.domains), "issuers": [_issuer(site.certificate)]} for site in obtained],
+            "policies": [{"subjects": list(site.domains), "issuers": [_issuer(site)]} for site in obtained],
         },
     }
 
 
-def _issuer(certificate: Certificate) -> Json:
+def _issuer(site: Site) -> Json:
+    certificate = site.certificate
     if certificate.kind == "internal":
         return {"module": "internal", "ca": "local"}
     wanted = {"ca": certificate.directory, "email": certificate.email, "trusted_roots_pem_files": list(certificate.roots)}
-    return {"module": "acme", **{key: value for key, value in wanted.items() if value}}
+    # Another edge can pass a question of HTTP on, and no handshake.
+    only_http = {"challenges": {"tls-alpn": {"disabled": True}}} if several(site) else {}
+    return {"module": "acme", **{key: value for key, value in wanted.items() if value}, **only_http}

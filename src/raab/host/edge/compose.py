@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from raab.host.edge import edition
+from raab.host.edge import challenges, edition
 from raab.host.edge.certificates import tls
 from raab.host.edge.requests import answer, failures, proxy
 from raab.host.edge.site import Ground, Site
@@ -53,6 +53,7 @@ def _plain(sites: list[Site], ground: Ground) -> Json:
     to_https = {"handler": "static_response", "status_code": 308, "headers": {"Location": [target]}}
     domains = sorted({domain for site in sites for domain in site.domains})
     routes = [{"match": [{"host": domains}], "handle": [to_https], "terminal": True}] if domains else []
+    routes = [*(challenges.passed_on(site) for site in sites if challenges.several(site)), *routes]
     return {**_server(ground.http, routes), "protocols": ["h1"]}
 
 

@@ -50,7 +50,8 @@ class Site:
 
     `hsts`: for so many seconds browsers shall come by HTTPS only; None says nothing of it. `body_limit`: bytes of a request's body, beyond
     which the answer is 413. `maintenance`: path of the page that everybody gets, with 503, while there is a
-    file: no word to Caddy begins or ends it.
+    file: no word to Caddy begins or ends it. `edges`: the addresses of all that take requests for it, this one among them, where they are
+    several.
     """
 
     service: str
@@ -61,6 +62,7 @@ class Site:
     body_limit: int = 1_048_576
     statics: tuple[Static, ...] = ()
     maintenance: str | None = None
+    edges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def of(paths: Paths, told: Edge, elsewhere: tuple[Upstream, ...] = ()) -> Site:
     # The longer prefix first: it may lie within the other one.
     prefixes = sorted((one.prefix for one in told.statics), key=lambda prefix: (-len(prefix), prefix))
     statics = tuple(Static(prefix, (str(assets.folder(paths, prefix)),)) for prefix in prefixes)
-    return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, 0, statics, str(page(paths)))
+    return Site(paths.name, told.domains, upstreams, certificate, told.hsts or None, 0, statics, str(page(paths)), told.edges)
 
 
 def written(site: Site) -> bytes:
@@ -67,6 +67,7 @@ def read(text: bytes) -> Site:
         told["body_limit"],
         tuple(Static(one["prefix"], tuple(one["folders"])) for one in told["statics"]),
         told["maintenance"],
+        tuple(told.get("edges", ())),
     )
 
 
