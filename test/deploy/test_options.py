@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from test.deploy import forked
 
 from raab.deploy import options
 
 ROOT = Path(__file__).resolve().parents[2]
-FAB = str(Path(sys.executable).with_name("fab"))
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +26,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fab(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run((FAB, *words), cwd=tree, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    done = forked.fab(tree, *words)
     assert "Traceback" not in done.stderr
     return done
 
 
 def listed() -> list[tuple[str, str, bool]]:
     """Of each core option in `fab --help`: its long name, its short one, and whether a value has to follow."""
-    text = subprocess.run((FAB, "--help"), cwd="/", capture_output=True, text=True, check=True).stdout
+    text = subprocess.run((forked.FAB, "--help"), cwd="/", capture_output=True, text=True, check=True).stdout
     found = re.findall(r"^  (?:(-\w)(?: \[?(?:STRING|INT)\]?)?, )?--([a-z-]+)(\[?=\w+)?", text, re.MULTILINE)
     # Fabric's help does not show that one identity has to be named.
     return [(name, short, value.startswith("=") or name == "identity") for short, name, value in found]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from test.deploy import forked
 
 from raab.deploy.report import output
 
@@ -42,8 +43,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(project: Path, words: tuple[str, ...], way: str, stream: int) -> tuple[int, str]:
-    """The exit code, and what the other stream has got."""
+def begun_anew(project: Path, words: tuple[str, ...], way: str, stream: int) -> tuple[int, str]:
+    """The exit code, and what the other stream has got, of a process of its own."""
     reader, gone = os.pipe()
     os.close(reader)
     full = os.open("/dev/full", os.O_WRONLY)
@@ -59,6 +60,20 @@ def run(project: Path, words: tuple[str, ...], way: str, stream: int) -> tuple[i
         os.close(gone)
         os.close(full)
     return done.returncode, (done.stdout or "") + (done.stderr or "")
+
+
+def run(project: Path, words: tuple[str, ...], way: str, stream: int) -> tuple[int, str]:
+    """The same of a fork."""
+    reader, gone = os.pipe()
+    os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        end = {"gone": gone, "full": full, "closed": None}[way]
+        done = forked.fab(project, *words, streams={stream: end}, RAAB_LAB=f"none{os.getpid()}")
+    finally:
+        os.close(gone)
+        os.close(full)
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_the_table_has_every_verb(project: Path) -> None:
@@ -85,6 +100,13 @@ def test_no_verb_minds(project: Path, way: str, stream: int) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, VERBS))
+
+
+@pytest.mark.parametrize(("way", "stream"), ALL)
+def test_a_fork_says_what_a_process_says(project: Path, way: str, stream: int) -> None:
+    """Of streams that Python has found as they are; all of the above relies on that."""
+    for words in (("status", *AWAY), ("lab.list",)):
+        assert run(project, words, way, stream) == begun_anew(project, words, way, stream)
 
 
 def test_a_list_is_as_patient(project: Path) -> None:
