@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from raab.deploy.plan.schema import File
 from raab.errors import RaabError
 from raab.project import description
 from raab.protocol.edge import Edge, Static
+from raab.settings.meant import meant
 from raab.settings.node import Node
 from raab.settings.validation import convert
 from raab.settings.yamlfile import read_yaml
@@ -27,8 +27,7 @@ def load(root: Path, name: str) -> Environment:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not path.is_file() or f"deploy/{path.name}" in description.SETTINGS:
         files = sorted((root / "deploy").glob("*.yaml"))
         known = [file.stem for file in files if not file.stem.endswith(".example") and f"deploy/{file.name}" not in description.SETTINGS]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}; each is a file deploy/<name>.yaml"
+        hint = meant(name, known, f"there are: {', '.join(known) or 'none'}; each is a file deploy/<name>.yaml")
         raise RaabError(f"--env: no such environment, got {name}", hint, exitcodes.BAD_INPUT)
     node = read_yaml(path)
     settings = convert(Node(node.value, str(path.relative_to(root)), ""), File) if node.value == {} else convert(node, File)

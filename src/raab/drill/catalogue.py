@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from raab.drill.acts import (
 from raab.drill.scene import Scene
 from raab.drill.verdict import Invariant
 from raab.errors import RaabError
+from raab.settings.meant import meant
 
 SEAMLESS = Invariant()
 # Where the promise is that requests wait and are not refused.
@@ -122,8 +122,7 @@ def choose(only: str, quick: bool, lab: bool) -> tuple[Drill, ...]:
         raise RaabError(f"--only: no drill is named, got {only!r}", "`fab drill --list` shows all", exitcodes.BAD_INPUT)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "`fab drill --list` shows all"
+            hint = meant(name, known, "`fab drill --list` shows all")
             raise RaabError(f"--only: no such drill, got {name!r}", hint, exitcodes.BAD_INPUT)
         if known[name].in_lab and not lab:
             raise RaabError(f"--only: {name} is done in the lab only, got an environment of other hosts", "", exitcodes.BAD_INPUT)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.release import current_release
 from raab.settings.schema import Logging
@@ -36,7 +37,9 @@ def configure_logging(logging_settings: Logging) -> None:
         logging.config.dictConfig(options)
     except (ValueError, TypeError, AttributeError, ImportError, OSError) as error:
         reason = f"{error}" + (f" ({error.__cause__})" if error.__cause__ else "")
-        raise RaabError(f"logging.yaml: logging.config refuses it, got {reason}", "compare with raab's own logging.yaml", 2) from error
+        raise RaabError(
+            f"logging.yaml: logging.config refuses it, got {reason}", "compare with raab's own logging.yaml", exitcodes.BAD_INPUT
+        ) from error
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@ exist because nobody imported its file is impossible."""
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 import re
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from flask import Blueprint, Flask
 
 from raab.errors import RaabError
 from raab.factory.importing import import_or_explain
+from raab.settings.meant import meant
 from raab.settings.node import ConfigError, Problem
 from raab.settings.schema import Settings
 from raab.web.context import PATHS
@@ -126,8 +126,7 @@ def _sections(modules: tuple[Module, ...], settings: Settings) -> dict[type[msgs
     problems: list[Problem] = []
     for name, node in settings.modules.nodes.items():
         if name not in wanted:
-            near = difflib.get_close_matches(name, wanted, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"modules with settings: {', '.join(sorted(wanted)) or 'none'}"
+            hint = meant(name, wanted, f"modules with settings: {', '.join(sorted(wanted)) or 'none'}")
             problems.append(Problem(node.where, f"{node.path}: no module of that name has settings", hint=hint))
     sections: dict[type[msgspec.Struct], msgspec.Struct] = {}
     for name, struct in wanted.items():

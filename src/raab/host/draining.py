@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.paths import Paths
 
@@ -31,8 +32,10 @@ def undrain(paths: Paths) -> None:
 def trouble(paths: Paths, error: OSError) -> RaabError:
     mark = paths.drained
     if isinstance(error, PermissionError):
-        return RaabError(f"{mark}: not yours to write", f"use sudo, or become the user {paths.user}", 2)
+        return RaabError(f"{mark}: not yours to write", f"use sudo, or become the user {paths.user}", exitcodes.BAD_INPUT)
     if isinstance(error, FileNotFoundError):
-        return RaabError(f"{paths.runtime}: is not there, so the service is not running", f"systemctl status {paths.name}", 3)
+        return RaabError(
+            f"{paths.runtime}: is not there, so the service is not running", f"systemctl status {paths.name}", exitcodes.UNREACHABLE
+        )
     hint = f"see what ls -l {mark} says, and remove it"
     return RaabError(f"{mark}: is there, but is no mark of raab's, got {error.strerror}", hint)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.settings.secret import Secret
 
@@ -42,7 +43,7 @@ class ConfigError(RaabError):
     """Everything that is wrong with the settings, at once; a command that meets it ends with 2."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(map(str, problems)), exit_code=2)
+        super().__init__("\n".join(map(str, problems)), exit_code=exitcodes.BAD_INPUT)
         self.problems = problems
 
 

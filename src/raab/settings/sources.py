@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from raab.settings.meant import meant
 from raab.settings.node import ConfigError, Node, Problem, merge
 from raab.settings.secret import Secret
 from raab.settings.yamlfile import read_yaml
@@ -52,8 +52,7 @@ def sections(root: Node, prefix: str, environment: str, problems: list[Problem])
     known = ("base", *ENVIRONMENTS)
     for key, section in root.value.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"put it below one of {', '.join(known)}"
+            hint = meant(key, known, f"put it below one of {', '.join(known)}")
             problems.append(Problem(section.where, f"{key}: unknown section", hint=hint))
     for key in ("base", *ENVIRONMENTS):
         if key in root.value:
@@ -70,9 +69,7 @@ def _strangers(folder: Path) -> Iterator[Problem]:
         return
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-            yield Problem(str(folder / name), "is read by nobody", hint=hint)
+            yield Problem(str(folder / name), "is read by nobody", hint=meant(name, known, f"known: {', '.join(known)}"))
 
 
 def credentials(environ: Mapping[str, str], sections: tuple[str, ...], problems: list[Problem]) -> Iterator[Node]:

@@ -169,7 +169,7 @@ def test_nonsense_is_refused_with_its_place(tmp_path: Path, yaml: str, said: str
 
 def test_a_file_that_nobody_reads_is_an_error(tmp_path: Path) -> None:
     """settings.yaml beside setting.yaml would be without effect and without a word."""
-    assert "settings.yaml: is read by nobody\nhint: did you mean setting.yaml?" in refused(write(tmp_path, settings=""))
+    assert "settings.yaml: is read by nobody\nhint: did you mean 'setting.yaml'?" in refused(write(tmp_path, settings=""))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

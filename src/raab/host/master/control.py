@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.master import conversation
 from raab.host.master.conversation import NAMING_SECONDS, Conversation, Unanswered, Unvouched
@@ -40,7 +41,7 @@ def ask(paths: Paths, seconds: float, *, patient: bool = False, vouched: bool = 
         else:
             named = time.monotonic() + NAMING_SECONDS
             if "error" in answer:
-                raise RaabError(answer["error"], exit_code=2)
+                raise RaabError(answer["error"], exit_code=exitcodes.BAD_INPUT)
             if answer != {"ask": "again"}:
                 return answer
             # A new master took over meanwhile, and listens at the same path.

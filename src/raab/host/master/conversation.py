@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.master import answers
 from raab.host.paths import Paths
@@ -140,7 +141,9 @@ class Conversation:
         try:
             yield
         except PermissionError as error:
-            raise RaabError(f"{self.path}: not yours to open", f"use sudo, or become the user {self.paths.user}", 2) from error
+            raise RaabError(
+                f"{self.path}: not yours to open", f"use sudo, or become the user {self.paths.user}", exitcodes.BAD_INPUT
+            ) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:
             message = f"{self.path}: nobody listens, so the service is not running"
             raise Unanswered(message, f"systemctl status {self.paths.name}", 3, taken=False) from error

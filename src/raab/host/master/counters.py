@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.paths import Paths
 from raab.metrics.layout import BOUNDS
@@ -20,7 +21,7 @@ def counted(paths: Paths) -> Reading:
     try:
         return read(folder)
     except PermissionError as error:
-        raise RaabError(f"{folder}: not yours to read", f"use sudo, or join the group {paths.user}", 2) from error
+        raise RaabError(f"{folder}: not yours to read", f"use sudo, or join the group {paths.user}", exitcodes.BAD_INPUT) from error
     except OSError as error:
         raise RaabError(f"metrics: {error}", "readme, section After an intrusion; `rm` what is no metrics of a worker") from error
 
