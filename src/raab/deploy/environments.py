@@ -58,8 +58,8 @@ def edge(root: Path, settings: File) -> Edge | None:
         raise RaabError(f"acme.root: no certificate in PEM, got {acme.root}", "name the authority's root", exitcodes.BAD_INPUT)
     edges = tuple(entry.private or entry.address or name for name, entry in settings.hosts.entries.items() if "edge" in entry.roles)
     statics = tuple(Static(prefix, folder.rstrip("/")) for prefix, folder in sorted(settings.static.items()))
-    kind = settings.certificate
-    return Edge(settings.domains, kind, acme.directory, acme.email, certificate, settings.hsts, edges=edges, statics=statics)
+    by = (settings.certificate, acme.directory, acme.email, certificate)
+    return Edge(settings.domains, *by, settings.hsts, edges=edges, statics=statics, program=settings.caddy)
 
 
 def page(root: Path, settings: File) -> str:

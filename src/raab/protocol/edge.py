@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from raab.protocol.reading import known, read
-from raab.protocol.values import Must, RelativePath, Sha256, Text, between, matching
+from raab.protocol.values import AbsolutePathOrNone, Must, RelativePath, Sha256, Text, between, matching
 
 # A whole name of the DNS (RFC 1035, 2.3.1), in small letters; a certificate for all names below one takes what only its DNS can prove.
 DOMAIN = r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
 DIRECTORY = r"https://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?"
+# Of Caddy, as what is composed needs it: `lb_retry_match` knows of {http.reverse_proxy.is_transport_error} from there on, `fd/N` from 2.9.
+LOWEST = "2.11.3"
 # Of URLs' paths, by names that are none of a folder above or of something hidden.
 PREFIX = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
 EMAIL = r"[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+"
@@ -55,7 +57,8 @@ class Edge(NamedTuple):
     it has to tell; `root` is a certificate (PEM) by which that authority itself is believed. For `hsts` seconds browsers come by HTTPS
     alone; 0 says nothing of it. `caddy` is what a host of one platform is given. `edges` are the addresses of the hosts that take requests
     for the service's; none: each host does so for itself. `statics` are files that the edge serves by itself; `files` is what has them
-    for an edge that takes requests for other hosts, as it is sent."""
+    for an edge that takes requests for other hosts, as it is sent. `program` is a Caddy of the operator's own, by its path on the host;
+    none: `caddy`."""
 
     domains: Annotated[tuple[Domain, ...], FEW]
     certificate: Annotated[str, matching("a kind of certificate", f"{ACME}|{INTERNAL}")] = ACME
@@ -66,7 +69,13 @@ class Edge(NamedTuple):
     caddy: Caddy | None = None
     edges: Annotated[tuple[Address, ...], FEW_EDGES] = ()
     statics: Annotated[tuple[Static, ...], FEW_STATICS] = ()
+    program: AbsolutePathOrNone = ""
     files: Annotated[str, matching("a SHA-256, or none", "([0-9a-f]{64})?")] = ""
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Of a version, for comparison with another one."""
+    return tuple(map(int, version.split(".")))
 
 
 def of(manifest: Mapping[str, Any]) -> Edge | None:
@@ -85,4 +94,6 @@ def told(edge: Edge | None) -> str:
     by = f"certificates by {edge.directory or 'ACME'}" if edge.certificate == ACME else "certificates of the host's own authority"
     through = f", through {', '.join(edge.edges)}" if edge.edges else ""
     files = "".join(f", {one.prefix} from {one.folder}" for one in edge.statics)
-    return f"{', '.join(edge.domains)}, {by}" + (f", HSTS {edge.hsts} s" if edge.hsts else "") + files + through
+    hsts = f", HSTS {edge.hsts} s" if edge.hsts else ""
+    program = f", by {edge.program}" if edge.program else ""
+    return f"{', '.join(edge.domains)}, {by}{hsts}{files}{through}{program}"

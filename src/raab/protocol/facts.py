@@ -100,7 +100,7 @@ class HostFacts(NamedTuple):
     run alone, by itself. `damaged` is what is not as it was installed in the current release, `foreign` what the host has under the
     service's name and is not raab's; `secrets` are the names of those that it has. `chosen`: timers that run on one host alone run on
     this one. `front` is what its edge does for other hosts. `maintenance`: its edge gives everybody a page
-    in the place of the service.
+    in the place of the service. `program` is the version of one that was asked for, as it says itself.
     """
 
     python: Words
@@ -142,3 +142,4 @@ class HostFacts(NamedTuple):
     ahead: Ahead | None = None
     front: Fronted | None = None
     maintenance: bool = False
+    program: str = ""

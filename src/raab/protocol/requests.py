@@ -12,6 +12,7 @@ from raab.protocol.values import (
     FEW,
     MANY,
     AbsolutePath,
+    AbsolutePathOrNone,
     Argument,
     FileName,
     Must,
@@ -58,10 +59,12 @@ class Hooks(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the host is and has; `closely` with who listens on it, and with what a `release` that it has brings of settings."""
+    """What the host is and has; `closely` with who listens on it, with what a `release` that it has brings of settings, and with the
+    version of a `program` that is to be its edge."""
 
     closely: bool = False
     release: ReleaseIdOrNone = ""
+    program: AbsolutePathOrNone = ""
 
 
 class Texts(NamedTuple):
@@ -76,6 +79,7 @@ class Lock(NamedTuple):
     what: Word
     closely: bool = False
     release: ReleaseIdOrNone = ""
+    program: AbsolutePathOrNone = ""
 
 
 class LetGo(NamedTuple):

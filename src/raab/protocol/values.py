@@ -77,6 +77,7 @@ Argument = Annotated[str, Must("a word without NUL of at most 100,000 letters", 
 RelativePath = Annotated[str, Must("a path within a release", path)]
 CodeFolder = Annotated[str, Must("a path within a release, or .", lambda value: value == "." or path(value))]
 AbsolutePath = Annotated[str, Must("an absolute path of plain names", absolute)]
+AbsolutePathOrNone = Annotated[str, Must("an absolute path of plain names, or none", lambda value: not value or absolute(value))]
 Variable = Annotated[str, matching("NAME=value, of plain words", r"[A-Z][A-Z_]{0,60}=[\w.:()]{1,200}")]
 SecretName = Annotated[str, Must("a variable's name, neither systemd's nor raab's own", lambda value: not variable.wrong(value))]
 StoredName = Annotated[str, Must("the name of a secret", lambda value: not variable.wrong_stored(value))]

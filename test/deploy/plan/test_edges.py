@@ -56,6 +56,15 @@ def test_an_edge_is_sent_the_files_that_it_lacks() -> None:
         assert plan.front and plan.front.send == lacking and plan.front.told and plan.front.told.files == "f" * 64
 
 
+@pytest.mark.parametrize(("there", "got"), [("", "none there"), ("2.10.2", "2.10.2"), ("2.11.2", "2.11.2"), ("2.11.3", ""), ("3.0", "")])
+def test_a_program_of_the_operators_own_is_new_enough_and_nothing_is_sent_for_it(there: str, got: str) -> None:
+    plan = deploy(TOLD._replace(program="/usr/bin/caddy"), program=there)
+    if got:
+        assert f"caddy: /usr/bin/caddy: version 2.11.3 or newer is needed, got {got}" in str(plan.refusal)
+    else:
+        assert plan.front and not plan.front.send and plan.front.told and plan.front.told.caddy is None
+
+
 def test_what_is_said_of_an_edge_that_gives_a_page_decides_nothing() -> None:
     for more in ({}, {"front": THERE._replace(release=NEW)}, {"uid": 1000}):
         plain, maintained = deploy(**more), deploy(**more, maintenance=True)

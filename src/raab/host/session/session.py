@@ -73,7 +73,7 @@ class Session:
 
     def answer_all(self) -> int:
         operations: dict[str, Callable[[Any], Any]] = {
-            "facts": lambda request: Facts(facts.gather(self.paths, request.closely, request.release)),
+            "facts": lambda request: Facts(facts.gather(self.paths, *request)),
             "texts": lambda request: Texts(facts.texts(self.paths.current)),
             "lock": self.lock,
             "let_go": self.let_go,
@@ -137,7 +137,7 @@ class Session:
 
             # What an activation prunes after its verdict would be missing from what the facts say is there.
             follow.wait_for_previous(self.paths)
-        found = facts.gather(self.paths, request.closely, request.release)
+        found = facts.gather(self.paths, request.closely, request.release, request.program)
         if found.activating:
             self.let_go()
             hint = "wait for it with --wait SECONDS; `fab unlock --force` ends one that hangs, and puts the host right"
