@@ -281,7 +281,13 @@ def test_a_page_of_each_release_finds_its_files_on_the_edge(fleet: Fleet) -> Non
     try:
         deploy(1)
         assert fleet.ask("/static/style.css") == (200, b"style 1")
+        # What is done while it is worked on is proved as ever, and the page finds its files as well.
+        fleet.fab("maintenance", "on")
+        assert (fleet.ask()[0], fleet.ask("/readyz")[0], fleet.ask("/static/style.css")[0]) == (503, 503, 200)
         fleet.fab("rollback")
+        assert fleet.ask()[0] == 503 and "maintenance" in fleet.fab("status").out and "maintenance is on" in fleet.fab("plan").out
+        fleet.fab("maintenance", "off")
+        assert fleet.ask()[0] == 200
     finally:
         stop.set()
         reader.join(60)
