@@ -87,22 +87,24 @@ def test_a_refused_connection_is_a_failure_of_its_own() -> None:
 def test_a_stall_is_seen_by_every_request_that_was_due_in_it() -> None:
     """A server that stops for 0.5 s makes all requests of that time wait: the sender does not wait with it (no coordinated omission).
 
-    A machine that is busy stops the sender as well, which its lag tells, and the server beyond its stall, which knows it: then another
-    stall has to show it.
+    A machine that is busy stops the sender as well, which its lag tells, and the server beyond its stall, which knows it: what that leaves
+    open, another stall has to show.
     """
-    for _ in range(5):
+    for _ in range(8):
         begin, account, late = stalled_for_half_a_second()
-        assert account.failures == ()
-        assert account.longest > 0.45
+        due = [sample for sample in account.samples if begin <= sample.at < begin + 0.5]
+        assert account.failures == () and account.longest > 0.45
+        assert len(due) == pytest.approx(100, abs=10)
+        # Each has waited for the stall's end at least, and so who was due late in it less than who was due early.
+        assert [sample for sample in due if sample.at + sample.wait < begin + 0.5] == []
         if account.lag < 0.05 and late < 0.05:
-            break
-    due = [sample for sample in account.samples if begin <= sample.at < begin + 0.5]
-    assert len(due) == pytest.approx(100, abs=10)
-    assert account.longest < 0.65
-    # Requests that were due later in the stall waited less: the waits fall evenly from 0.5 s to 0.
-    assert sum(sample.wait > 0.25 for sample in due) == pytest.approx(50, abs=12)
-    stalled = [bucket for bucket in account.timeline() if bucket.slowest > 0.25]
-    assert begin - 0.02 < stalled[0].at < stalled[-1].at < begin + 0.3
+            assert account.longest < 0.65
+            # The waits fall evenly from 0.5 s to 0.
+            assert sum(sample.wait > 0.25 for sample in due) == pytest.approx(50, abs=12)
+            stalled = [bucket for bucket in account.timeline() if bucket.slowest > 0.25]
+            assert begin - 0.02 < stalled[0].at < stalled[-1].at < begin + 0.3
+            return
+    pytest.skip("this machine was too busy in each of 8 stalls to tell how evenly their waits fall")
 
 
 def stalled_for_half_a_second() -> tuple[float, Account, float]:
