@@ -15,7 +15,7 @@ demo: .venv/ready packages  ## two throwaway hosts on this machine, raab deploye
 	@echo "next: curl one of the URLs above; edit src/raab/modules/home and 'fab deploy'; 'fab rollback'; 'fab --list'; 'fab lab.down' ends the hosts"
 	@echo "      (fab is .venv/bin/fab: '. .venv/bin/activate' puts it on your path)"
 
-test: .venv/ready packages lint  ## every test but those of prove, in under half an hour; CI runs this
+test: .venv/ready packages lint  ## every test but those of prove, in three quarters of an hour on two cores; CI runs this
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 deploys hosts no-hosts
 
 quick: .venv/ready  ## what needs neither root nor network nor a server, and how much of its rooms that reaches, while you work

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 from raab.deploy.hosts.refusals import ConnectionLost
 from raab.deploy.plan.environment import Environment, Host
 from raab.deploy.plan.schema import File, HostEntry, Hosts
-from raab.deploy.plan.values import Fronting, HostPlan, Plan
+from raab.deploy.plan.values import Canary, Fronting, HostPlan, Plan
 from raab.deploy.report.results import HostReport
 from raab.deploy.run import Waves, spoilt
 from raab.errors import RaabError
+from raab.metrics.layout import BOUNDS
 from raab.protocol.answers import Workers
+from raab.protocol.service import Traffic
 
 NAMES = ("a", "b", "c", "d")
 
@@ -210,3 +212,61 @@ def test_what_spoils_a_bake_is_told() -> None:
     assert spoilt(Workers(0, 200, 3), 1) == "bake: more than 1 % of the answers were errors, got 3 of 200"
     # No traffic at all is no reason.
     assert spoilt(Workers(0, 0, 0), 0) == spoilt(Workers(0, 200, 2), 1) == ""
+
+
+class Canaried(Played):
+    """Two hosts behind an edge. Each time that they are asked, `answered` more requests have come to each, and of these so many errors."""
+
+    hosts = ("a", "b")
+    errors: tuple[int, int] = (0, 0)
+    at = 0
+
+    def front(self, plan: HostPlan) -> HostReport:
+        assert plan.front is not None
+        self.log.append(f"weights {plan.front.weights} on {plan.host.name}")
+        return super().front(plan)
+
+    def progress(self, host: str, text: str) -> None:
+        self.log.append(text)
+
+    def ask(self, name: str, operation: str, *words: object, **values: Any) -> Any:
+        if operation != "traffic":
+            return super().ask(name, operation, *words, **values)
+        self.at += 1
+        # Each of the two is asked twice, one after the other.
+        step = (self.at + 1) // 2 - 1
+        return Traffic(1.0 + step, step * self.errors[self.hosts.index(name)], (step * 200, *(0,) * len(BOUNDS)))
+
+
+def canaried(played: Canaried) -> tuple[dict[str, str], Waves]:
+    hosts = tuple(Host(name, "", 22, "root", "", "", ("app",)) for name in "ab")
+    lb = Host("lb", "", 22, "root", "", "", ("edge",))
+    environment = Environment("prod", hosts, False, File(hosts=Hosts(False, {"a": HostEntry()}), parallel=1), edges=(lb,))
+    edge = HostPlan(lb, "activate", "old", "old", front=Fronting(("a", "b"), weights=(1, 9)))
+    plans = tuple(HostPlan(host, "activate", "new", "old") for host in hosts)
+    told = (HostPlan(lb, "activate", "new", "old", front=Fronting(("a", "b"))),)
+    planned = Plan("prod", "", plans, (("a",), ("b",)), edges=told, canary=Canary("a", 10, 0.01, (edge,)))
+    waves = Waves(played, Operation("deploy", environment), planned)  # type: ignore[arg-type]
+    return {name: report.result for name, report in waves.carry_out().items()}, waves
+
+
+def test_a_canary_goes_on_to_the_others_who_then_get_as_much() -> None:
+    played = Canaried()
+    results, waves = canaried(played)
+    assert results == dict.fromkeys(("a", "b", "lb"), "deployed")
+    assert waves.compared and waves.compared.problem == "" and waves.compared.canary.requests == waves.compared.rest.requests == 200
+    assert [line for line in played.log if line.startswith(("weights", "deploy"))] == [
+        "weights (1, 9) on lb", "deploy new on a", "deploy new on b", "weights () on lb",
+    ]  # fmt: skip
+
+
+def test_a_canary_goes_back_and_says_why() -> None:
+    """By what it has answered, or since its workers died: the comparison and the report say the same, and nobody else is begun with."""
+    failing = Canaried()
+    failing.errors = (9, 0)
+    for played, why in ((failing, "4.50 % of its answers were errors"), (Canaried(looks={"a": [look(died=1)]}), "its workers died")):
+        results, waves = canaried(played)
+        assert results == {"a": "failed"} and waves.compared
+        assert why in waves.compared.problem and why in waves.compared.lines and why in waves.reports["a"].reason
+        assert played.log[-3:] == ["revert old on a, condemn new", "weights () on lb", "front old on lb"]
+        assert "wave 1 of 2: a" in played.log and "wave 2 of 2: b" not in played.log

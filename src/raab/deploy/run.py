@@ -107,10 +107,10 @@ class Waves:
         if canary:
             self.share(canary, True)
         for number, wave in enumerate(self.plan.waves, 1):
-            if len(self.plan.waves) > 1:
-                self.progress("", f"wave {number} of {len(self.plan.waves)}: {' '.join(wave)}")
             if self.any_failed():
                 break
+            if len(self.plan.waves) > 1:
+                self.progress("", f"wave {number} of {len(self.plan.waves)}: {' '.join(wave)}")
             self.switch(wave)
             last = number == len(self.plan.waves)
             if canary and number == 1 and not self.any_failed():
@@ -147,21 +147,23 @@ class Waves:
         time.sleep(canary.seconds)
         after = self.counted((canary.host, *others))
         found = {name: counted for name in before.keys() & after.keys() if (counted := between(before[name], after[name]))}
-        problem = ""
+        problem = self.trouble(canary.host)
         if canary.host in found and found.keys() & {*others}:
             its, theirs = side([found[canary.host]]), side(found[name] for name in others if name in found)
-            problem = judged(its, theirs, self.settings.bake_errors)
+            problem = problem or judged(its, theirs, self.settings.bake_errors)
             self.compared = Comparison(canary.host, canary.share, canary.seconds, its, theirs, problem)
         else:
-            problem = "its requests, or the others', could not be counted"
-        looked = everywhere((canary.host,), lambda name: self.runner.ask(name, "workers", Workers), 1)
-        if looked.failed:
-            problem = looked.failed[canary.host].message
-        elif looked.done[canary.host].died:
-            problem = "its workers died"
+            problem = problem or "its requests, or the others', could not be counted"
         if problem:
             self.reports[canary.host] = replace(self.reports[canary.host], reason=f"canary: {problem}")
             self.take_back(canary.host, "failed")
+
+    def trouble(self, name: str) -> str:
+        """What is wrong with a host's new workers, whatever they have answered; empty for nothing."""
+        try:
+            return "its workers died" if self.runner.ask(name, "workers", Workers).died else ""
+        except RaabError as error:
+            return error.message
 
     def counted(self, names: tuple[str, ...]) -> dict[str, Traffic]:
         return everywhere(names, lambda name: self.runner.ask(name, "traffic", Traffic), self.settings.parallel).done
